@@ -1,0 +1,1 @@
+"""The six services. They talk over topics and never import each other."""

@@ -1,0 +1,1 @@
+"""Takes events and labels in, checks them, and turns events into features."""

@@ -1,0 +1,1 @@
+"""Notices what goes wrong with data, models and services, and ranks causes."""

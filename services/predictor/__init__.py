@@ -1,0 +1,1 @@
+"""Answers every event with the live version."""

@@ -1,0 +1,1 @@
+"""Makes, judges, registers and releases models."""

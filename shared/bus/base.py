@@ -1,0 +1,153 @@
+"""What a bus can do, whichever client is behind it.
+
+Only the modules of this package import a Kafka client. Topic names here are full names, prefix
+included (`shared.settings.CommonSettings.full_name`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple, Protocol
+
+
+class Record(NamedTuple):
+    """One record as read from the log. `timestamp_ms` is Kafka's, in milliseconds since the epoch."""
+
+    topic: str
+    partition: int
+    offset: int
+    key: bytes | None
+    value: bytes
+    headers: tuple[tuple[str, bytes], ...] = ()
+    timestamp_ms: int = 0
+
+
+class NewRecord(NamedTuple):
+    """One record to write. `partition` None: chosen by the key (murmur2, as Kafka's own clients do)."""
+
+    topic: str
+    key: bytes | None
+    value: bytes
+    headers: tuple[tuple[str, bytes], ...] = ()
+    partition: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class TopicSpec:
+    """A topic to create. `config` takes Kafka's topic settings by name."""
+
+    name: str
+    partitions: int
+    replication: int
+    config: Mapping[str, str]
+
+
+class Position(NamedTuple):
+    """Topic, partition and offset."""
+
+    topic: str
+    partition: int
+    offset: int
+
+
+class Fenced(Exception):
+    """Another instance holds this slot now; nothing this process does can be committed. End it."""
+
+
+class Producer(Protocol):
+    """Writes durably (acks=all, idempotent), outside any transaction. Safe to call from many threads."""
+
+    def send(self, records: Sequence[NewRecord], timeout: float) -> list[Position]:
+        """Writes all of them and returns where each stands once it is durable.
+
+        `Poison` (too-large) names a record that the log will never take; `Transient` means that
+        within `timeout` seconds it is not known whether they were written.
+        """
+        ...
+
+    def close(self) -> None: ...
+
+
+class LogReader(Protocol):
+    """Reads committed records by address, without a group. One thread at a time."""
+
+    def begin_offsets(self, topic: str) -> dict[int, int]: ...
+
+    def end_offsets(self, topic: str) -> dict[int, int]:
+        """By partition, the offset after the last committed record (the last stable offset)."""
+        ...
+
+    def read(self, topic: str, partition: int, start: int, stop: int, timeout: float = 30.0) -> Iterator[list[Record]]:
+        """Records with start <= offset < stop, in chunks. Ends at `stop`; `Transient` on no progress for `timeout` s."""
+        ...
+
+    def follow(self, positions: Mapping[tuple[str, int], int]) -> None:
+        """Starts following these (topic, partition) from these offsets; replaces what was followed."""
+        ...
+
+    def poll(self, max_records: int, timeout: float) -> list[Record]:
+        """Next records of what is followed: waits up to `timeout` s for the first, then takes what is there."""
+        ...
+
+    def close(self) -> None: ...
+
+
+class Transaction(Protocol):
+    """Consume, process, produce, commit: exactly once. One thread.
+
+    A group consumer and a transactional producer that commit together. `read_committed`,
+    cooperative-sticky, fencing by full group metadata and by `transactional_id`.
+    """
+
+    def subscribe(self, topics: Iterable[str], on_change: RebalanceListener) -> None: ...
+
+    def poll(self, max_records: int, timeout: float) -> list[Record]: ...
+
+    def seek(self, topic: str, partition: int, offset: int) -> None: ...
+
+    def pause(self, topic: str, partition: int) -> None: ...
+
+    def resume(self, topic: str, partition: int) -> None: ...
+
+    def lag(self) -> dict[tuple[str, int], int]:
+        """Records waiting per assigned (topic, partition), from what the client already knows."""
+        ...
+
+    def commit(self, records: Sequence[NewRecord], offsets: Mapping[tuple[str, int], int]) -> None:
+        """One transaction: begin, write `records`, send `offsets` (next to read), commit.
+
+        `Transient` means it was aborted and positions must be sought back; `Fenced` that another
+        instance has taken over and this process must end.
+        """
+        ...
+
+    def committed(self, partitions: Sequence[tuple[str, int]]) -> dict[tuple[str, int], int | None]: ...
+
+    def close(self) -> None: ...
+
+
+class RebalanceListener(Protocol):
+    """Told of changed partitions between two polls, never in the middle of a step."""
+
+    def assigned(self, partitions: Sequence[tuple[str, int]]) -> None: ...
+
+    def revoked(self, partitions: Sequence[tuple[str, int]]) -> None: ...
+
+
+class Bus(Protocol):
+    """A connection's factory: each part it makes is owned and closed by whoever asked for it."""
+
+    def producer(self, client_id: str) -> Producer: ...
+
+    def reader(self, client_id: str) -> LogReader: ...
+
+    def transaction(self, group: str, transactional_id: str, client_id: str) -> Transaction: ...
+
+    def ensure_topics(self, topics: Sequence[TopicSpec], timeout: float) -> None:
+        """Creates what is missing; `Misconfigured` where a topic exists with fewer partitions than asked."""
+        ...
+
+    def ping(self, timeout: float) -> None:
+        """Returns when a broker answers, raises `Transient` naming the address otherwise."""
+        ...

@@ -1,0 +1,115 @@
+"""Messages of the data path: raw records, features, predictions, labels, dead letters."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Literal
+
+import msgspec
+
+Value = float | int | str | bool | None
+"""One cell of a row as it travels in JSON."""
+
+
+class RawRecord(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """An event or a label as it came in, unchecked. On `raw-data`, keyed by `entity`.
+
+    `kind` is ``event`` (then `values` is the row) or ``label`` (then `label` is set). `source` names
+    where it came from (a file, a client), the unit that is quarantined. `at` is the event's own time
+    where the sender gave one.
+    """
+
+    pipeline: str
+    id: str
+    entity: str
+    source: str = "default"
+    kind: Literal["event", "label"] = "event"
+    values: dict[str, object] = {}
+    label: object = None
+    at: datetime | None = None
+    received_at: datetime | None = None
+
+
+class Features(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """One valid event with its features. On `features`, keyed by `entity`.
+
+    `values` holds the model's inputs by name. `raw` holds the event's checked fields, for the
+    monitor. `withheld` names fields that a quarantine blanked in this row: `values` was computed
+    with them missing, `raw` still shows what arrived, and no model is trained on such a row.
+    `origin` is the raw record's (partition, offset).
+    """
+
+    pipeline: str
+    id: str
+    entity: str
+    source: str
+    at: datetime
+    values: dict[str, Value]
+    raw: dict[str, Value]
+    origin: tuple[int, int]
+    definition: str
+    withheld: tuple[str, ...] = ()
+
+
+class ShadowAnswer(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What a shadow version would have answered. It never reaches a client as the answer."""
+
+    model_version: str
+    prediction: Value
+    score: float | None = None
+
+
+class Prediction(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """The one answer to one event. On `predictions`, keyed by `entity`.
+
+    `prediction` is the class label, the number, or for anomaly pipelines whether the row is
+    anomalous; None with `reason` when no model could answer. `probabilities` maps class (as text) to
+    probability. `score` is P(positive class), the anomaly score, or None. `role` says which release
+    role answered. `origin` is the features record's (partition, offset).
+    """
+
+    pipeline: str
+    id: str
+    entity: str
+    at: datetime
+    prediction: Value
+    model_version: str
+    role: Literal["champion", "canary", "none"] = "champion"
+    probabilities: dict[str, float] | None = None
+    score: float | None = None
+    reason: str | None = None
+    withheld: tuple[str, ...] = ()
+    shadows: tuple[ShadowAnswer, ...] = ()
+    origin: tuple[int, int] = (0, 0)
+
+
+class Label(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """The truth about one event, checked. On `labels`, keyed by `id`. The last one for an id wins."""
+
+    pipeline: str
+    id: str
+    label: Value
+    source: str = "default"
+    at: datetime | None = None
+    origin: tuple[int, int] = (0, 0)
+
+
+class DeadLetter(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """A record that was refused, with why, and its original bytes so that it can be replayed.
+
+    `reason` is a kebab-case code, `detail` a sentence for a person, `field` the offending field.
+    """
+
+    topic: str
+    partition: int
+    offset: int
+    reason: str
+    detail: str
+    value: bytes
+    key: bytes | None = None
+    field: str | None = None
+    pipeline: str | None = None
+    id: str | None = None
+    source: str | None = None
+    service: str = ""
+    at: datetime | None = None
