@@ -99,7 +99,7 @@ LABELS = Topic(
     m.Label,
     lambda x: x.id,
     ("ingest",),
-    ("monitor", "trainer"),
+    ("monitor",),
     "the truth, as it becomes known",
     spread=True,
 )
@@ -138,7 +138,7 @@ METRICS = Topic(
     m.Metrics,
     lambda x: x.pipeline,
     ("monitor",),
-    ("remediator", "gateway"),
+    ("trainer", "remediator", "gateway"),
     "statistics by window",
     event_type="io.homeostat.metrics.window",
 )
@@ -185,7 +185,7 @@ COMMAND_RESULTS = Topic(
 AUDIT = Topic(
     "audit",
     m.AuditEntry,
-    lambda x: "ledger",
+    lambda _: "ledger",
     ("remediator",),
     ("gateway",),
     "the hash-chained ledger of decisions and outcomes",
