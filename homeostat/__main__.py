@@ -1,0 +1,6 @@
+"""`python -m homeostat` is `homeostat`."""
+
+from homeostat.cli import main
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,40 @@
+"""`homeostat`: the command line. One file per group of commands.
+
+Exit status: 0 done, 1 what was asked failed, 2 bad usage. Every option has an environment variable:
+``homeostat up --port`` is ``HOMEOSTAT_UP_PORT``.
+"""
+
+from __future__ import annotations
+
+import sys
+
+import typer
+
+from homeostat.cli import alerts, audit, data, incidents, models, pipelines, stack, status
+from homeostat.cli.output import errors
+from shared.errors import HomeostatError
+
+app = typer.Typer(
+    name="homeostat",
+    help="A self-healing machine-learning system on Kafka.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    context_settings={"auto_envvar_prefix": "HOMEOSTAT", "help_option_names": ["-h", "--help"]},
+)
+stack.register(app)
+status.register(app)
+data.register(app)
+alerts.register(app)
+app.add_typer(pipelines.app, name="pipeline")
+app.add_typer(models.app, name="models")
+app.add_typer(incidents.app, name="incidents")
+app.add_typer(audit.app, name="audit")
+
+
+def main() -> None:
+    """Runs one command; a known error is one message on standard error and exit status 1."""
+    try:
+        app()
+    except HomeostatError as error:
+        errors.print(f"[bold red]error[/]: {error}", highlight=False, markup=True, soft_wrap=True)
+        sys.exit(1)

@@ -1,0 +1,58 @@
+"""`audit …`: the ledger, and whether it is whole."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+import msgspec
+import typer
+
+from homeostat.cli.options import DEFAULT_DATA, DEFAULT_URL, Data, Json, Key, Url, connect
+from homeostat.cli.output import console, show_json, show_rows
+from services.remediator.core.ledger import verify as verify_ledger
+from shared.errors import HomeostatError
+from shared.messages import AuditEntry
+
+app = typer.Typer(help="The hash-chained ledger of decisions and outcomes.", no_args_is_help=True)
+COLUMNS = {"sequence": "#", "at": "at", "pipeline": "pipeline", "kind": "what happened", "summary": "summary"}
+PAGE = 1000
+
+
+@app.command()
+def show(
+    incident: Annotated[str | None, typer.Option(help="Only this incident's entries.")] = None,
+    as_json: Json = False,
+    url: Url = DEFAULT_URL,
+    api_key: Key = None,
+    data: Data = DEFAULT_DATA,
+) -> None:
+    """The ledger's entries, oldest first."""
+    found = [entry for entry in _entries(url, api_key, data) if incident in (None, entry["incident"])]
+    if as_json:
+        show_json(found)
+    else:
+        show_rows(found, COLUMNS, empty="the ledger is empty: nothing was decided yet")
+
+
+@app.command()
+def verify(as_json: Json = False, url: Url = DEFAULT_URL, api_key: Key = None, data: Data = DEFAULT_DATA) -> None:
+    """Checks the chain of hashes from the first entry on; fails at the first that does not fit."""
+    entries = [msgspec.convert(entry, AuditEntry) for entry in _entries(url, api_key, data)]
+    fault = verify_ledger(entries)
+    result = {"entries": len(entries), "ok": fault is None, "head": entries[-1].hash if entries else None}
+    if as_json:
+        show_json(result | ({"fault": {"sequence": fault[0], "reason": fault[1]}} if fault else {}))
+    elif fault is None:
+        console.print(f"the ledger is whole: {len(entries)} entries, head {result['head']}")
+    if fault is not None:
+        raise HomeostatError(f"the ledger is broken at entry {fault[0]}: {fault[1]}")
+
+
+def _entries(url: str, api_key: str | None, data: Any) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = []
+    with connect(url, api_key, data) as client:
+        while True:
+            page = client.get("/v1/audit", after=len(found) - 1, limit=PAGE)["entries"]
+            found += page
+            if len(page) < PAGE:
+                return found

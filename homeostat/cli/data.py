@@ -1,0 +1,145 @@
+"""`send`, `labels`, `predict`, `tail`: rows in, predictions out."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Sequence
+from typing import Annotated, Any
+
+import typer
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from homeostat.cli.options import DEFAULT_DATA, DEFAULT_URL, Data, Json, Key, Pipeline, Url, connect, pipeline_name
+from homeostat.cli.output import console, errors, show_json, show_rows
+from homeostat.client import Tally
+from homeostat.rows import Row, chunks, frame_of, rows_of
+from shared.errors import HomeostatError, Misconfigured
+
+File = Annotated[str, typer.Argument(help="CSV, Parquet or NDJSON; - reads standard input.")]
+Rate = Annotated[float, typer.Option("--rate", help="At most so many rows a second; 0: as fast as it goes.")]
+Source = Annotated[str, typer.Option("--source", help="What the rows are said to come from: the unit of quarantine.")]
+
+_SHOWN_REJECTIONS = 5
+
+
+def register(app: typer.Typer) -> None:
+    """Adds these commands to `app`."""
+    for command in (send, labels, predict, tail):
+        app.command()(command)
+
+
+def send(
+    pipeline: Pipeline,
+    file: File,
+    rate: Rate = 0.0,
+    batch: Annotated[int, typer.Option(help="Rows per request.")] = 500,
+    source: Source = "cli",
+    as_json: Json = False,
+    url: Url = DEFAULT_URL,
+    api_key: Key = None,
+    data: Data = DEFAULT_DATA,
+) -> None:
+    """Streams events to a pipeline, with a progress bar and a tally of accepted and rejected."""
+    rows = rows_of(frame_of(file))
+    with connect(url, api_key, data) as client:
+        name = pipeline_name(client, pipeline)
+        tally = stream(rows, batch, rate, f"events to {name}", lambda part: client.send_events(name, part, source))
+    report(tally, len(rows), as_json=as_json)
+
+
+def labels(
+    pipeline: Pipeline,
+    file: File,
+    id_column: Annotated[str, typer.Option(help="The column that holds the event's id.")] = "id",
+    label_column: Annotated[str, typer.Option(help="The column that holds the label.")] = "label",
+    rate: Rate = 0.0,
+    batch: Annotated[int, typer.Option(help="Labels per request.")] = 1000,
+    source: Source = "cli",
+    as_json: Json = False,
+    url: Url = DEFAULT_URL,
+    api_key: Key = None,
+    data: Data = DEFAULT_DATA,
+) -> None:
+    """Streams labels to a pipeline: a column of ids and a column of labels."""
+    rows = rows_of(frame_of(file))
+    for column in (id_column, label_column):
+        if rows and column not in rows[0]:
+            raise Misconfigured(f"{file} has no column {column!r}; it has {', '.join(rows[0])}: see --id-column")
+    found = [{"id": str(row[id_column]), "label": row[label_column]} for row in rows]
+    with connect(url, api_key, data) as client:
+        name = pipeline_name(client, pipeline)
+        tally = stream(found, batch, rate, f"labels to {name}", lambda part: client.send_labels(name, part, source))
+    report(tally, len(rows), as_json=as_json)
+
+
+def predict(
+    pipeline: Pipeline,
+    file: File,
+    as_json: Json = False,
+    url: Url = DEFAULT_URL,
+    api_key: Key = None,
+    data: Data = DEFAULT_DATA,
+) -> None:
+    """Predictions for rows, by the live version."""
+    rows = rows_of(frame_of(file))
+    answers: list[Row] = []
+    with connect(url, api_key, data) as client:
+        name = pipeline_name(client, pipeline)
+        for part in chunks(rows, 500):
+            answers += client.call("POST", f"/v1/pipelines/{name}/predict", json=part)["predictions"]
+    if as_json:
+        show_json({"predictions": answers})
+        return
+    columns = {"id": "id", "prediction": "prediction", "score": "score", "model_version": "version", "reason": "reason"}
+    show_rows(answers, columns, empty="no rows, so no predictions")
+
+
+def tail(
+    topic: Annotated[str, typer.Argument(help="A topic of `homeostat status`, as predictions.")],
+    from_start: Annotated[bool, typer.Option("--from-start", help="From the oldest record on.")] = False,
+    limit: Annotated[int, typer.Option(help="End after so many records; 0: go on.")] = 0,
+    data: Data = DEFAULT_DATA,
+) -> None:
+    """A live view of a topic: one line of JSON per record, straight from Kafka, committed records only."""
+    from homeostat.cli.tailing import records  # imported here: only this command needs a Kafka client
+
+    for shown, line in enumerate(records(topic, data, os.environ, from_start=from_start), start=1):
+        console.print(line, highlight=False, markup=False, soft_wrap=True)
+        if shown == limit:
+            return
+
+
+def stream(rows: list[Row], batch: int, rate: float, what: str, post: Callable[[Sequence[Row]], Tally]) -> Tally:
+    """Posts `rows` in parts of `batch`, not faster than `rate` rows a second, behind a progress bar."""
+    tally = Tally()
+    bar = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*bar, console=errors) as progress:
+        task = progress.add_task(what, total=len(rows))
+        begun = time.monotonic()
+        for done, part in enumerate(chunks(rows, batch)):
+            if rate:
+                time.sleep(max(0.0, begun + done * batch / rate - time.monotonic()))
+            tally += post(part)
+            progress.advance(task, len(part))
+    return tally
+
+
+def report(tally: Tally, total: int, *, as_json: bool) -> None:
+    """Shows the tally; rows that were rejected make the command fail."""
+    result: dict[str, Any] = {
+        "rows": total,
+        "accepted": tally.accepted,
+        "duplicates": tally.duplicates,
+        "rejected": list(tally.rejected),
+    }
+    if as_json:
+        show_json(result)
+    else:
+        console.print(f"{total} rows: {tally.accepted} accepted, {len(tally.rejected)} rejected")
+        for entry in tally.rejected[:_SHOWN_REJECTIONS]:
+            console.print(
+                f"  {entry.get('id') or entry.get('index')}: {entry.get('field') or ''} {entry.get('reason')}"
+            )
+    if tally.rejected:
+        raise HomeostatError(f"{len(tally.rejected)} of {total} rows were rejected; nothing else was harmed")

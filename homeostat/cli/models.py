@@ -1,0 +1,144 @@
+"""`models …`: the registry as the log tells it."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+import typer
+
+from homeostat.cli.options import DEFAULT_DATA, DEFAULT_URL, Data, Json, Key, Pipeline, Url, connect, pipeline_name
+from homeostat.cli.output import console, show_json, show_rows
+
+app = typer.Typer(help="Versions: which exist, which is live and why; promote, roll back.", no_args_is_help=True)
+Version = Annotated[str, typer.Argument(help="A version, as 3.")]
+COLUMNS = {
+    "version": "version",
+    "stage": "stage",
+    "at": "since",
+    "estimator": "learner",
+    "metrics": "gate",
+    "reason": "why",
+}
+
+
+@app.command("list")
+def list_models(
+    pipeline: Pipeline, as_json: Json = False, url: Url = DEFAULT_URL, api_key: Key = None, data: Data = DEFAULT_DATA
+) -> None:
+    """Every version of a pipeline, newest first."""
+    with connect(url, api_key, data) as client:
+        found = client.get(f"/v1/pipelines/{pipeline_name(client, pipeline)}/models")["models"]
+    if as_json:
+        show_json(found)
+        return
+    rows = [{**model, "metrics": _figures(model.get("metrics") or {})} for model in found]
+    show_rows(rows, COLUMNS, empty="no version yet: the first is trained when enough labelled rows are there")
+
+
+@app.command()
+def show(
+    pipeline: Pipeline,
+    version: Version,
+    as_json: Json = False,
+    url: Url = DEFAULT_URL,
+    api_key: Key = None,
+    data: Data = DEFAULT_DATA,
+) -> None:
+    """One version: its card, or with --json everything that made it."""
+    with connect(url, api_key, data) as client:
+        base = f"/v1/pipelines/{pipeline_name(client, pipeline)}/models/{version}"
+        if as_json:
+            show_json(client.get(base))
+        else:
+            console.print(client.get(f"{base}/card"), highlight=False, markup=False)
+
+
+@app.command()
+def live(
+    pipeline: Pipeline,
+    at: Annotated[str | None, typer.Option(help="A time (RFC 3339); default: now.")] = None,
+    as_json: Json = False,
+    url: Url = DEFAULT_URL,
+    api_key: Key = None,
+    data: Data = DEFAULT_DATA,
+) -> None:
+    """Which version answered at a time, and why."""
+    with connect(url, api_key, data) as client:
+        found = client.get(f"/v1/pipelines/{pipeline_name(client, pipeline)}/models/live", at=at)
+    if as_json:
+        show_json(found)
+    else:
+        console.print(f"version {found['version']} since {found['at']}: {found.get('reason') or 'no reason recorded'}")
+
+
+@app.command()
+def compare(
+    pipeline: Pipeline,
+    versions: Annotated[list[str], typer.Argument(help="Two or more versions.")],
+    as_json: Json = False,
+    url: Url = DEFAULT_URL,
+    api_key: Key = None,
+    data: Data = DEFAULT_DATA,
+) -> None:
+    """Versions side by side: learner, rows, metrics of the gate."""
+    with connect(url, api_key, data) as client:
+        base = f"/v1/pipelines/{pipeline_name(client, pipeline)}/models"
+        found = [client.get(f"{base}/{version}") for version in versions]
+    if as_json:
+        show_json(found)
+        return
+    names = sorted({name for model in found for name in model.get("metrics") or {}})
+    rows = [{"what": name} | {m["version"]: (m.get("metrics") or {}).get(name) for m in found} for name in names]
+    show_rows(rows, {"what": "metric"} | {m["version"]: f"version {m['version']}" for m in found}, empty="no metrics")
+
+
+@app.command()
+def promote(
+    pipeline: Pipeline,
+    version: Version,
+    reason: Annotated[str, typer.Option(help="Why; it goes into the ledger.")] = "asked for on the command line",
+    force: Annotated[bool, typer.Option("--force", help="Also when the gate would refuse.")] = False,
+    url: Url = DEFAULT_URL,
+    api_key: Key = None,
+    data: Data = DEFAULT_DATA,
+) -> None:
+    """Makes a version the champion; the request passes the remediator's limits and ledger."""
+    ask(url, api_key, data, pipeline, "promote", {"version": version, "force": force, "reason": reason})
+
+
+@app.command()
+def rollback(
+    pipeline: Pipeline,
+    to: Annotated[str | None, typer.Option(help="The version to go back to; default: the one before.")] = None,
+    reason: Annotated[str, typer.Option(help="Why; it goes into the ledger.")] = "asked for on the command line",
+    url: Url = DEFAULT_URL,
+    api_key: Key = None,
+    data: Data = DEFAULT_DATA,
+) -> None:
+    """Goes back to an earlier champion."""
+    ask(url, api_key, data, pipeline, "rollback", {"to_version": to, "reason": reason})
+
+
+@app.command()
+def retrain(
+    pipeline: Pipeline,
+    reason: Annotated[str, typer.Option(help="Why; it goes into the ledger.")] = "asked for on the command line",
+    url: Url = DEFAULT_URL,
+    api_key: Key = None,
+    data: Data = DEFAULT_DATA,
+) -> None:
+    """Trains a challenger on the newest labelled rows; it goes live if it passes the gate."""
+    ask(url, api_key, data, pipeline, "retrain", {"reason": reason})
+
+
+def ask(url: str, api_key: str | None, data: Any, pipeline: str, action: str, arguments: dict[str, Any]) -> None:
+    """Puts a person's request to the remediator and says where its outcome will show."""
+    with connect(url, api_key, data) as client:
+        name = pipeline_name(client, pipeline)
+        body = {key: value for key, value in arguments.items() if value is not None}
+        answer = client.call("POST", f"/v1/pipelines/{name}/{action}", json=body)
+    console.print(f"{action} of {name} asked for ({answer.get('request', answer.get('id'))}): homeostat incidents list")
+
+
+def _figures(metrics: dict[str, float]) -> str:
+    return " ".join(f"{name} {value:.4g}" for name, value in metrics.items())

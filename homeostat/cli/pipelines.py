@@ -1,0 +1,71 @@
+"""`pipeline …`: write, check and explain a specification; make it run."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from homeostat.cli.options import DEFAULT_DATA, DEFAULT_URL, Data, Json, Key, Url, connect
+from homeostat.cli.output import console, show_json, show_rows
+from shared.pipeline.inference import specification_text
+from shared.pipeline.load import load
+from shared.topics import TOPICS
+
+app = typer.Typer(help="Pipeline specifications.", no_args_is_help=True)
+Spec = Annotated[Path, typer.Argument(help="The specification, in YAML.")]
+
+
+@app.command()
+def init(
+    file: Annotated[Path, typer.Argument(help="CSV, Parquet or NDJSON.")],
+    target: Annotated[str, typer.Option(help="The column to predict.")],
+    name: Annotated[str | None, typer.Option(help="The pipeline's name; default: the file's.")] = None,
+    out: Annotated[Path | None, typer.Option(help="Where to write it; default: standard output.")] = None,
+) -> None:
+    """Writes a specification from a data file: types, ranges, kind, id, time."""
+    text = specification_text(file, target, name)
+    if out is None:
+        console.print(text, highlight=False, markup=False, soft_wrap=True)
+        return
+    out.write_text(text)
+    console.print(f"{out} written; read it, then: homeostat pipeline check {out}")
+
+
+@app.command()
+def check(spec: Spec) -> None:
+    """Checks a specification; every fault with its line and field."""
+    specification = load(spec)
+    console.print(f"{spec} is right: pipeline {specification.name}, {len(specification.feature_names)} features")
+
+
+@app.command()
+def show(spec: Spec, as_json: Json = False) -> None:
+    """The topics and features a specification makes."""
+    specification = load(spec)
+    if as_json:
+        show_json(specification.canonical)
+        return
+    console.print(f"[bold]{specification.name}[/] ({specification.kind}), features {specification.definition}\n")
+    features = [{"name": name, **spec.model_dump()} for name, spec in specification.feature_specs.items()]
+    columns = {
+        "name": "feature",
+        "expression": "expression",
+        "window": "window",
+        "lag": "lag",
+        "statistic": "statistic",
+    }
+    show_rows(features, columns, empty="no features")
+    console.print()
+    topics = [{"name": t.name, "by": list(t.writers), "for": list(t.readers), "about": t.about} for t in TOPICS]
+    show_rows(topics, {"name": "topic", "by": "written by", "for": "read by", "about": "holds"}, empty="no topics")
+
+
+@app.command()
+def apply(spec: Spec, url: Url = DEFAULT_URL, api_key: Key = None, data: Data = DEFAULT_DATA) -> None:
+    """Makes a running system serve this specification; a change takes effect without a restart."""
+    specification = load(spec)
+    with connect(url, api_key, data) as client:
+        answer = client.define(specification.canonical)
+    console.print(f"{specification.name}: version {answer.get('version')} of its specification is in force")

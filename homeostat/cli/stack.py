@@ -1,0 +1,77 @@
+"""`up` and `demo`: the local stack, alone or with a story."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from pathlib import Path
+from types import FrameType
+from typing import Annotated
+
+import typer
+
+from homeostat.cli.options import DEFAULT_DATA
+from homeostat.cli.output import console
+from homeostat.client import Client
+from homeostat.local.stack import Stack, stack_settings
+from shared.pipeline.load import load
+
+Port = Annotated[int, typer.Option(help="The gateway's port.")]
+
+
+def register(app: typer.Typer) -> None:
+    """Adds these commands to `app`."""
+    app.command()(up)
+    app.command()(demo)
+
+
+def up(
+    pipeline: Annotated[list[Path] | None, typer.Option(help="A specification to serve; may be repeated.")] = None,
+    data: Annotated[Path, typer.Option(help="Where everything is kept.", envvar="HOMEOSTAT_DATA")] = DEFAULT_DATA,
+    port: Port = 8080,
+) -> None:
+    """Starts the local stack and stays in front; ctrl-C drains and stops it.
+
+    With KAFKA_BOOTSTRAP_SERVERS, REDIS_URL or MLFLOW_TRACKING_URI set, it uses those instead of its own.
+    """
+    specifications = [load(path) for path in pipeline or []]
+    with Stack(stack_settings(data, port, os.environ)) as running:
+        running.start(progress=lambda line: console.print(line, highlight=False))
+        with Client(running.urls["gateway"], running.api_key) as client:
+            for specification in specifications:
+                client.define(specification.canonical)
+        for name, url in running.urls.items():
+            console.print(f"  {name:10} {url}", highlight=False)
+        console.print(f"dashboard: {running.urls['gateway']}/#key={running.api_key}", highlight=False, soft_wrap=True)
+        console.print("ctrl-C stops everything")
+        _wait_for_the_end()
+        console.print("stopping: what was accepted is finished first")
+
+
+def demo(
+    speed: Annotated[float, typer.Option(help="Events a second.")] = 400.0,
+    sabotage: Annotated[list[str] | None, typer.Option(help="Faults to put in; default: the whole story.")] = None,
+    exit_: Annotated[bool, typer.Option("--exit", help="End by itself, with status 1 if it did not heal.")] = False,
+    rounds: Annotated[int, typer.Option(help="Run the story so many times over, in one stack.")] = 1,
+    data: Annotated[Path | None, typer.Option(help="Default: a new folder under .homeostat/demo.")] = None,
+    port: Port = 8080,
+) -> None:
+    """Streams the electricity market through the system, breaks it on the way, and shows how it heals."""
+    from homeostat.demo.run import run_demo  # imported here: the other commands start faster without it
+
+    ends = exit_ or not sys.stdout.isatty()
+    healed = run_demo(speed=speed, sabotage=tuple(sabotage or ()), ends=ends, rounds=rounds, data=data, port=port)
+    if ends and not healed:
+        raise typer.Exit(1)
+
+
+def _wait_for_the_end() -> None:
+    def ended(_number: int, _frame: FrameType | None) -> None:
+        raise KeyboardInterrupt
+
+    signal.signal(signal.SIGTERM, ended)
+    try:
+        signal.pause()
+    except KeyboardInterrupt:
+        return

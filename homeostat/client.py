@@ -1,0 +1,130 @@
+"""The gateway's REST interface as Python calls: what the command line and the demo are built on."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import httpx
+from tenacity import Retrying, retry_if_exception_type, stop_after_delay, wait_exponential
+
+from shared.errors import HomeostatError, Overloaded
+
+KEY_FILE = "api-key"
+
+
+class ApiError(HomeostatError):
+    """The gateway refused: `status` is HTTP's, `problem` the RFC 9457 body."""
+
+    def __init__(self, status: int, problem: Mapping[str, Any], url: str) -> None:
+        detail = problem.get("detail") or problem.get("title") or "no detail given"
+        fields = "".join(f"\n  {_pointed(error)}" for error in problem.get("errors") or [])
+        super().__init__(f"{url} answered {status}: {detail}{fields}")
+        self.status = status
+        self.problem = dict(problem)
+
+
+def _pointed(error: object) -> str:
+    if not isinstance(error, Mapping):
+        return str(error)
+    where = error.get("pointer") or error.get("field") or error.get("where") or ""
+    return f"{where}: {error.get('detail') or error.get('reason') or error}"
+
+
+@dataclass(frozen=True, slots=True)
+class Tally:
+    """What became of rows that were sent. `rejected` holds the gateway's own entries."""
+
+    accepted: int = 0
+    duplicates: int = 0
+    rejected: tuple[Mapping[str, Any], ...] = ()
+
+    def __add__(self, other: Tally) -> Tally:
+        return Tally(self.accepted + other.accepted, self.duplicates + other.duplicates, self.rejected + other.rejected)
+
+
+class Client:
+    """A connection to one gateway. Close it, or use it in a `with`."""
+
+    def __init__(self, url: str, api_key: str | None, *, timeout: float = 30.0) -> None:
+        headers = {"Authorization": f"Bearer {api_key}"} if api_key else {}
+        self.url = url.rstrip("/")
+        self._http = httpx.Client(base_url=self.url, headers=headers, timeout=timeout)
+
+    def __enter__(self) -> Client:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._http.close()
+
+    def call(self, method: str, path: str, **options: Any) -> Any:
+        """One request; the decoded JSON body (text where it is not JSON). `ApiError` on any refusal."""
+        try:
+            answer = self._http.request(method, path, **options)
+        except httpx.HTTPError as error:
+            raise HomeostatError(f"no answer from {self.url}: {error}. Is `homeostat up` running?") from error
+        if answer.status_code == httpx.codes.TOO_MANY_REQUESTS:
+            wait = float(answer.headers.get("Retry-After", "1"))
+            raise Overloaded(f"{self.url} asks to slow down", retry_after_seconds=wait)
+        if answer.is_error:
+            raise ApiError(answer.status_code, _json(answer) or {"detail": answer.text[:500]}, f"{method} {path}")
+        return _json(answer) if "json" in answer.headers.get("content-type", "") else answer.text
+
+    def get(self, path: str, **parameters: Any) -> Any:
+        """GET `path` with those of `parameters` that are set."""
+        return self.call("GET", path, params={k: v for k, v in parameters.items() if v is not None})
+
+    def send_events(self, pipeline: str, rows: Sequence[Mapping[str, Any]], source: str) -> Tally:
+        """Sends raw events; when the gateway sheds load, waits as it asks and repeats (ids make that safe)."""
+        return self._send(f"/v1/pipelines/{pipeline}/events", rows, source)
+
+    def send_labels(self, pipeline: str, labels: Sequence[Mapping[str, Any]], source: str) -> Tally:
+        """Sends labels: ``{"id", "label", "timestamp"?}`` each."""
+        return self._send(f"/v1/pipelines/{pipeline}/labels", labels, source)
+
+    def _send(self, path: str, rows: Sequence[Mapping[str, Any]], source: str) -> Tally:
+        body = "\n".join(json.dumps(row, default=str) for row in rows).encode()
+        headers = {"Content-Type": "application/x-ndjson"}
+        retrying = Retrying(
+            retry=retry_if_exception_type(Overloaded),
+            wait=wait_exponential(multiplier=0.25, max=5),
+            stop=stop_after_delay(120),
+            reraise=True,
+        )
+        answer = retrying(self.call, "POST", path, content=body, headers=headers, params={"source": source})
+        return Tally(answer["accepted"], answer.get("duplicates", 0), tuple(answer.get("rejected", ())))
+
+    def define(self, document: Mapping[str, Any]) -> Any:
+        """Makes a pipeline known, or changes it."""
+        return self.call("PUT", f"/v1/pipelines/{document['name']}", json=dict(document))
+
+    def events(self, path: str) -> Iterator[tuple[str, Any]]:
+        """A server-sent stream as (event name, decoded data), until it is closed."""
+        with self._http.stream("GET", path, timeout=httpx.Timeout(30.0, read=None)) as answer:
+            if answer.is_error:
+                answer.read()
+                raise ApiError(answer.status_code, _json(answer) or {}, path)
+            name = "message"
+            for line in answer.iter_lines():
+                if line.startswith("event:"):
+                    name = line[6:].strip()
+                elif line.startswith("data:"):
+                    yield name, json.loads(line[5:])
+                elif not line:
+                    name = "message"
+
+
+def _json(answer: httpx.Response) -> Any:
+    try:
+        return answer.json()
+    except ValueError:
+        return None
+
+
+def key_from(data_dir: Path) -> str | None:
+    """The local stack's API key, where this data folder has one."""
+    file = data_dir / KEY_FILE
+    return file.read_text().strip() if file.exists() else None
