@@ -48,6 +48,8 @@ class FeatureSpec(_Part):
     `expression` is SQL over the row's fields (``nswprice - vicprice``). With `window` (rows, the
     current one included) or `lag` (rows back), it is taken over the rows of the same key in stream
     order: `statistic` of the window, or the value `lag` rows before. `min_rows`: fewer give null.
+    An expression without window or lag may also name a feature declared before it (a field of the
+    same name comes first). `input` False: a step towards other features, not given to the model.
     """
 
     expression: str
@@ -55,6 +57,7 @@ class FeatureSpec(_Part):
     lag: int | None = Field(default=None, ge=1, le=10_000)
     statistic: Literal["mean", "std", "min", "max", "sum", "count", "median"] = "mean"
     min_rows: int = Field(default=1, ge=1)
+    input: bool = True
 
     @model_validator(mode="before")
     @classmethod
@@ -221,7 +224,7 @@ class Specification(_Part):
 
     @cached_property
     def feature_specs(self) -> dict[str, FeatureSpec]:
-        """The features by name: those declared, else each field that can be one, as it is."""
+        """All features by name, steps (`input` False) included: those declared, else each field that can be one."""
         if self.features:
             return dict(self.features)
         not_inputs = {self.target, self.id, self.timestamp, self.key}
@@ -234,7 +237,7 @@ class Specification(_Part):
     @cached_property
     def feature_names(self) -> tuple[str, ...]:
         """The model's inputs, in order."""
-        return tuple(self.feature_specs)
+        return tuple(name for name, spec in self.feature_specs.items() if spec.input)
 
     @cached_property
     def definition(self) -> str:
