@@ -1,0 +1,109 @@
+"""Packing a trained estimator into an artefact, and getting a model out of one.
+
+An artefact is a zip: ``homeostat.json`` (`ModelMetadata`) beside the estimator in its library's
+form. Nothing in it is looked at before its hash and its signature hold.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import importlib
+import io
+import zipfile
+from collections import OrderedDict
+from typing import Any, Final, Protocol, cast
+
+import msgspec
+
+from shared.errors import Poison
+from shared.messages import Artifact
+from shared.models.base import Model
+from shared.models.metadata import ModelMetadata
+from shared.models.signing import check_signature, signature_of
+from shared.models.store import ArtifactStore
+
+FORMATS: Final = {"skops": "shared.models.skops_format", "signed-river": "shared.models.river_format"}
+"""Format to the module that reads it, imported with the first artefact of that format."""
+
+_METADATA = "homeostat.json"
+_BODY = "estimator"
+
+
+class _Format(Protocol):
+    def dump(self, estimator: Any) -> bytes: ...
+
+    def parse(self, data: bytes, metadata: ModelMetadata) -> Model: ...
+
+
+def package(model: Any, metadata: ModelMetadata) -> tuple[bytes, str]:
+    """A fitted estimator as (bytes, format): river learners as ``signed-river``, the rest as ``skops``.
+
+    What is returned has been loaded once; `Poison` names a type that no predictor would accept.
+    """
+    name = "signed-river" if type(model).__module__.split(".")[0] == "river" else "skops"
+    form = _format(name)
+    body = form.dump(model)
+    form.parse(body, metadata)
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as archive:
+        archive.writestr(zipfile.ZipInfo(_METADATA), msgspec.json.encode(metadata))
+        archive.writestr(zipfile.ZipInfo(_BODY), body)
+    return buffer.getvalue(), name
+
+
+def keep(data: bytes, form: str, store: ArtifactStore, signing_key: bytes) -> Artifact:
+    """Stores the bytes and signs them: what a publication carries."""
+    sha256 = hashlib.sha256(data).hexdigest()
+    signature = signature_of(sha256, signing_key)
+    return Artifact(uri=store.put(data), sha256=sha256, format=form, size=len(data), signature=signature)
+
+
+def load(artifact: Artifact, store: ArtifactStore, signing_key: bytes) -> Model:
+    """The model in an artefact whose signature and hash hold.
+
+    `Poison` with reason ``unsigned``, ``signature``, ``hash``, ``format``, ``untrusted-type`` or
+    ``malformed``; `Transient` while the bytes cannot be read.
+    """
+    check_signature(artifact, signing_key)
+    data = store.get(artifact)
+    form = _format(artifact.format)
+    try:
+        with zipfile.ZipFile(io.BytesIO(data)) as archive:
+            metadata = msgspec.json.decode(archive.read(_METADATA), type=ModelMetadata)
+            body = archive.read(_BODY)
+        return form.parse(body, metadata)
+    except Poison:
+        raise
+    except Exception as error:  # a parser may fail in any way on bytes that are not its own
+        raise Poison(
+            f"artefact {artifact.sha256[:12]} is no {artifact.format} model: {type(error).__name__}: {error}",
+            reason="malformed",
+        ) from error
+
+
+class ModelCache:
+    """The last `size` models loaded, by hash. A hit checks the signature all the same."""
+
+    def __init__(self, store: ArtifactStore, signing_key: bytes, size: int = 32) -> None:
+        self._store = store
+        self._key = signing_key
+        self._size = size
+        self._models: OrderedDict[tuple[str, str], Model] = OrderedDict()
+
+    def get(self, artifact: Artifact) -> Model:
+        """The model of this artefact, loaded at most once while it stays here; errors as `load`."""
+        check_signature(artifact, self._key)
+        address = (artifact.sha256, artifact.format)
+        if address not in self._models:
+            self._models[address] = load(artifact, self._store, self._key)
+            while len(self._models) > self._size:
+                self._models.popitem(last=False)
+        self._models.move_to_end(address)
+        return self._models[address]
+
+
+def _format(name: str) -> _Format:
+    module = FORMATS.get(name)
+    if module is None:
+        raise Poison(f"format {name[:40]!r} is none of {', '.join(sorted(FORMATS))}", reason="format", field="format")
+    return cast(_Format, importlib.import_module(module))

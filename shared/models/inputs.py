@@ -1,0 +1,89 @@
+"""From feature rows to a model's numbers: the one definition for training and for scoring.
+
+The input form, stable for every scikit-learn artefact: a float64 array of shape (rows, inputs), a
+column per `Input` in its order, NaN where a value is missing. Text is the position of its category.
+So a Pipeline picks columns by number, and OneHotEncoder(handle_unknown="ignore") or
+categorical_features=[...] take the codes as they are. River learners get one dict per row instead:
+numbers as floats with gaps filled, categories as text ("" where missing). Targets of classifiers are
+positions in `ModelMetadata.classes`.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from statistics import median
+
+import numpy as np
+from numpy.typing import NDArray
+
+from shared.messages import Value
+from shared.models.metadata import Input, class_text
+
+MISSING = float("nan")
+
+
+def matrix(rows: Sequence[Mapping[str, Value]], inputs: Sequence[Input]) -> NDArray[np.float64]:
+    """Feature rows as the (rows, inputs) array; ValueError names the feature that is no number."""
+    table = np.empty((len(rows), len(inputs)))
+    for index, item in enumerate(inputs):
+        name = item.name
+        table[:, index] = numbers([row.get(name) for row in rows], item)
+    return table
+
+
+def numbers(values: Sequence[Value], item: Input) -> NDArray[np.float64]:
+    """One column of the matrix, from the feature's values.
+
+    >>> numbers(["b", None, "new"], Input("x", categories=("a", "b"))).tolist()
+    [1.0, nan, nan]
+    """
+    if item.categories is not None:
+        codes = {value: float(code) for code, value in enumerate(item.categories)}
+        return np.array([codes.get(value, MISSING) for value in values])
+    try:
+        return np.array(values, dtype=np.float64)
+    except (ValueError, TypeError, OverflowError) as error:
+        raise ValueError(f"feature {item.name!r} is not a number: {error}") from error
+
+
+def river_rows(rows: Iterable[Mapping[str, Value]], inputs: Sequence[Input]) -> list[dict[str, float | str]]:
+    """Feature rows as river learners take them."""
+    return [{item.name: _river_value(row.get(item.name), item) for item in inputs} for row in rows]
+
+
+def _river_value(value: Value, item: Input) -> float | str:
+    if item.categories is not None:
+        return "" if value is None else class_text(value)
+    try:
+        return item.fill if value is None else float(value)
+    except ValueError as error:
+        raise ValueError(f"feature {item.name!r} is not a number: {error}") from error
+
+
+def inputs_from(
+    rows: Sequence[Mapping[str, Value]], names: Sequence[str], *, max_categories: int = 50
+) -> tuple[Input, ...]:
+    """The inputs as training rows show them.
+
+    A feature with text in it has categories, the `max_categories` most frequent of them (ties by
+    text); any other is a number, filled with its median.
+    """
+    return tuple(_input(name, [row.get(name) for row in rows], max_categories) for name in names)
+
+
+def _input(name: str, values: list[Value], max_categories: int) -> Input:
+    present = [value for value in values if value is not None]
+    if any(isinstance(value, str) for value in present):
+        ranked = sorted(Counter(present).items(), key=lambda item: (-item[1], class_text(item[0])))
+        return Input(name, categories=tuple(value for value, _ in ranked[:max_categories]))
+    return Input(name, fill=float(median([float(value) for value in present])) if present else 0.0)
+
+
+def class_positions(labels: Iterable[Value], classes: Sequence[Value]) -> NDArray[np.int64]:
+    """Labels as positions in `classes`; ValueError names a label that is none of them."""
+    positions = {value: index for index, value in enumerate(classes)}
+    try:
+        return np.array([positions[label] for label in labels], dtype=np.int64)
+    except KeyError as error:
+        raise ValueError(f"label {error.args[0]!r} is none of the classes {list(classes)!r}") from error
