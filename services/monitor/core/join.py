@@ -1,0 +1,200 @@
+"""Events, predictions and labels brought together by id, in whatever order and however late.
+
+Every event gets a row number when the monitor first sees its id, in its features or its prediction.
+The newest `capacity` rows are kept; older ones go first. What is known of a row lies in columns, one
+slot per row, so that everything after this works on arrays.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import islice
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from services.monitor.core.state import Floats, Ints
+from shared.messages import Label
+
+_FIRST_CAPACITY = 1024
+_COLUMNS: dict[str, tuple[str, float]] = {
+    "partition": ("i2", -1),
+    "offset": ("i8", -1),
+    "at": ("f8", np.nan),
+    "source": ("i2", -1),
+    "withheld": ("i2", 0),
+    "prediction": ("f8", np.nan),
+    "score": ("f8", np.nan),
+    "version": ("i2", -1),
+    "champion": ("i1", 0),
+    "label": ("f8", np.nan),
+    "label_source": ("i2", -1),
+}
+
+
+class Waiting(msgspec.Struct):
+    """A label whose event has not come yet."""
+
+    label: Label
+    partition: int
+    offset: int
+    since_row: int
+    since: float
+
+
+class Joined(msgspec.Struct):
+    """What a batch of labels did: rows labelled for the first time, rows whose label was replaced."""
+
+    first: Ints
+    corrected: Ints
+
+
+class Join(msgspec.Struct):
+    """The rows. `width` probability columns (0 where the pipeline has no classes)."""
+
+    capacity: int
+    columns: dict[str, NDArray[np.generic]] = {}
+    probabilities: NDArray[np.float32] = msgspec.field(default_factory=lambda: np.empty((0, 0), np.float32))
+    index: dict[str, int] = {}
+    next_row: int = 0
+    labelled: int = 0
+    repeated: int = 0
+    too_late: int = 0
+    waiting: dict[str, Waiting] = {}
+
+    @property
+    def oldest(self) -> int:
+        """The oldest row still known."""
+        return max(0, self.next_row - self._size)
+
+    @property
+    def _size(self) -> int:
+        return len(self.columns["offset"]) if self.columns else 0
+
+    def rows_of(self, ids: Sequence[str]) -> Ints:
+        """The rows of these events, new ones for ids never seen (or forgotten)."""
+        index, following = self.index, self.next_row
+        rows = []
+        for name in ids:
+            row = index.get(name)
+            if row is None:
+                row = index[name] = following
+                following += 1
+            rows.append(row)
+        if following > self.next_row:
+            self._open(following)
+        return np.array(rows, np.int64)
+
+    def find(self, ids: Sequence[str]) -> Ints:
+        """The rows of these events, -1 for ids not known."""
+        get = self.index.get
+        return np.array([get(name, -1) for name in ids], np.int64)
+
+    def write(self, rows: Ints, **values: NDArray[np.generic] | float) -> None:
+        slots = rows % self._size
+        for name, value in values.items():
+            self.columns[name][slots] = value
+
+    def read(self, name: str, rows: Ints) -> Floats:
+        """A column at these rows, as floats; only rows that `known` holds for."""
+        return self.columns[name][rows % self._size].astype(float)
+
+    def known(self, rows: Ints) -> NDArray[np.bool_]:
+        return (rows >= self.oldest) & (rows < self.next_row)
+
+    def write_probabilities(self, rows: Ints, matrix: Floats) -> None:
+        """Keeps P(class) of these rows; columns grow with the number of classes."""
+        missing = matrix.shape[1] - self.probabilities.shape[1]
+        if missing > 0:
+            filler = np.zeros((self._size, missing), np.float32)
+            self.probabilities = np.hstack([self.probabilities.reshape(self._size, -1), filler])
+        slots = rows % self._size
+        self.probabilities[slots] = 0.0
+        self.probabilities[slots, : matrix.shape[1]] = matrix
+
+    def read_probabilities(self, rows: Ints) -> Floats | None:
+        """P(class) of these rows, NaN rows where none were given; None where no row has any."""
+        if self.probabilities.shape[1] == 0:
+            return None
+        out = self.probabilities[rows % self._size].astype(float)
+        return None if np.isnan(out).all() else out
+
+    def set_labels(self, rows: Ints, codes: Floats, sources: Ints) -> Joined:
+        """Writes labels in order: the last one for a row wins. All rows must be known."""
+        before = self.read("label", rows)
+        self.write(rows, label=codes, label_source=sources)
+        first = np.unique(rows[np.isnan(before)])
+        final = self.read("label", rows)
+        changed = ~np.isnan(before) & (before != final)
+        self.labelled += len(first)
+        return Joined(first=first, corrected=np.unique(rows[changed]))
+
+    def wait(self, label: Label, partition: int, offset: int, now: float) -> None:
+        """Keeps a label until its event comes; the last one for an id wins."""
+        self.waiting.pop(label.id, None)
+        self.waiting[label.id] = Waiting(label, partition, offset, self.next_row, now)
+
+    def arrived(self, ids: Sequence[str]) -> list[Waiting]:
+        """Labels that waited for one of these events, which has come."""
+        if not self.waiting:
+            return []
+        return [self.waiting.pop(name) for name in dict.fromkeys(ids) if name in self.waiting]
+
+    def given_up(self, horizon: int, before: float | None = None) -> list[Waiting]:
+        """Labels whose event did not come within `horizon` rows, or since the time `before`."""
+        late = []
+        for waiting in self.waiting.values():
+            expired = before is not None and waiting.since < before
+            if not expired and self.next_row - waiting.since_row <= horizon and len(self.waiting) <= self.capacity:
+                break
+            late.append(waiting)
+            if len(self.waiting) - len(late) <= 0:
+                break
+        for waiting in late:
+            del self.waiting[waiting.label.id]
+        return late
+
+    def positions(self, first: int, last: int) -> dict[str, int]:
+        """The first features offset in these rows, by partition; partitions without a row are left out."""
+        rows = np.arange(max(first, self.oldest), min(last, self.next_row - 1) + 1)
+        if not len(rows):
+            return {}
+        offsets, partitions = self.read("offset", rows), self.read("partition", rows)
+        found = {}
+        for partition in np.unique(partitions[offsets >= 0]):
+            found[str(int(partition))] = int(offsets[(partitions == partition) & (offsets >= 0)].min())
+        return found
+
+    def times(self, first: int, last: int) -> tuple[float, float] | None:
+        """The event times (seconds since 1970) that these rows span."""
+        rows = np.arange(max(first, self.oldest), min(last, self.next_row - 1) + 1)
+        at = self.read("at", rows) if len(rows) else np.empty(0)
+        at = at[~np.isnan(at)]
+        return (float(at.min()), float(at.max())) if len(at) else None
+
+    def _open(self, following: int) -> None:
+        """Makes room for rows up to `following` and empties their slots."""
+        self._grow(following)
+        fresh = np.arange(max(self.next_row, following - self._size), following) % self._size
+        for name, (_, blank) in _COLUMNS.items():
+            self.columns[name][fresh] = blank
+        if self.probabilities.shape[1]:
+            self.probabilities[fresh] = np.nan
+        self.next_row = following
+        excess = len(self.index) - self._size
+        if excess > 0:
+            for name in list(islice(self.index, excess)):
+                del self.index[name]
+
+    def _grow(self, following: int) -> None:
+        size = self._size
+        wanted = min(self.capacity, max(_FIRST_CAPACITY, 1 << (following - 1).bit_length()))
+        if wanted <= size:
+            return
+        more = wanted - size
+        for name, (dtype, blank) in _COLUMNS.items():
+            old = self.columns.get(name, np.empty(0, dtype))
+            self.columns[name] = np.concatenate([old, np.full(more, blank, dtype)])
+        filler = np.full((more, self.probabilities.shape[1]), np.nan, np.float32)
+        self.probabilities = np.vstack([self.probabilities.reshape(size, -1), filler])

@@ -1,0 +1,82 @@
+"""How right the answers were: the usual measures over labelled rows, by kind of pipeline."""
+
+from __future__ import annotations
+
+import numpy as np
+from scipy.stats import rankdata
+
+from services.monitor.core.state import Bools, Floats
+
+_BINS = 10
+_LEAST_PROBABILITY = 1e-15
+
+
+def regression_values(truth: Floats, answer: Floats) -> dict[str, float]:
+    """mae, rmse and r2 (0 for a constant truth)."""
+    error = answer - truth
+    spread = float(np.sum((truth - truth.mean()) ** 2))
+    return {
+        "mae": float(np.abs(error).mean()),
+        "rmse": float(np.sqrt(np.mean(error**2))),
+        "r2": 1.0 - float(np.sum(error**2)) / spread if spread > 0 else 0.0,
+    }
+
+
+def class_values(truth: Floats, answer: Floats, proba: Floats | None, positive: int | None) -> dict[str, float]:
+    """Measures of class answers; `positive` is the code of the positive class, None for several.
+
+    Precision, recall and f1 speak of the positive class, or are means over the classes that occur
+    (macro). roc_auc, log_loss and calibration_error need `proba` (rows by class code) and are left
+    out without; roc_auc also needs two classes among the rows.
+    """
+    right = truth == answer
+    codes = np.unique(truth)
+    recalls = np.array([right[truth == code].mean() for code in codes])
+    values = {"accuracy": float(right.mean()), "balanced_accuracy": float(recalls.mean())}
+    spoken_of = [float(positive)] if positive is not None else [float(c) for c in np.union1d(codes, np.unique(answer))]
+    parts = np.array([_precision_recall(truth == code, answer == code) for code in spoken_of])
+    values |= dict(zip(("precision", "recall", "f1"), map(float, parts.mean(axis=0)), strict=True))
+    if proba is not None:
+        with_proba = ~np.isnan(proba).any(axis=1)
+        if with_proba.any():
+            values |= _probability_values(truth[with_proba], proba[with_proba], positive)
+    return values
+
+
+def roc_auc(positive: Bools, score: Floats) -> float | None:
+    """The chance that a positive row scores above a negative one (ties count half); None for one class."""
+    ones = int(positive.sum())
+    zeros = len(positive) - ones
+    if ones == 0 or zeros == 0:
+        return None
+    return float((rankdata(score)[positive].sum() - ones * (ones + 1) / 2) / (ones * zeros))
+
+
+def calibration_error(hit: Bools, confidence: Floats) -> float:
+    """Expected calibration error over ten equal bins of confidence (Naeini et al. 2015)."""
+    bins = np.minimum((confidence * _BINS).astype(int), _BINS - 1)
+    sizes = np.bincount(bins, minlength=_BINS)
+    gaps = np.abs(np.bincount(bins, hit, _BINS) - np.bincount(bins, confidence, _BINS))
+    return float(gaps[sizes > 0].sum() / len(hit))
+
+
+def _precision_recall(truth: Bools, answer: Bools) -> tuple[float, float, float]:
+    both, claimed, real = int((truth & answer).sum()), int(answer.sum()), int(truth.sum())
+    precision = both / claimed if claimed else 0.0
+    recall = both / real if real else 0.0
+    return precision, recall, 2 * both / (claimed + real) if claimed + real else 0.0
+
+
+def _probability_values(truth: Floats, proba: Floats, positive: int | None) -> dict[str, float]:
+    codes = truth.astype(int)
+    width = proba.shape[1]
+    of_truth = np.where(codes < width, proba[np.arange(len(codes)), np.minimum(codes, width - 1)], 0.0)
+    values = {"log_loss": float(-np.log(np.clip(of_truth, _LEAST_PROBABILITY, 1.0)).mean())}
+    if positive is not None and positive < width:
+        values["calibration_error"] = calibration_error(codes == positive, proba[:, positive])
+        areas = [roc_auc(codes == positive, proba[:, positive])]
+    else:
+        values["calibration_error"] = calibration_error(proba.argmax(axis=1) == codes, proba.max(axis=1))
+        areas = [roc_auc(codes == code, proba[:, code]) for code in np.unique(codes) if code < width]
+    found = [area for area in areas if area is not None]
+    return values | ({"roc_auc": float(np.mean(found))} if found else {})

@@ -1,0 +1,100 @@
+"""Has the mean of a bounded stream risen? Tests that may be looked at after every row.
+
+Both bet against the hypothesis "the mean, given the past, is at most `bar`" for values in [0, 1]: a
+stake `f` turns one unit into ``1 + f / bar * (value - bar)``, which no strategy can make grow while
+the hypothesis holds (Waudby-Smith and Ramdas 2024). A grid of stakes is mixed, so none is tuned.
+
+`Detector` restarts a bet at every row and sums them: the e-detector of Shin, Ramdas and Rinaldo
+(2023, "E-detectors: a nonparametric framework for sequential change detection"), Shiryaev-Roberts
+form. Its average run length to a false alarm is at least ``1 / rate`` at every sample size, without
+any assumption on the distribution of the values.
+
+`Bet` starts once: crossing ``1 / level`` has a chance of at most `level`, ever (Ville's inequality).
+"""
+
+from __future__ import annotations
+
+import msgspec
+import numpy as np
+
+from services.monitor.core.state import Floats
+
+STAKES = np.array([0.03, 0.08, 0.15, 0.3, 0.5, 0.7, 0.9])
+_CHUNK = 64
+_MOST_LOG = 300.0
+
+
+def _growth(values: Floats, bar: float) -> Floats:
+    """Log growth by row and stake, shape (rows, stakes)."""
+    return np.log1p(STAKES[None, :] * (values[:, None] - bar) / bar)
+
+
+class Detector(msgspec.Struct):
+    """The e-detector's wealth per stake. Call `feed` with the bar that holds for these rows."""
+
+    wealth: Floats = msgspec.field(default_factory=lambda: np.zeros(len(STAKES)))
+
+    def feed(self, values: Floats, bar: float, rate: float) -> int | None:
+        """Takes values in order; the place of the first that raises the alarm, else None.
+
+        `bar` in (0, 1]; the alarm is raised when the mixed wealth reaches ``1 / rate``.
+        """
+        for begin in range(0, len(values), _CHUNK):
+            wealth = self._chunk(values[begin : begin + _CHUNK], bar)
+            over = np.flatnonzero(wealth.mean(axis=1) >= 1.0 / rate)
+            self.wealth = wealth[-1]
+            if len(over):
+                return begin + int(over[0])
+        return None
+
+    @property
+    def evidence(self) -> float:
+        """The mixed wealth now: 1 / evidence is the rate of false alarms at which this would alarm."""
+        return float(self.wealth.mean())
+
+    def reset(self) -> None:
+        self.wealth = np.zeros(len(STAKES))
+
+    def _chunk(self, values: Floats, bar: float) -> Floats:
+        """Wealth after each row: ``w[t] = growth[t] * (w[t-1] + 1)``, solved for the whole chunk."""
+        logs = np.cumsum(_growth(values, bar), axis=0)
+        before = np.vstack([np.zeros(len(STAKES)), logs[:-1]])
+        started = np.cumsum(np.exp(np.minimum(-before, _MOST_LOG)), axis=0)
+        return np.minimum(np.exp(np.minimum(logs, _MOST_LOG)) * (self.wealth + started), 1e250)
+
+
+class Bet(msgspec.Struct):
+    """A bet that starts once, at a known moment such as a release."""
+
+    logs: Floats = msgspec.field(default_factory=lambda: np.zeros(len(STAKES)))
+    rows: int = 0
+
+    def feed(self, values: Floats, bar: float, level: float) -> int | None:
+        """Takes values in order; the place of the first that raises the alarm, else None."""
+        if not len(values):
+            return None
+        logs = self.logs + np.cumsum(_growth(values, bar), axis=0)
+        mixed = np.exp(np.minimum(logs, _MOST_LOG)).mean(axis=1)
+        over = np.flatnonzero(mixed >= 1.0 / level)
+        self.logs = logs[-1]
+        self.rows += len(values)
+        return int(over[0]) if len(over) else None
+
+    @property
+    def evidence(self) -> float:
+        return float(np.exp(np.minimum(self.logs, _MOST_LOG)).mean())
+
+
+def onset(values: Floats, bar: float) -> int:
+    """Where the evidence begins: the start that makes "above `bar` from here on" likeliest.
+
+    Maximum likelihood over all starts, with the Bernoulli divergence of the mean since then from
+    `bar` as gain (Page 1954; exact for 0/1 values). Index into `values`, newest last.
+    """
+    sums = np.cumsum(values[::-1])
+    counts = np.arange(1, len(values) + 1)
+    means = np.clip(sums / counts, 1e-9, 1 - 1e-9)
+    bar = min(max(bar, 1e-9), 1 - 1e-9)
+    divergence = means * np.log(means / bar) + (1 - means) * np.log((1 - means) / (1 - bar))
+    gain = np.where(means > bar, counts * divergence, 0.0)
+    return len(values) - 1 - int(np.argmax(gain))
