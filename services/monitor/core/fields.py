@@ -1,0 +1,83 @@
+"""The fields that are watched, and rows of them as a matrix: categories become codes, missing NaN."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from operator import itemgetter
+
+import msgspec
+import numpy as np
+
+from services.monitor.core.state import Bools, Floats
+from shared.messages import Value
+from shared.pipeline.specification import Specification
+
+MOST_CATEGORIES = 500
+
+
+class Fields(msgspec.Struct):
+    """Columns of the matrix: `names`, first the numeric ones, then the categorical ones."""
+
+    names: tuple[str, ...]
+    numeric: int
+    categories: dict[str, dict[str, int]] = {}
+
+    @classmethod
+    def of(cls, specification: Specification) -> Fields:
+        """The fields that carry information: no id, key, target, timestamp or personal data."""
+        apart = {specification.id, specification.key, specification.target, specification.timestamp}
+        kinds = {
+            name: field.type
+            for name, field in specification.fields.items()
+            if name not in apart and not field.pii and field.type != "timestamp"
+        }
+        numbers = [name for name, kind in kinds.items() if kind in ("number", "integer")]
+        others = [name for name, kind in kinds.items() if kind in ("string", "boolean")]
+        return cls(tuple(numbers + others), len(numbers), {name: {} for name in others})
+
+    @property
+    def categorical(self) -> Bools:
+        """Which columns hold codes of categories."""
+        return np.arange(len(self.names)) >= self.numeric
+
+    def matrix(self, rows: Sequence[Mapping[str, Value]]) -> Floats:
+        """One line per row, one column per name. A category past `MOST_CATEGORIES` is coded -1."""
+        if not self.names:
+            return np.empty((len(rows), 0))
+        numbers, others = self.names[: self.numeric], self.names[self.numeric :]
+        parts = [_numbers(numbers, rows)] + [self._codes(name, rows)[:, None] for name in others]
+        return np.hstack(parts) if others else parts[0]
+
+    def _codes(self, name: str, rows: Sequence[Mapping[str, Value]]) -> Floats:
+        known = self.categories[name]
+        values = [row.get(name) for row in rows]
+        table: dict[Value, float] = {None: np.nan}
+        for value in dict.fromkeys(values):
+            if value is None:
+                continue
+            text = str(value)
+            if text not in known and len(known) < MOST_CATEGORIES:
+                known[text] = len(known)
+            table[value] = float(known.get(text, -1))
+        return np.array([table[value] for value in values], float)
+
+
+def _numbers(names: Sequence[str], rows: Sequence[Mapping[str, Value]]) -> Floats:
+    if not names:
+        return np.empty((len(rows), 0))
+    try:
+        take = itemgetter(*names)
+        cells = [take(row) for row in rows]
+    except KeyError:
+        cells = [tuple(row.get(name) for name in names) for row in rows]
+    try:
+        return np.array(cells, float).reshape(len(rows), len(names))
+    except (ValueError, TypeError, OverflowError):
+        return np.array([[_number(row.get(name)) for name in names] for row in rows])
+
+
+def _number(value: Value) -> float:
+    try:
+        return np.nan if value is None else float(value)
+    except (ValueError, OverflowError):
+        return np.nan

@@ -1,0 +1,250 @@
+"""Is a field still what it was? Checks on short windows of one source, against learned bounds.
+
+The bounds come from the reference with a wide margin, so that prices that rise or a hot summer stay
+inside and a change of unit does not: what merely moved is drift, what can no longer be the same
+quantity is a fault. Missing values, values out of range and new categories are counted and held
+against a binomial bound at the level the budget allows; a frozen value is a run longer than any the
+reference makes likely; a level that only a change of unit explains is named.
+"""
+
+from __future__ import annotations
+
+import msgspec
+import numpy as np
+from scipy.stats import binom, spearmanr
+
+from services.monitor.core.state import Bools, Floats, Ints
+from services.monitor.core.units import named_change
+
+WINDOW = 50
+_FLOOR = 0.01
+_LEAST_SHARE = 0.1
+_OUT_SHARE = 0.5
+_TREND = 0.95
+_LONGEST_RUN = 1000.0
+
+
+class Bounds(msgspec.Struct):
+    """What the reference allows, one number per field. Infinite or NaN where a check does not apply.
+
+    `low`, `high`: the plausible range. `level_low`, `level_high`: the medians seen over short windows.
+    `spread`: how much these and the values vary. `run`: the longest run of one value that is likely.
+    `missing`, `fresh`: the counts of missing cells and of new categories in a window that are too many.
+    """
+
+    low: Floats
+    high: Floats
+    level_low: Floats
+    level_high: Floats
+    spread: Floats
+    run: Floats
+    missing: Floats
+    fresh: Floats
+    categories: list[list[int]]
+
+    def widened_by(self, other: Bounds) -> Bounds:
+        """Bounds that allow what either allows: what was once normal stays plausible."""
+        return Bounds(
+            np.fmin(self.low, other.low),
+            np.fmax(self.high, other.high),
+            np.fmin(self.level_low, other.level_low),
+            np.fmax(self.level_high, other.level_high),
+            np.fmax(self.spread, other.spread),
+            np.fmax(self.run, other.run),
+            np.fmax(self.missing, other.missing),
+            np.fmax(self.fresh, other.fresh),
+            [sorted({*a, *b}) for a, b in zip(self.categories, other.categories, strict=True)],
+        )
+
+
+class Suspicion(msgspec.Struct, frozen=True):
+    """One check of one field that failed on a window: the statistic, its threshold and what it means."""
+
+    column: int
+    check: str
+    value: float
+    threshold: float
+    detail: str
+
+
+def bounds_of(values: Floats, sources: Ints, categorical: Bools, level: float) -> Bounds:
+    """Learns the bounds from reference rows in order of arrival (NaN: missing or not trusted).
+
+    `level` is the false-alarm probability of one check on one window of `WINDOW` rows. A field that
+    only grows (a clock, a counter) or never varies gets no range.
+    """
+    width = values.shape[1]
+    out = Bounds(*[np.full(width, np.nan) for _ in range(8)], categories=[[] for _ in range(width)])
+    for column in range(width):
+        cells = values[:, column]
+        present = cells[~np.isnan(cells)]
+        out.missing[column] = _too_many(_worst_block(np.isnan(cells)), level)
+        out.fresh[column], out.run[column] = np.inf, np.inf
+        if not len(present):
+            continue
+        if categorical[column]:
+            codes = np.unique(present).astype(int)
+            out.categories[column] = codes.tolist()
+            out.fresh[column] = np.inf if len(codes) > 0.5 * len(present) else _too_many(0.0, level)
+        elif np.ptp(present) > 0 and not _is_clock(cells):
+            _learn_range(out, column, present)
+        if np.ptp(present) > 0:
+            out.run[column] = _likely_run(cells, sources, level)
+    return out
+
+
+def suspicions(windows: Floats, bounds: Bounds, runs: Floats) -> list[list[Suspicion]]:
+    """For each window (shape: windows, rows, fields) the checks that failed.
+
+    `runs`: for each window and field, how many rows up to its end repeat one value (see `frozen_runs`).
+    """
+    ordered = np.sort(windows, axis=1)
+    rows = windows.shape[1]
+    present = rows - np.isnan(windows).sum(axis=1)
+    quartiles = np.stack([_quantile(ordered, present, share) for share in (0.25, 0.5, 0.75)])
+    out = ((windows < bounds.low) | (windows > bounds.high)).sum(axis=1)
+    far = _is_far(quartiles[1], bounds)
+    strange = _new_categories(windows, bounds)
+    flagged = (
+        (rows - present >= bounds.missing)
+        | ((out >= _OUT_SHARE * present) & (out > 0))
+        | far
+        | (runs >= bounds.run)
+        | (strange >= bounds.fresh)
+    )
+    found: list[list[Suspicion]] = [[] for _ in windows]
+    for window, column in np.argwhere(flagged):
+        missing, outside = int(rows - present[window, column]), int(out[window, column])
+        found[window] += _named(
+            int(column),
+            bounds,
+            quartiles[:, window, column],
+            missing / rows,
+            outside / max(1, present[window, column]),
+            bool(far[window, column]),
+            float(runs[window, column]),
+            strange[window, column] / rows,
+            rows,
+        )
+    return found
+
+
+def frozen_runs(windows: Floats, last: Floats, run: Floats) -> tuple[Floats, Floats, Floats]:
+    """How many rows each field has repeated one value, at the end of each window; and the new carry.
+
+    `last` and `run` carry over from the window before. Only windows that are constant throughout
+    count, so that a run is known to within a window.
+    """
+    out = np.zeros((len(windows), windows.shape[2]))
+    for place, window in enumerate(windows):
+        first = window[0]
+        constant = (window == first).all(axis=0)
+        run = np.where(constant, np.where(first == last, run, 0.0) + len(window), 0.0)
+        last = window[-1].copy()
+        out[place] = run
+    return out, last, run
+
+
+def _learn_range(out: Bounds, column: int, present: Floats) -> None:
+    low, high = np.quantile(present, [0.001, 0.999])
+    low, high = (float(present.min()), float(present.max())) if high <= low else (float(low), float(high))
+    blocks = present[: len(present) // WINDOW * WINDOW].reshape(-1, WINDOW)
+    levels = np.median(blocks, axis=1) if len(blocks) else np.array([np.median(present)])
+    quarter, three_quarters = np.quantile(present, [0.25, 0.75])
+    width = high - low
+    out.low[column], out.high[column] = low - width, high + width
+    out.level_low[column], out.level_high[column] = levels.min(), levels.max()
+    out.spread[column] = max(float(np.ptp(levels)), float(three_quarters - quarter), 0.1 * width)
+
+
+def _is_clock(cells: Floats) -> bool:
+    places = np.flatnonzero(~np.isnan(cells))
+    if len(places) < WINDOW:
+        return False
+    return bool(abs(spearmanr(places, cells[places]).statistic) > _TREND)
+
+
+def _worst_block(flags: Bools) -> float:
+    whole = len(flags) // WINDOW * WINDOW
+    return float(flags[:whole].reshape(-1, WINDOW).mean(axis=1).max()) if whole else float(flags.mean())
+
+
+def _too_many(share: float, level: float) -> float:
+    """The count in a window that a field missing with this share reaches with probability `level`."""
+    usual = max(share, _FLOOR)
+    if usual >= 1.0:
+        return float("inf")
+    count = float(binom.isf(level, WINDOW, usual)) + 1
+    return max(count, WINDOW * min(1.0, share + _LEAST_SHARE))
+
+
+def _likely_run(cells: Floats, sources: Ints, level: float) -> float:
+    """The run of equal values that is too long: unlikely by how often neighbours repeat, and thrice the longest."""
+    longest, repeats, pairs = 1, 0, 0
+    for source in np.unique(sources):
+        own = cells[sources == source]
+        own = own[~np.isnan(own)]
+        same = own[1:] == own[:-1]
+        repeats, pairs = repeats + int(same.sum()), pairs + len(same)
+        breaks = np.flatnonzero(np.concatenate([[True], ~same, [True]]))
+        longest = max(longest, int(np.diff(breaks).max())) if len(own) else longest
+    repeat = (repeats + 1) / (pairs + 2)
+    limit = max(float(WINDOW), 3.0 * longest, np.log(level / WINDOW) / np.log(repeat))
+    return limit if limit <= _LONGEST_RUN else float("inf")
+
+
+def _quantile(ordered: Floats, present: Ints, share: float) -> Floats:
+    """The quantile of each column of sorted windows whose NaN stand last."""
+    place = np.clip(np.floor(share * (present - 1)).astype(int), 0, None)
+    taken: Floats = np.take_along_axis(ordered, place[:, None, :], axis=1)[:, 0, :]
+    return taken
+
+
+def _is_far(level: Floats, bounds: Bounds) -> Bools:
+    """Whether a window's median lies where only another unit explains it (checked further when named)."""
+    away = (level < bounds.level_low - 1.5 * bounds.spread) | (level > bounds.level_high + 1.5 * bounds.spread)
+    positive = bounds.level_low > 0
+    with np.errstate(divide="ignore", invalid="ignore"):
+        decades = np.log10(bounds.level_high / bounds.level_low)
+        sunk = np.log10(bounds.level_low / level) > np.fmax(0.9, decades + 0.5)
+    return np.asarray(away | (positive & (level > 0) & sunk))
+
+
+def _new_categories(windows: Floats, bounds: Bounds) -> Floats:
+    out = np.zeros((len(windows), windows.shape[2]))
+    for column, known in enumerate(bounds.categories):
+        if known:
+            cells = windows[:, :, column]
+            out[:, column] = (~np.isin(cells, known) & ~np.isnan(cells)).sum(axis=1)
+    return out
+
+
+def _named(
+    column: int,
+    bounds: Bounds,
+    quartiles: Floats,
+    missing: float,
+    outside: float,
+    far: bool,
+    run: float,
+    fresh: float,
+    rows: int,
+) -> list[Suspicion]:
+    found = []
+    low, high = float(bounds.level_low[column]), float(bounds.level_high[column])
+    unit = named_change(quartiles, low, high, (low + high) / 2) if far else None
+    if unit is not None:
+        edge = high if quartiles[1] > high else low
+        found.append(Suspicion(column, "unit", float(quartiles[1]), edge, f"its level fits a change of unit: {unit}"))
+    if outside >= _OUT_SHARE:
+        span = f"{bounds.low[column]:.4g} to {bounds.high[column]:.4g}"
+        found.append(Suspicion(column, "out_of_range", outside, _OUT_SHARE, f"{outside:.0%} of values out of {span}"))
+    if missing * rows >= bounds.missing[column]:
+        limit = bounds.missing[column] / rows
+        found.append(Suspicion(column, "missing", missing, limit, f"{missing:.0%} of values missing"))
+    if run >= bounds.run[column]:
+        found.append(Suspicion(column, "frozen", run, float(bounds.run[column]), f"one value for {run:.0f} rows"))
+    if fresh * rows >= bounds.fresh[column]:
+        limit = bounds.fresh[column] / rows
+        found.append(Suspicion(column, "new_category", fresh, limit, f"{fresh:.0%} of values in categories never seen"))
+    return found
