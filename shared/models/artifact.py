@@ -9,15 +9,17 @@ from __future__ import annotations
 import hashlib
 import importlib
 import io
+import threading
 import zipfile
 from collections import OrderedDict
+from collections.abc import Mapping, Sequence
 from typing import Any, Final, Protocol, cast
 
 import msgspec
 
 from shared.errors import Poison
-from shared.messages import Artifact
-from shared.models.base import Model
+from shared.messages import Artifact, Value
+from shared.models.base import Answers, Model
 from shared.models.metadata import ModelMetadata
 from shared.models.signing import check_signature, signature_of
 from shared.models.store import ArtifactStore
@@ -82,24 +84,47 @@ def load(artifact: Artifact, store: ArtifactStore, signing_key: bytes) -> Model:
 
 
 class ModelCache:
-    """The last `size` models loaded, by hash. A hit checks the signature all the same."""
+    """The last `size` models loaded, by hash, shared by the threads of a process.
+
+    A hit checks the signature all the same. The models it gives answer one thread at a time.
+    """
 
     def __init__(self, store: ArtifactStore, signing_key: bytes, size: int = 32) -> None:
         self._store = store
         self._key = signing_key
         self._size = size
         self._models: OrderedDict[tuple[str, str], Model] = OrderedDict()
+        self._lock = threading.Lock()
 
     def get(self, artifact: Artifact) -> Model:
         """The model of this artefact, loaded at most once while it stays here; errors as `load`."""
         check_signature(artifact, self._key)
         address = (artifact.sha256, artifact.format)
-        if address not in self._models:
-            self._models[address] = load(artifact, self._store, self._key)
-            while len(self._models) > self._size:
-                self._models.popitem(last=False)
-        self._models.move_to_end(address)
-        return self._models[address]
+        with self._lock:
+            if address not in self._models:
+                self._models[address] = _OneThreadAtATime(load(artifact, self._store, self._key))
+                while len(self._models) > self._size:
+                    self._models.popitem(last=False)
+            self._models.move_to_end(address)
+            return self._models[address]
+
+
+class _OneThreadAtATime:
+    def __init__(self, model: Model) -> None:
+        self._model = model
+        self._lock = threading.Lock()
+
+    @property
+    def metadata(self) -> ModelMetadata:
+        return self._model.metadata
+
+    @property
+    def features(self) -> tuple[str, ...]:
+        return self._model.features
+
+    def answer(self, rows: Sequence[Mapping[str, Value]]) -> Answers:
+        with self._lock:
+            return self._model.answer(rows)
 
 
 def _format(name: str) -> _Format:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from shared.messages import Value
+from shared.models.metadata import ModelMetadata
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +26,9 @@ class Answers:
 
 class Model(Protocol):
     """A trained model, ready to answer. Deterministic, without I/O, safe for one thread at a time."""
+
+    @property
+    def metadata(self) -> ModelMetadata: ...
 
     @property
     def features(self) -> tuple[str, ...]: ...

@@ -63,6 +63,7 @@ PLAIN: Final = frozenset(
         "collections.deque",
         "functools.partial",
         "random.Random",
+        "statistics.NormalDist",
     }
 )
 """Classes outside river that a learner may hold: they call nothing that is not listed itself."""
