@@ -1,0 +1,171 @@
+"""What is live, what was, and what a rollback goes back to: the state of one pipeline's versions.
+
+The good lineage is a stack: a version that becomes champion is put on top of the champion it
+replaces. A rollback takes the champion off and marks it `withdrawn`, so that the next rollback goes
+one further back and never returns to a version that was taken down. Only a promotion by name
+(`promote`, or `rollback` with `to_version`) brings a withdrawn version back.
+
+Every function returns new values; nothing here knows the time.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from shared.messages import Artifact, Lineage, ModelPublished, Stage
+
+
+class Candidate(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """A trained model on its way to becoming a version: all that `ModelPublished` needs but its number.
+
+    It is also the form in which a model from outside is brought (`promote {"candidate": {...}}`).
+    `origin`: ``trained``, ``recalibrated`` or ``external``. `card` is the model card as JSON.
+    """
+
+    artifact: Artifact
+    features: tuple[str, ...]
+    definition: str
+    kind: str
+    lineage: Lineage
+    metrics: dict[str, float] = {}
+    classes: tuple[str, ...] = ()
+    origin: str = "trained"
+    card: dict[str, Any] = {}
+
+
+class Version(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """A numbered candidate. `gated`: it passed the gate; otherwise only force makes it champion."""
+
+    number: str
+    candidate: Candidate
+    gated: bool
+    withdrawn: bool = False
+
+
+class Trial(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """A version on its way to champion. `step` -1 is the shadow, from 0 on the canary's steps.
+
+    `since_row` is the pipeline's `rows_seen` when the step began.
+    """
+
+    version: str
+    stage: Stage
+    weight: float
+    step: int
+    since_row: int
+
+
+class Releases(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """The versions of one pipeline. `good` are the champions below the present one, oldest first."""
+
+    versions: dict[str, Version] = {}
+    champion: str | None = None
+    good: tuple[str, ...] = ()
+    trial: Trial | None = None
+    held: bool = False
+
+    @property
+    def previous(self) -> str | None:
+        """The version that a rollback goes back to, or None."""
+        return self.good[-1] if self.good else None
+
+    @property
+    def next_number(self) -> str:
+        return str(len(self.versions) + 1)
+
+
+def with_version(releases: Releases, candidate: Candidate, *, gated: bool) -> tuple[Releases, Version]:
+    """The candidate under the next number; the same artefact brought twice keeps its number."""
+    for known in releases.versions.values():
+        if known.candidate.artifact.sha256 == candidate.artifact.sha256 and known.candidate.origin == candidate.origin:
+            return releases, known
+    version = Version(number=releases.next_number, candidate=candidate, gated=gated)
+    return _with(releases, version), version
+
+
+def promoted(releases: Releases, number: str) -> Releases:
+    """`number` is champion; the one it replaces is what a rollback goes back to."""
+    if releases.champion == number:
+        return msgspec.structs.replace(releases, trial=_trial_without(releases, number))
+    good = tuple(each for each in releases.good if each != number)
+    if releases.champion is not None:
+        good = (*good, releases.champion)
+    version = msgspec.structs.replace(releases.versions[number], withdrawn=False)
+    return msgspec.structs.replace(
+        _with(releases, version), champion=number, good=good, trial=_trial_without(releases, number)
+    )
+
+
+def rolled_back(releases: Releases, to_version: str | None = None) -> Releases | str:
+    """The last good version (or the named one) is champion again and the present one withdrawn, or why not.
+
+    A named version within the good lineage drops those above it from the lineage too.
+    """
+    target = to_version or releases.previous
+    if target is None:
+        return "no good version to go back to"
+    if target not in releases.versions:
+        return f"there is no version {target}; known are {', '.join(releases.versions) or 'none'}"
+    if target == releases.champion:
+        return f"version {target} is the champion already"
+    good = releases.good[: releases.good.index(target)] if target in releases.good else releases.good
+    after = _with(releases, msgspec.structs.replace(releases.versions[target], withdrawn=False))
+    if releases.champion is not None:
+        after = _with(after, msgspec.structs.replace(after.versions[releases.champion], withdrawn=True))
+    return msgspec.structs.replace(after, champion=target, good=good, trial=_trial_without(releases, target))
+
+
+def on_trial(releases: Releases, trial: Trial) -> Releases:
+    return msgspec.structs.replace(releases, trial=trial)
+
+
+def trial_ended(releases: Releases) -> Releases:
+    """No version is on trial; the one that was is withdrawn."""
+    if releases.trial is None:
+        return releases
+    version = msgspec.structs.replace(releases.versions[releases.trial.version], withdrawn=True)
+    return msgspec.structs.replace(_with(releases, version), trial=None)
+
+
+def publication(
+    pipeline: str,
+    releases: Releases,
+    number: str,
+    stage: Stage,
+    *,
+    replaces: str | None,
+    weight: float = 1.0,
+    reason: str = "",
+    command: str | None = None,
+    incident: str | None = None,
+) -> ModelPublished:
+    """The message that says so. `replaces` is the champion before it, or beside which it is tried."""
+    candidate = releases.versions[number].candidate
+    return ModelPublished(
+        pipeline=pipeline,
+        version=number,
+        stage=stage,
+        artifact=candidate.artifact,
+        features=candidate.features,
+        definition=candidate.definition,
+        kind=candidate.kind,
+        lineage=candidate.lineage,
+        weight=weight,
+        metrics=candidate.metrics,
+        classes=candidate.classes,
+        reason=reason,
+        previous=replaces if replaces != number else None,
+        command=command,
+        incident=incident,
+    )
+
+
+def _with(releases: Releases, version: Version) -> Releases:
+    return msgspec.structs.replace(releases, versions={**releases.versions, version.number: version})
+
+
+def _trial_without(releases: Releases, number: str) -> Trial | None:
+    trial = releases.trial
+    return None if trial is not None and trial.version == number else trial
