@@ -1,0 +1,112 @@
+"""Child processes of the stack: own group, own log file, sure end."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from pathlib import Path
+
+from homeostat.local.errors import PortInUse
+from homeostat.local.guard import Guard
+
+_LOG_BYTES = 5_000_000
+
+
+class Child:
+    """One program, started as often as needed. Its output goes to `log`."""
+
+    def __init__(self, name: str, log: Path, guard: Guard) -> None:
+        self.name = name
+        self.log = log
+        self._guard = guard
+        self._process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def pid(self) -> int | None:
+        """The number of the running process, or None."""
+        return self._process.pid if self._process and self.running else None
+
+    @property
+    def running(self) -> bool:
+        return self._process is not None and self._process.poll() is None
+
+    @property
+    def exit_status(self) -> int | None:
+        """How it ended; None while it runs or before it was started. Negative: the signal."""
+        return self._process.poll() if self._process else None
+
+    def start(self, argv: Sequence[str], env: Mapping[str, str], cwd: Path | None = None) -> None:
+        """Starts it in a process group of its own; what an earlier run left of the group is killed."""
+        self.kill()
+        self.log.parent.mkdir(parents=True, exist_ok=True)
+        _keep_small(self.log)
+        with self.log.open("ab") as out:
+            self._process = subprocess.Popen(
+                list(argv),
+                env=dict(env),
+                cwd=cwd,
+                stdin=subprocess.DEVNULL,
+                stdout=out,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+        self._guard.enter(self._process.pid)
+
+    def terminate(self) -> None:
+        """Asks it to end (SIGTERM), without waiting."""
+        if self._process and self.running:
+            self._signal(signal.SIGTERM, whole_group=False)
+
+    def stop(self, grace: float = 10.0) -> None:
+        """SIGTERM, then after `grace` seconds SIGKILL to the whole group. Afterwards nothing of it runs."""
+        if self._process is None:
+            return
+        self.terminate()
+        with suppress(subprocess.TimeoutExpired):
+            self._process.wait(grace)
+        self.kill()
+
+    def kill(self) -> None:
+        """SIGKILL to the whole group, at once."""
+        if self._process is None:
+            return
+        self._signal(signal.SIGKILL, whole_group=True)
+        self._process.wait()
+        self._guard.leave(self._process.pid)
+        self._process = None
+
+    def _signal(self, number: signal.Signals, *, whole_group: bool) -> None:
+        if self._process is None:
+            return
+        with suppress(ProcessLookupError, PermissionError):
+            (os.killpg if whole_group else os.kill)(self._process.pid, number)
+
+
+def free_port() -> int:
+    """A port of the loopback interface on which nobody listens now."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+def claim_port(part: str, wanted: int, setting: str) -> int:
+    """`wanted`, or any free port for 0. `PortInUse` where somebody listens on it."""
+    if wanted == 0:
+        return free_port()
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", wanted))
+        except OSError as error:
+            raise PortInUse(part, wanted, setting) from error
+    return wanted
+
+
+def _keep_small(log: Path) -> None:
+    if log.exists() and log.stat().st_size > _LOG_BYTES:
+        log.replace(log.with_suffix(".old.log"))

@@ -1,0 +1,33 @@
+"""What tests need of the world, brought by the tests themselves: a real Kafka, a real Redis."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.support.servers import kafka_server
+
+
+def _shared_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """One folder for all worker processes of this test run."""
+    base = tmp_path_factory.getbasetemp()
+    return base.parent if os.environ.get("PYTEST_XDIST_WORKER") else base
+
+
+@pytest.fixture(scope="session")
+def kafka_bootstrap(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The address of a real broker: KAFKA_BOOTSTRAP_SERVERS, else a container, else the embedded one."""
+    with kafka_server(_shared_folder(tmp_path_factory)) as address:
+        yield address
+
+
+@pytest.fixture
+def topic_prefix(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """A prefix for topic names that no other test, worker or run has."""
+    name = re.sub(r"[^a-zA-Z0-9]+", "-", request.node.name)[:40].strip("-")
+    return f"{name}-{hashlib.sha256(str(tmp_path).encode()).hexdigest()[:8]}."
