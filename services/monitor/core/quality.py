@@ -74,7 +74,8 @@ def bounds_of(values: Floats, sources: Ints, categorical: Bools, level: float) -
     only grows (a clock, a counter) or never varies gets no range.
     """
     width = values.shape[1]
-    out = Bounds(*[np.full(width, np.nan) for _ in range(8)], categories=[[] for _ in range(width)])
+    low, high, level_low, level_high, spread, run, missing, fresh = np.full((8, width), np.nan)
+    out = Bounds(low, high, level_low, level_high, spread, run, missing, fresh, [[] for _ in range(width)])
     for column in range(width):
         cells = values[:, column]
         present = cells[~np.isnan(cells)]
@@ -86,7 +87,7 @@ def bounds_of(values: Floats, sources: Ints, categorical: Bools, level: float) -
             codes = np.unique(present).astype(int)
             out.categories[column] = codes.tolist()
             out.fresh[column] = np.inf if len(codes) > 0.5 * len(present) else _too_many(0.0, level)
-        elif np.ptp(present) > 0 and not _is_clock(cells):
+        elif np.ptp(present) > 0 and not is_clock(cells):
             _learn_range(out, column, present)
         if np.ptp(present) > 0:
             out.run[column] = _likely_run(cells, sources, level)
@@ -101,9 +102,9 @@ def suspicions(windows: Floats, bounds: Bounds, runs: Floats) -> list[list[Suspi
     ordered = np.sort(windows, axis=1)
     rows = windows.shape[1]
     present = rows - np.isnan(windows).sum(axis=1)
-    quartiles = np.stack([_quantile(ordered, present, share) for share in (0.25, 0.5, 0.75)])
+    medians = _median(ordered, present)
     out = ((windows < bounds.low) | (windows > bounds.high)).sum(axis=1)
-    far = _is_far(quartiles[1], bounds)
+    far = _is_far(medians, bounds)
     strange = _new_categories(windows, bounds)
     flagged = (
         (rows - present >= bounds.missing)
@@ -118,7 +119,7 @@ def suspicions(windows: Floats, bounds: Bounds, runs: Floats) -> list[list[Suspi
         found[window] += _named(
             int(column),
             bounds,
-            quartiles[:, window, column],
+            float(medians[window, column]),
             missing / rows,
             outside / max(1, present[window, column]),
             bool(far[window, column]),
@@ -157,7 +158,8 @@ def _learn_range(out: Bounds, column: int, present: Floats) -> None:
     out.spread[column] = max(float(np.ptp(levels)), float(three_quarters - quarter), 0.1 * width)
 
 
-def _is_clock(cells: Floats) -> bool:
+def is_clock(cells: Floats) -> bool:
+    """Whether a field follows the order of the rows, up or down, as a date or a counter does."""
     places = np.flatnonzero(~np.isnan(cells))
     if len(places) < WINDOW:
         return False
@@ -193,9 +195,9 @@ def _likely_run(cells: Floats, sources: Ints, level: float) -> float:
     return limit if limit <= _LONGEST_RUN else float("inf")
 
 
-def _quantile(ordered: Floats, present: Ints, share: float) -> Floats:
-    """The quantile of each column of sorted windows whose NaN stand last."""
-    place = np.clip(np.floor(share * (present - 1)).astype(int), 0, None)
+def _median(ordered: Floats, present: Ints) -> Floats:
+    """The (lower) median of each column of sorted windows whose NaN stand last."""
+    place = np.clip((present - 1) // 2, 0, None)
     taken: Floats = np.take_along_axis(ordered, place[:, None, :], axis=1)[:, 0, :]
     return taken
 
@@ -222,7 +224,7 @@ def _new_categories(windows: Floats, bounds: Bounds) -> Floats:
 def _named(
     column: int,
     bounds: Bounds,
-    quartiles: Floats,
+    level: float,
     missing: float,
     outside: float,
     far: bool,
@@ -232,10 +234,10 @@ def _named(
 ) -> list[Suspicion]:
     found = []
     low, high = float(bounds.level_low[column]), float(bounds.level_high[column])
-    unit = named_change(quartiles, low, high, (low + high) / 2) if far else None
+    unit = named_change(level, low, high, (low + high) / 2) if far else None
     if unit is not None:
-        edge = high if quartiles[1] > high else low
-        found.append(Suspicion(column, "unit", float(quartiles[1]), edge, f"its level fits a change of unit: {unit}"))
+        edge = high if level > high else low
+        found.append(Suspicion(column, "unit", level, edge, f"its level fits a change of unit: {unit}"))
     if outside >= _OUT_SHARE:
         span = f"{bounds.low[column]:.4g} to {bounds.high[column]:.4g}"
         found.append(Suspicion(column, "out_of_range", outside, _OUT_SHARE, f"{outside:.0%} of values out of {span}"))

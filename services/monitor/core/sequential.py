@@ -26,7 +26,8 @@ _MOST_LOG = 300.0
 
 def _growth(values: Floats, bar: float) -> Floats:
     """Log growth by row and stake, shape (rows, stakes)."""
-    return np.log1p(STAKES[None, :] * (values[:, None] - bar) / bar)
+    growth: Floats = np.log1p(STAKES[None, :] * (values[:, None] - bar) / bar)
+    return growth
 
 
 class Detector(msgspec.Struct):

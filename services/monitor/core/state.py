@@ -42,7 +42,7 @@ def _encode(value: Any) -> msgspec.msgpack.Ext:
     return msgspec.msgpack.Ext(_ARRAY, len(head).to_bytes(2, "big") + head + value.tobytes())
 
 
-def _decode(code: int, data: memoryview) -> NDArray[Any]:
+def _decode(_: int, data: memoryview) -> NDArray[Any]:
     size = int.from_bytes(data[:2], "big")
     dtype, shape = msgspec.msgpack.decode(data[2 : 2 + size])
     return np.frombuffer(data[2 + size :], dtype=dtype).reshape(shape).copy()

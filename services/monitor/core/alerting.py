@@ -1,0 +1,110 @@
+"""The alerts that fire: one per trouble and place, opened once, updated, resolved."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+import msgspec
+
+from shared.identity import stable_id
+from shared.messages import Alert, AlertKind, Cause, Evidence, Severity
+
+HOLD_OFF_ROWS = 2000
+_MOST_REMEMBERED = 500
+
+
+class Past(msgspec.Struct):
+    """What is remembered of a fingerprint: how often it fired, when it last ended, and how it flaps."""
+
+    fired: int = 0
+    ended_row: int = -HOLD_OFF_ROWS
+    flaps: int = 0
+
+
+class Finding(msgspec.Struct, frozen=True, kw_only=True):
+    """What a detector found, ready to be an alert. `place` tells apart troubles of one kind."""
+
+    kind: AlertKind
+    place: str
+    severity: Severity
+    summary: str
+    evidence: Evidence
+    causes: tuple[Cause, ...]
+    version: str = ""
+
+
+class Alerts(msgspec.Struct):
+    """The alerts of one pipeline. Fingerprints are made of pipeline, kind and place."""
+
+    pipeline: str
+    budget: float
+    firing: dict[str, Alert] = {}
+    past: dict[str, Past] = {}
+
+    def fingerprint(self, kind: str, place: str) -> str:
+        return stable_id("trouble", self.pipeline, kind, place)
+
+    def fires(self, kind: str, place: str) -> bool:
+        return self.fingerprint(kind, place) in self.firing
+
+    def raise_(self, finding: Finding, now: datetime, row: int, *, update: bool = False) -> list[Alert]:
+        """The alert to publish: a new firing, or an update where its causes or severity changed (or `update`)."""
+        fingerprint = self.fingerprint(finding.kind, finding.place)
+        current = self.firing.get(fingerprint)
+        if current is None:
+            return [self._open(fingerprint, finding, now, row)]
+        same = [c.what for c in current.causes[:3]] == [c.what for c in finding.causes[:3]]
+        if same and current.severity == finding.severity and not update:
+            return []
+        since = current.evidence.change
+        evidence = msgspec.structs.replace(finding.evidence, change=since or finding.evidence.change)
+        alert = msgspec.structs.replace(
+            current,
+            at=now,
+            severity=finding.severity,
+            summary=finding.summary,
+            evidence=evidence,
+            causes=finding.causes,
+        )
+        self.firing[fingerprint] = alert
+        return [alert]
+
+    def resolve(self, kind: str, place: str, now: datetime, row: int, why: str) -> list[Alert]:
+        """The last word on a firing alert; nothing where none fires."""
+        fingerprint = self.fingerprint(kind, place)
+        current = self.firing.pop(fingerprint, None)
+        if current is None:
+            return []
+        self.past[fingerprint].ended_row = row
+        return [msgspec.structs.replace(current, state="resolved", at=now, summary=why)]
+
+    def patience(self, kind: str, place: str, usual: int) -> int:
+        """How many quiet windows end the alert: doubled for each flap, eightfold at most."""
+        past = self.past.get(self.fingerprint(kind, place))
+        return usual << min(3, past.flaps) if past else usual
+
+    def _open(self, fingerprint: str, finding: Finding, now: datetime, row: int) -> Alert:
+        past = self.past.pop(fingerprint, None) or Past()
+        past.flaps = past.flaps + 1 if past.fired and row - past.ended_row < HOLD_OFF_ROWS else 0
+        past.fired += 1
+        self.past[fingerprint] = past
+        for old in list(self.past)[:-_MOST_REMEMBERED]:
+            if old not in self.firing:
+                del self.past[old]
+        alert = Alert(
+            id=stable_id("alert", fingerprint, past.fired),
+            fingerprint=fingerprint,
+            pipeline=self.pipeline,
+            kind=finding.kind,
+            severity=finding.severity,
+            state="firing",
+            since=now,
+            at=now,
+            summary=finding.summary,
+            evidence=finding.evidence,
+            causes=finding.causes,
+            false_alarm_budget=self.budget,
+            model_version=finding.version,
+        )
+        self.firing[fingerprint] = alert
+        return alert

@@ -1,0 +1,246 @@
+"""Has the live model become worse, and is it the world or the release? One trouble at a time.
+
+Every labelled answer of the live version goes through its regime's e-detector; a version that is new
+also has a bet against the version before it. What crosses first is held until the data around it
+has been looked at (the caller confirms), and is then one trouble: of the release where the loss
+begins with the version, else of the concept. It ends when enough answers since then are right again.
+"""
+
+from __future__ import annotations
+
+import msgspec
+import numpy as np
+
+from services.monitor.core.regime import FIRST_SLACK, WARM, Expected, Regime, expected_of
+from services.monitor.core.sequential import Bet, onset
+from services.monitor.core.state import Floats, Ints, empty
+
+_MOST_REGIMES = 12
+_LEAST_PREVIOUS = 50
+_RELEASE_ROWS = 2000
+_BEGINS_WITH_RELEASE = 150
+_ENOUGH = 100
+_WATCHED = 150
+
+
+class Limits(msgspec.Struct, frozen=True):
+    """`tolerance` in units of error; `rate` of false alarms per row; `level` of one release's test."""
+
+    tolerance: float
+    rate: float
+    level: float
+
+
+class Trouble(msgspec.Struct):
+    """A loss that began at row `onset` and crossed the line at `row`.
+
+    `evidence` is the wealth of the bet: one over the false-alarm rate it could still be claimed at.
+    `baseline` and `level` are mean errors before and since; `confirmed` once it was raised.
+    """
+
+    release: bool
+    version: str
+    baseline: float
+    level: float
+    onset: int
+    row: int
+    evidence: float
+    limit: float
+    samples: int
+    reference_samples: int
+    canary: bool = False
+    confirmed: bool = False
+
+
+class Release(msgspec.Struct):
+    """A version on trial against the one before it."""
+
+    baseline: Expected
+    samples: int
+    bet: Bet = msgspec.field(default_factory=Bet)
+    errors: Floats = msgspec.field(default_factory=empty)
+
+
+class Loss(msgspec.Struct):
+    """All versions of one pipeline. `live` answers since row `live_row`."""
+
+    live: str = ""
+    live_row: int = 0
+    regimes: dict[str, Regime] = {}
+    releases: dict[str, Release] = {}
+    trouble: Trouble | None = None
+    watch: Floats = msgspec.field(default_factory=empty)
+    changed: bool = False
+
+    def go_live(self, version: str, row: int, gate: float | None, tolerance: float) -> bool:
+        """A version becomes champion; True where it was never live before.
+
+        `gate` is the mean error that its gate saw. A version that comes back keeps its reference.
+        """
+        if version == self.live:
+            return False
+        before = self.regimes.get(self.live)
+        self.live, self.live_row = version, row
+        self.watch, self.changed = empty(), True
+        known = self.regimes.get(version)
+        if known is not None and known.reference is not None:
+            known.restart()
+            return False
+        self._admit(version, before, gate, tolerance)
+        return True
+
+    def take(self, version: str, withheld: str, rows: Ints, errors: Floats, limits: Limits) -> None:
+        """Errors of live answers of one version, in the order in which labels came."""
+        if version != self.live:
+            return
+        regime = self._regime(version, withheld)
+        while len(rows):
+            size = min(len(rows), regime.room())
+            self._step(regime, rows[:size], errors[:size], limits)
+            rows, errors = rows[size:], errors[size:]
+
+    def take_canary(self, version: str, rows: Ints, errors: Floats, limits: Limits) -> None:
+        """Errors of a canary's answers, held against the champion's of the same time."""
+        live = self.regimes.get(self.live)
+        if version not in self.releases:
+            if live is None or len(live.recent) < _LEAST_PREVIOUS:
+                return
+            self.releases[version] = Release(expected_of(live.recent), len(live.recent))
+        self._try_release(version, rows, errors, limits, canary=True)
+
+    def withdraw(self, version: str) -> bool:
+        """A canary or shadow leaves; True where that ends the trouble."""
+        self.releases.pop(version, None)
+        ended = self.trouble is not None and self.trouble.canary and self.trouble.version == version
+        if ended:
+            self.end()
+        return ended
+
+    def excuse(self, since: int) -> None:
+        """Rows `since` on were scored on faulty data: what they showed is no evidence."""
+        for regime in self.regimes.values():
+            regime.forget(since)
+        if self.trouble is not None and not self.trouble.confirmed and self.trouble.row >= since:
+            self.trouble = None
+
+    def confirm(self) -> None:
+        """The pending trouble is raised."""
+        if self.trouble is not None:
+            self.trouble.confirmed = True
+            self.watch, self.changed = empty(), False
+
+    def recovered(self, limits: Limits) -> bool:
+        """Whether the trouble has passed, by at least 100 labelled answers since.
+
+        With another version live: half of the loss is won back, or the new version keeps to its own
+        reference. Else: the error is back below the bar.
+        """
+        trouble, live = self.trouble, self.regimes.get(self.live)
+        if trouble is None or not trouble.confirmed or trouble.canary or live is None or len(self.watch) < _ENOUGH:
+            return False
+        now = float(self.watch.mean())
+        reference = live.expected()
+        within = reference is not None and now <= reference.bar(limits.tolerance)
+        if not self.changed:
+            return within and len(self.watch) >= _WATCHED
+        halfway = trouble.baseline + max(limits.tolerance, (trouble.level - trouble.baseline) / 2)
+        return now <= halfway or (within and live.total >= WARM)
+
+    def end(self) -> None:
+        """Ends the trouble and begins the tests anew."""
+        self.trouble = None
+        for regime in self.regimes.values():
+            regime.restart()
+
+    def _admit(self, version: str, before: Regime | None, gate: float | None, tolerance: float) -> None:
+        previous = expected_of(before.recent) if before and len(before.recent) >= _LEAST_PREVIOUS else None
+        promised = [e.mean for e in (previous,) if e] + ([gate] if gate is not None else [])
+        regime = Regime(version)
+        if promised:
+            slack = tolerance if previous is not None else max(FIRST_SLACK, 3 * tolerance)
+            error = previous.se if previous is not None else 0.03
+            regime.promised = Expected(max(promised) + slack, error)
+            regime.ceiling = max(promised) + slack
+        self._keep(version, regime)
+        self.releases.pop(version, None)
+        if previous is not None and before is not None:
+            self.releases[version] = Release(previous, len(before.recent))
+
+    def _regime(self, version: str, withheld: str) -> Regime:
+        key = f"{version}|{withheld}" if withheld else version
+        if key not in self.regimes:
+            self._keep(key, Regime(version, withheld))
+        return self.regimes[key]
+
+    def _keep(self, key: str, regime: Regime) -> None:
+        self.regimes.pop(key, None)
+        self.regimes[key] = regime
+        for old in list(self.regimes)[:-_MOST_REGIMES]:
+            if self.regimes[old].version != self.live:
+                del self.regimes[old]
+        while len(self.releases) > _MOST_REGIMES:
+            del self.releases[next(iter(self.releases))]
+
+    def _step(self, regime: Regime, rows: Ints, errors: Floats, limits: Limits) -> None:
+        expected = regime.expected()
+        if self.trouble is not None and self.trouble.confirmed:
+            self.watch = np.concatenate([self.watch, errors])[-_WATCHED:]
+        regime.take(rows, errors, limits.tolerance)
+        if not regime.withheld and regime.version in self.releases:
+            self._try_release(regime.version, rows, errors, limits, canary=False)
+        if expected is None or self.trouble is not None:
+            return
+        bar = expected.bar(limits.tolerance)
+        crossed = regime.detector.feed(errors, bar, limits.rate)
+        if crossed is not None:
+            place = len(regime.tail) - len(errors) + crossed
+            self._cross(regime, place, expected, bar, limits)
+
+    def _cross(self, regime: Regime, place: int, expected: Expected, bar: float, limits: Limits) -> None:
+        """Says where the evidence began and whose it is."""
+        begin = onset(regime.tail[: place + 1], bar)
+        since = regime.tail[begin:]
+        rows_before = regime.total - len(regime.tail) + begin
+        release = self.releases.get(regime.version)
+        worse = release is not None and float(since.mean()) > release.baseline.bar(limits.tolerance)
+        blame = worse and rows_before <= _BEGINS_WITH_RELEASE and not regime.withheld
+        baseline = release.baseline.mean if blame and release is not None else expected.mean
+        self.trouble = Trouble(
+            release=blame,
+            version=regime.version,
+            baseline=baseline,
+            level=float(since.mean()),
+            onset=int(regime.tail_rows[begin]),
+            row=int(regime.tail_rows[place]),
+            evidence=regime.detector.evidence,
+            limit=1.0 / limits.rate,
+            samples=len(since),
+            reference_samples=len(regime.first),
+        )
+
+    def _try_release(self, version: str, rows: Ints, errors: Floats, limits: Limits, *, canary: bool) -> None:
+        release = self.releases[version]
+        if release.bet.rows >= _RELEASE_ROWS or (self.trouble is not None and self.trouble.confirmed):
+            return
+        bar = release.baseline.bar(limits.tolerance)
+        crossed = release.bet.feed(errors, bar, limits.level)
+        release.errors = np.concatenate([release.errors, errors])
+        if crossed is None or self.trouble is not None:
+            return
+        place = len(release.errors) - len(errors) + crossed
+        begin = onset(release.errors[: place + 1], bar)
+        if begin > _BEGINS_WITH_RELEASE and not canary:
+            return
+        self.trouble = Trouble(
+            release=True,
+            version=version,
+            baseline=release.baseline.mean,
+            level=float(release.errors[begin:].mean()),
+            onset=int(rows[crossed]) if canary else self.live_row,
+            row=int(rows[crossed]),
+            evidence=release.bet.evidence,
+            limit=1.0 / limits.level,
+            samples=len(release.errors) - begin,
+            reference_samples=release.samples,
+            canary=canary,
+        )

@@ -1,0 +1,114 @@
+"""One version's answers under one condition: how wrong they usually are, and whether that has risen.
+
+Errors are numbers in [0, 1]: for classes 1 for a wrong answer, for numbers ``e / (e + scale)`` of the
+absolute error. A version that answers with fields withheld is another regime than the same version
+with all of them, with a reference of its own.
+"""
+
+from __future__ import annotations
+
+import msgspec
+import numpy as np
+
+from services.monitor.core.sequential import Detector
+from services.monitor.core.state import Floats, Ints, empty, no_rows
+
+WARM = 200
+CHECKPOINTS = (200, 400, 700, 1000)
+_RECENT = 500
+_TAIL = 2000
+_BLOCK = 25
+_SIGMAS = 1.64
+_HIGHEST_BAR = 0.95
+FIRST_SLACK = 0.1
+
+
+class Expected(msgspec.Struct, frozen=True):
+    """A mean error and its standard error."""
+
+    mean: float
+    se: float
+
+    def bar(self, tolerance: float) -> float:
+        """The mean error that nobody needs to act on: tolerance and the reference's own doubt included."""
+        return min(_HIGHEST_BAR, max(1e-3, self.mean + tolerance + _SIGMAS * self.se))
+
+
+def expected_of(errors: Floats) -> Expected:
+    """Mean and standard error; blocks of 25 rows vouch for it, so that dependent rows do not flatter."""
+    mean = float(errors.mean())
+    plain = max(float(errors.std()), 0.5 / np.sqrt(len(errors))) / np.sqrt(len(errors))
+    count = len(errors) // _BLOCK
+    if count < 4:
+        return Expected(mean, float(plain))
+    blocks = errors[: count * _BLOCK].reshape(count, _BLOCK).mean(axis=1)
+    return Expected(mean, float(max(plain, blocks.std(ddof=1) / np.sqrt(count))))
+
+
+class Regime(msgspec.Struct):
+    """State of one (version, withheld fields). `total` counts its rows tested so far.
+
+    `promised` is the error that the gate or the version before lets expect; `ceiling` is what the
+    version's own first rows can raise the reference to, so that a bad release is never taken for
+    normal. Both None: the version's own first rows are all there is.
+    """
+
+    version: str
+    withheld: str = ""
+    promised: Expected | None = None
+    ceiling: float | None = None
+    reference: Expected | None = None
+    total: int = 0
+    first: Floats = msgspec.field(default_factory=empty)
+    recent: Floats = msgspec.field(default_factory=empty)
+    tail: Floats = msgspec.field(default_factory=empty)
+    tail_rows: Ints = msgspec.field(default_factory=no_rows)
+    detector: Detector = msgspec.field(default_factory=Detector)
+
+    def expected(self) -> Expected | None:
+        """The reference in force: its own once it is warm, before that what was promised."""
+        return self.reference or self.promised
+
+    def room(self) -> int:
+        """How many rows may be taken before the reference is looked at again."""
+        return next((point - len(self.first) for point in CHECKPOINTS if point > len(self.first)), 250)
+
+    def take(self, rows: Ints, errors: Floats, tolerance: float) -> None:
+        """Remembers errors, at most `room` of them, and learns the reference at its checkpoints."""
+        self.total += len(errors)
+        self.recent = np.concatenate([self.recent, errors])[-_RECENT:]
+        self.tail = np.concatenate([self.tail, errors])[-_TAIL:]
+        self.tail_rows = np.concatenate([self.tail_rows, rows])[-_TAIL:]
+        if len(self.first) < CHECKPOINTS[-1]:
+            before = len(self.first)
+            self.first = np.concatenate([self.first, errors])
+            if len(self.first) in CHECKPOINTS:
+                self._learn(before, tolerance)
+
+    def forget(self, since: int) -> None:
+        """Drops what was learned from rows `since` on: they turned out not to be the model's fault."""
+        keep = int((self.tail_rows < since).sum())
+        dropped = len(self.tail) - keep
+        if dropped == 0:
+            return
+        self.tail, self.tail_rows = self.tail[:keep], self.tail_rows[:keep]
+        self.recent = self.recent[: max(0, len(self.recent) - dropped)]
+        if self.total <= CHECKPOINTS[-1]:
+            self.first = self.first[: max(0, len(self.first) - dropped)]
+        self.detector.reset()
+
+    def restart(self) -> None:
+        """Begins the test anew; the reference stays."""
+        self.tail, self.tail_rows = empty(), no_rows()
+        self.detector.reset()
+
+    def _learn(self, before: int, tolerance: float) -> None:
+        own = expected_of(self.first)
+        if self.reference is not None:
+            newest = float(self.first[before:].mean())
+            if newest <= self.reference.bar(tolerance):
+                self.reference = own
+        elif self.ceiling is not None and own.mean > self.ceiling:
+            self.reference = Expected(self.ceiling, own.se)
+        else:
+            self.reference = own
