@@ -94,7 +94,7 @@ class _Partition:
         return frames
 
     def _after_silence(self, cursor: int, stop: int, archived: int) -> int:
-        """Where to go on in the log: what it dropped after the archive found nothing of this pipeline there is empty."""
+        """Where to go on in the log: what it has dropped is empty where the archive found nothing of this pipeline."""
         begin = min(self._begin(), stop)
         return begin if cursor < begin <= archived and not self.refused else cursor
 
