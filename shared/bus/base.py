@@ -10,6 +10,11 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
+from shared.errors import HomeostatError, Poison
+
+MAX_RECORD_BYTES = 1_000_000
+"""The largest record (key, value and headers) a topic takes, unless the bus was told otherwise."""
+
 
 class Record(NamedTuple):
     """One record as read from the log. `timestamp_ms` is Kafka's, in milliseconds since the epoch."""
@@ -51,7 +56,21 @@ class Position(NamedTuple):
     offset: int
 
 
-class Fenced(Exception):
+def size_of(record: NewRecord) -> int:
+    """Bytes of key, value and headers together."""
+    headers = sum(len(name) + len(value) for name, value in record.headers)
+    return len(record.key or b"") + len(record.value) + headers
+
+
+def refuse_too_large(records: Sequence[NewRecord], limits: Mapping[str, int]) -> None:
+    """`Poison` (too-large) naming the first record above its topic's limit, before any is written."""
+    for record in records:
+        size, limit = size_of(record), limits.get(record.topic, MAX_RECORD_BYTES)
+        if size > limit:
+            raise Poison(f"a record for {record.topic} has {size} bytes; at most {limit} fit", reason="too-large")
+
+
+class Fenced(HomeostatError):
     """Another instance holds this slot now; nothing this process does can be committed. End it."""
 
 
@@ -78,8 +97,15 @@ class LogReader(Protocol):
         """By partition, the offset after the last committed record (the last stable offset)."""
         ...
 
+    def written_offsets(self, topic: str) -> dict[int, int]:
+        """By partition, the offset after the last record written, be its transaction decided or not.
+
+        Reading up to here waits for every transaction that is open now.
+        """
+        ...
+
     def read(self, topic: str, partition: int, start: int, stop: int, timeout: float = 30.0) -> Iterator[list[Record]]:
-        """Records with start <= offset < stop, in chunks. Ends at `stop`; `Transient` on no progress for `timeout` s."""
+        """Records with start <= offset < stop, in chunks, then an end. `Transient` on no progress for `timeout` s."""
         ...
 
     def follow(self, positions: Mapping[tuple[str, int], int]) -> None:
@@ -118,7 +144,9 @@ class Transaction(Protocol):
         """One transaction: begin, write `records`, send `offsets` (next to read), commit.
 
         `Transient` means it was aborted and positions must be sought back; `Fenced` that another
-        instance has taken over and this process must end.
+        instance has taken over, or that its outcome is not known, and this process must end. `Poison`
+        (too-large) comes before anything is written. Transactions without `offsets` are not fenced
+        by the group: give at least one.
         """
         ...
 
@@ -151,3 +179,9 @@ class Bus(Protocol):
     def ping(self, timeout: float) -> None:
         """Returns when a broker answers, raises `Transient` naming the address otherwise."""
         ...
+
+    def cluster_id(self, timeout: float) -> str:
+        """The cluster's own name for itself: what was saved beside one log is never used with another."""
+        ...
+
+    def close(self) -> None: ...

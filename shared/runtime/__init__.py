@@ -1,0 +1,6 @@
+"""The runtime: drives services over the bus. The same services run on Kafka and in memory."""
+
+from shared.runtime.jobs import JobContext, JobFunction, Jobs
+from shared.runtime.task import Task
+
+__all__ = ["JobContext", "JobFunction", "Jobs", "Task"]

@@ -1,0 +1,69 @@
+"""Slow work: what a job function is given, and what runs it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Protocol
+
+from shared.bus.base import Bus, LogReader
+from shared.messages import JobFinished
+from shared.runtime.task import Task
+from shared.service import Job
+from shared.settings import CommonSettings
+
+
+@dataclass(frozen=True, slots=True)
+class JobContext:
+    """What a job may use. `now` is when the job was started; jobs take the time from here."""
+
+    settings: CommonSettings
+    bus: Bus
+    now: datetime
+
+    def reader(self) -> LogReader:
+        """Reads committed records of any topic (full names). Whoever asks for it closes it."""
+        return self.bus.reader("job")
+
+
+JobFunction = Callable[[dict[str, Any], JobContext], dict[str, Any]]
+Jobs = Mapping[str, JobFunction]
+
+
+class JobRunner(Protocol):
+    """Runs jobs beside the steps. One job id runs once at a time, however often it is started."""
+
+    def start(self, task: Task, job: Job, now: datetime) -> None: ...
+
+    def finished(self, now: datetime) -> list[JobFinished]:
+        """Jobs that have ended. They are told again until they are forgotten."""
+        ...
+
+    def forget(self, ended: Iterable[JobFinished]) -> None:
+        """Their ends are in the log now."""
+        ...
+
+    def cancel(self, task: Task) -> None:
+        """The task has gone elsewhere: its jobs are stopped, their ends dropped."""
+        ...
+
+    def stop(self) -> None: ...
+
+
+def end_of(
+    task: str, service: str, job: Job, at: datetime, seconds: float, result: object = None, error: str | None = None
+) -> JobFinished:
+    """How `job` ended, as a record. A result that is no JSON object is an error of the job."""
+    if error is None and not isinstance(result, dict):
+        error, result = f"job {job.name} returned {type(result).__name__}, not a JSON object", None
+    return JobFinished(
+        task=task,
+        service=service,
+        job=job.id,
+        name=job.name,
+        at=at,
+        seconds=seconds,
+        result=result if isinstance(result, dict) else None,
+        error=error,
+    )

@@ -1,0 +1,215 @@
+"""One turn after another: read what is there, take steps, commit them in one transaction.
+
+The same loop drives a service on Kafka and in memory; it is told the time and what to read from.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from datetime import datetime, timedelta
+
+import structlog
+
+from shared.bus.base import NewRecord, Record
+from shared.clock import monotonic
+from shared.codec import encode
+from shared.errors import Overloaded, Transient
+from shared.messages import JobFinished
+from shared.runtime.host import HandlerFailed, Slice, Taken
+from shared.runtime.task import Task
+from shared.runtime.tasks import Parts, Running, Tasks
+from shared.topics import JOB_RESULTS, PARTITIONED, TELEMETRY, TOPICS
+
+_log = structlog.get_logger("homeostat.runtime")
+
+BEAT_SECONDS = 2.0
+MOST_ABORTS = 20
+"""Transactions that fail in a row before the process gives up and is started anew."""
+
+_ORDER = {topic.name: (topic.spread, index) for index, topic in enumerate(TOPICS)}
+
+
+class ServiceLoop:
+    """Drives the tasks of one service. One thread; `turn` again and again, then `stop`."""
+
+    def __init__(
+        self,
+        parts: Parts,
+        tasks: Tasks,
+        clock: Callable[[], datetime],
+        guarded: Callable[[], AbstractContextManager[object]] = nullcontext,
+    ) -> None:
+        self.parts = parts
+        self.tasks = tasks
+        self._clock = clock
+        self._guarded = guarded
+        self._prefix = len(parts.settings.topic_prefix)
+        self._divided = parts.meter.service in PARTITIONED
+        self._aborts = 0
+        start = parts.meter.started
+        self._tick_at, self._beat_at, self._save_at = start, start, start
+        parts.transaction.subscribe(tasks.assignment.topics, tasks)
+
+    def turn(self, wait: float) -> bool:
+        """One turn; waits up to `wait` seconds for a first record. Returns whether there may be more to do at once.
+
+        `Fenced`, and `Transient` after many failed transactions, mean that this process must end.
+        """
+        most = self.parts.settings.batch_records
+        records = self.parts.transaction.poll(most, wait)
+        now = self._clock()
+        started = self.tasks.start_waiting(now)
+        work = self._work(records, self._followed(most))
+        tick = now >= self._tick_at
+        taken = self._take_steps(work, now, tick)
+        ended = self.parts.jobs.finished(now)
+        beat = now >= self._beat_at
+        if (taken or ended or beat) and self._commit(taken, ended, now, beat=beat):
+            self._settled(taken, ended, now)
+        if tick:
+            self._tick_at = now + timedelta(seconds=self.parts.settings.tick_seconds)
+        released = self.tasks.release_data()
+        moved = records or ended or any(one.records_in for _, one in taken)
+        return bool(moved or started or released or self.tasks.due(now))
+
+    def stop(self) -> None:
+        """Snapshots, and leaves the group. What was not committed is left to whoever comes next."""
+        self.tasks.save(self.tasks)
+        self.tasks.running.clear()
+        self.parts.transaction.close()
+        self.parts.reader.close()
+
+    # -- what there is to do
+
+    def _followed(self, most: int) -> list[Record]:
+        if not self._divided:
+            return []
+        if self.tasks.changed:
+            self.tasks.changed = False
+            self.parts.reader.follow(self.tasks.followed())
+        return self.parts.reader.poll(most, 0.0) if self.tasks.running else []
+
+    def _work(self, records: Sequence[Record], followed: Sequence[Record]) -> dict[Task, list[Slice]]:
+        """The records by task, in slices of one partition, rules and other control topics first."""
+        work: dict[Task, list[Slice]] = {}
+        for piece in self._slices(records):
+            task = self.tasks.assignment.task_of(piece.partition)
+            if task in self.tasks.running:
+                work.setdefault(task, []).append(piece)
+        for piece in self._slices(followed):
+            for task, running in self.tasks.running.items():
+                position = running.host.positions[piece.topic, piece.partition]
+                unseen = [record for record in piece.records if record.offset >= position]
+                if unseen:
+                    work.setdefault(task, []).append(Slice(piece.topic, piece.partition, unseen))
+        for pieces in work.values():
+            pieces.sort(key=lambda piece: (_ORDER[piece.topic], piece.partition))
+        return work
+
+    def _slices(self, records: Sequence[Record]) -> list[Slice]:
+        groups: dict[tuple[str, int], list[Record]] = {}
+        for record in records:
+            groups.setdefault((record.topic, record.partition), []).append(record)
+        return [Slice(topic[self._prefix :], partition, group) for (topic, partition), group in groups.items()]
+
+    # -- doing it
+
+    def _take_steps(self, work: Mapping[Task, list[Slice]], now: datetime, tick: bool) -> list[tuple[Running, Taken]]:
+        taken = []
+        for running in self.tasks:
+            pieces = work.get(running.host.task, [])
+            if (pieces or tick) and (one := self._take_step(running, pieces, now, tick)) is not None:
+                taken.append((running, one))
+        return taken
+
+    def _take_step(self, running: Running, pieces: list[Slice], now: datetime, tick: bool) -> Taken | None:
+        task, meter = running.host.task, self.parts.meter
+        setback = self.tasks.setbacks.get(task)
+        began = monotonic()
+        try:
+            taken = running.host.take(pieces, now, tick=tick, careful=setback is not None and setback.careful)
+        except Transient as error:
+            meter.failed("transient")
+            self.tasks.set_back(task, now, str(error))
+            return None
+        except Overloaded as error:
+            self.tasks.set_back(task, now, str(error), wait=timedelta(seconds=error.retry_after_seconds))
+            return None
+        except HandlerFailed as error:
+            meter.failed("handler")
+            _log.error("a handler failed", task=task.name, exc_info=error)
+            if pieces and not (setback is not None and setback.careful):
+                self.tasks.take_carefully(task, now, str(error))
+            else:
+                self.tasks.set_back(task, now, str(error))
+            return None
+        meter.stepped(monotonic() - began, taken.dead)
+        for piece in pieces:
+            meter.took(piece.topic, len(piece.records))
+        return taken
+
+    def _commit(
+        self, taken: Sequence[tuple[Running, Taken]], ended: Sequence[JobFinished], now: datetime, *, beat: bool
+    ) -> bool:
+        records = [record for _, one in taken for record in one.records]
+        records += [self._control(JOB_RESULTS.name, end.task, encode(end)) for end in ended]
+        if beat:
+            pulse = self.parts.meter.beat(now, self._lag())
+            records.append(self._control(TELEMETRY.name, pulse.service, encode(pulse)))
+            self._beat_at = now + timedelta(seconds=BEAT_SECONDS)
+        began = monotonic()
+        try:
+            with self._guarded():
+                self.parts.transaction.commit(records, self._offsets(running for running, _ in taken))
+        except Transient as error:
+            self._aborted(taken, now, error)
+            return False
+        self._aborts = 0
+        self.parts.meter.committed(monotonic() - began)
+        for topic, count in Counter(record.topic for record in records).items():
+            self.parts.meter.wrote(topic[self._prefix :], count)
+        return True
+
+    def _aborted(self, taken: Sequence[tuple[Running, Taken]], now: datetime, error: Transient) -> None:
+        self._aborts += 1
+        self.parts.meter.failed("aborted")
+        if self._aborts >= MOST_ABORTS:
+            raise Transient(f"{self._aborts} transactions in a row were aborted, the last because: {error}") from error
+        for running, _ in taken:
+            self.tasks.set_back(running.host.task, now, f"transaction aborted: {error}")
+
+    def _settled(self, taken: Sequence[tuple[Running, Taken]], ended: Sequence[JobFinished], now: datetime) -> None:
+        self.parts.jobs.forget(ended)
+        for end in ended:
+            outcome = "failed" if end.error else "succeeded"
+            self.parts.meter.meters.count(
+                "homeostat_jobs_total", 1, service=self.parts.meter.service, job=end.name, outcome=outcome
+            )
+        for running, one in taken:
+            self.tasks.succeeded(running.host.task)
+            for job in one.jobs:
+                self.parts.jobs.start(running.host.task, job, now)
+            if (gauges := getattr(running.host.service, "gauges", None)) is not None:
+                self.parts.meter.expose(running.host.task.name, gauges())
+        if now >= self._save_at:
+            self._save_at = now + timedelta(seconds=self.parts.settings.snapshot_seconds)
+            self.tasks.save(self.tasks)
+
+    def _offsets(self, which: Iterable[Running]) -> dict[tuple[str, int], int]:
+        """Where each task's partitions go on: all of them, so that every transaction is fenced."""
+        positions: dict[tuple[str, int], int] = {}
+        for running in which:
+            for topic, partition in self.tasks.assignment.partitions_of(running.host.task):
+                positions[topic, partition] = running.host.positions[topic[self._prefix :], partition]
+        return positions
+
+    def _lag(self) -> dict[str, int]:
+        lag: Counter[str] = Counter()
+        for (topic, _), waiting in self.parts.transaction.lag().items():
+            lag[topic[self._prefix :]] += waiting
+        return dict(lag)
+
+    def _control(self, topic: str, key: str, value: bytes) -> NewRecord:
+        return NewRecord(self.parts.settings.full_name(topic), key.encode(), value)

@@ -1,0 +1,168 @@
+"""Many services over the log in memory, under a clock that is set: for tests and simulation.
+
+The services, the loop, the journal and the snapshots are those that run on Kafka. Given the same
+calls it gives the same bytes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any, TypeVar
+
+import msgspec
+
+from shared import codec
+from shared.bus.base import NewRecord, Record
+from shared.bus.memory import MemoryBus
+from shared.messages import JobFinished
+from shared.runtime.host import Make
+from shared.runtime.installation import topic_specs
+from shared.runtime.jobs import JobContext, Jobs, end_of
+from shared.runtime.loop import ServiceLoop
+from shared.runtime.parts import loop_of
+from shared.runtime.task import Task
+from shared.service import Job, Service
+from shared.settings import CommonSettings
+from shared.state import MemoryStore, Snapshots
+from shared.topics import Topic
+
+M = TypeVar("M", bound=msgspec.Struct)
+
+START = datetime(2026, 1, 1, tzinfo=UTC)
+MOST_ROUNDS = 100_000
+"""Rounds without rest after which the services are taken to be talking in a circle."""
+
+
+class InlineJobs:
+    """Runs a job at once; its end comes back `seconds_of(job)` of virtual time later."""
+
+    def __init__(
+        self, jobs: Jobs, settings: CommonSettings, bus: MemoryBus, seconds_of: Callable[[Job], float]
+    ) -> None:
+        self._jobs = jobs
+        self._settings = settings
+        self._bus = bus
+        self._seconds_of = seconds_of
+        self._ends: dict[tuple[str, str], JobFinished] = {}
+
+    def start(self, task: Task, job: Job, now: datetime) -> None:
+        if (task.name, job.id) in self._ends:
+            return
+        seconds = self._seconds_of(job)
+        result, error = None, None
+        if seconds > job.timeout_seconds:
+            seconds, error = job.timeout_seconds, f"stopped after {job.timeout_seconds:g} s"
+        else:
+            try:
+                arguments = msgspec.json.decode(msgspec.json.encode(job.arguments))
+                result = self._jobs[job.name](arguments, JobContext(self._settings, self._bus, now))
+            except Exception as failure:  # noqa: BLE001 - a job's failure is its result, as in a worker process
+                error = f"{type(failure).__name__}: {failure}"
+        at = now + timedelta(seconds=seconds)
+        self._ends[task.name, job.id] = end_of(task.name, task.service, job, at, seconds, result, error)
+
+    def finished(self, now: datetime) -> list[JobFinished]:
+        return [end for end in self._ends.values() if end.at <= now]
+
+    def forget(self, ended: Iterable[JobFinished]) -> None:
+        for end in ended:
+            self._ends.pop((end.task, end.job), None)
+
+    def cancel(self, task: Task) -> None:
+        self._ends = {at: end for at, end in self._ends.items() if at[0] != task.name}
+
+    def stop(self) -> None:
+        self._ends.clear()
+
+
+class MemoryRuntime:
+    """The services named in `services`, each with its maker, driven in that order.
+
+    `jobs` gives each service's table of job functions. `job_seconds` is how much virtual time a job
+    takes. `bus` and `store` may be given to go on with an earlier runtime's log and snapshots.
+    """
+
+    def __init__(
+        self,
+        services: Mapping[str, Make],
+        *,
+        jobs: Mapping[str, Jobs] | None = None,
+        settings: CommonSettings | None = None,
+        now: datetime = START,
+        job_seconds: Callable[[Job], float] = lambda _: 0.0,
+        store: MemoryStore | None = None,
+    ) -> None:
+        self.now = now
+        self.settings = settings or CommonSettings(bootstrap_servers="memory", data_dir=Path(".homeostat"))
+        self.bus = MemoryBus(lambda: int(self.now.timestamp() * 1000))
+        self.bus.ensure_topics(topic_specs(self.settings), timeout=0.0)
+        self.store = store or MemoryStore()
+        self._services = dict(services)
+        self._jobs = jobs or {}
+        self._job_seconds = job_seconds
+        self._loops: dict[str, ServiceLoop] = {name: self._loop(name) for name in self._services}
+
+    def put(self, topic: Topic[M], message: M) -> None:
+        """Writes the message as a client would."""
+        self.put_bytes(topic, codec.encode(message), topic.key(message))
+
+    def put_bytes(self, topic: Topic[Any], value: bytes, key: str = "") -> None:
+        """Writes any bytes, for records that are not what they should be."""
+        record = NewRecord(self.settings.full_name(topic.name), key.encode(), value)
+        self.bus.producer("test").send([record], timeout=0.0)
+
+    def run_until_idle(self) -> None:
+        """Turns every service, in order, until no record moves at the present time."""
+        for _ in range(MOST_ROUNDS):
+            turned = [loop.turn(0.0) for loop in list(self._loops.values())]
+            if not any(turned):
+                return
+        raise RuntimeError(f"still not idle after {MOST_ROUNDS} rounds: do two services answer each other for ever?")
+
+    def run(self, now: datetime) -> None:
+        """Sets the clock to `now` and runs until idle; ticks come once, at `now`."""
+        self.now = max(now, self.now)
+        self.run_until_idle()
+
+    def advance(self, seconds: float, *, by: float | None = None) -> None:
+        """Lets `seconds` pass, with a tick every `by` seconds (default: the settings' tick)."""
+        end, stride = self.now + timedelta(seconds=seconds), timedelta(seconds=by or self.settings.tick_seconds)
+        while self.now < end:
+            self.run(min(self.now + stride, end))
+
+    def messages(self, topic: Topic[M]) -> list[M]:
+        """Every message of the topic, in the order written."""
+        return [codec.decode(topic, record.value) for record in self.records(topic)]
+
+    def records(self, topic: Topic[Any]) -> list[Record]:
+        """Every record of the topic, in the order written."""
+        return self.bus.records(self.settings.full_name(topic.name))
+
+    def service(self, name: str, partition: int | None = None) -> Service:
+        """The running instance, to look at."""
+        return self._loops[name].tasks.running[Task(name, partition)].host.service
+
+    def crash(self, name: str) -> None:
+        """Kills the service where it stands and starts it anew: its state comes from the log alone.
+
+        What was polled and not committed is done again; a job that was running is started again.
+        """
+        self._loops[name] = self._loop(name)
+
+    def stop(self, name: str) -> None:
+        """Ends the service in an orderly way; `crash` starts it again."""
+        self._loops.pop(name).stop()
+
+    def _loop(self, name: str) -> ServiceLoop:
+        return loop_of(
+            name,
+            self._services[name],
+            bus=self.bus,
+            settings=self.settings,
+            jobs=InlineJobs(self._jobs.get(name, {}), self.settings, self.bus, self._job_seconds),
+            snapshots=Snapshots([self.store], "memory"),
+            clock=lambda: self.now,
+            rss=lambda: 0,
+        )

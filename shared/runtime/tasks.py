@@ -1,0 +1,269 @@
+"""The tasks that run in this process: started from what is committed, held back after a failure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from itertools import chain
+
+import structlog
+
+from shared.bus.base import LogReader, Record, Transaction
+from shared.clock import monotonic
+from shared.errors import Transient
+from shared.runtime import journal
+from shared.runtime.assignment import Assignment, TopicPartition
+from shared.runtime.host import Make, TaskHost
+from shared.runtime.jobs import JobRunner
+from shared.runtime.meter import Meter
+from shared.runtime.task import Task, followed_topics
+from shared.settings import CommonSettings
+from shared.state import Snapshot, Snapshots
+from shared.topics import BY_NAME, COMMANDS, JOB_RESULTS, MODEL_PUBLISHED, PIPELINES, STEPS
+
+_log = structlog.get_logger("homeostat.runtime")
+
+LONGEST_BACK_OFF = 10.0
+RULES = (PIPELINES, MODEL_PUBLISHED, COMMANDS)
+"""What data is judged by: a task that starts takes what is there of these before any data."""
+
+
+def back_off(failures: int) -> timedelta:
+    """How long to wait after this many failures in a row: 0.1 s, doubling up to 10 s."""
+    return timedelta(seconds=min(LONGEST_BACK_OFF, 0.1 * 2.0 ** min(failures - 1, 10)))
+
+
+@dataclass(slots=True)
+class Running:
+    """A task that takes steps. Data flows once `rules` (positions to reach first) is empty."""
+
+    host: TaskHost
+    rules: dict[TopicPartition, int]
+    saved_step: int
+
+
+@dataclass(slots=True)
+class Setback:
+    """Why a task does not run now. `careful`: its next step is taken carefully."""
+
+    failures: int = 0
+    retry_at: datetime | None = None
+    careful: bool = False
+
+
+@dataclass(slots=True)
+class Parts:
+    """What the tasks are made from and work with."""
+
+    make: Make
+    settings: CommonSettings
+    transaction: Transaction
+    reader: LogReader
+    snapshots: Snapshots
+    jobs: JobRunner
+    meter: Meter
+
+
+@dataclass(slots=True)
+class Tasks:
+    """The running tasks of one service in this process, by task, in order."""
+
+    parts: Parts
+    assignment: Assignment
+    running: dict[Task, Running] = field(default_factory=dict)
+    setbacks: dict[Task, Setback] = field(default_factory=dict)
+    changed: bool = False
+
+    # -- told by the bus, between two steps
+
+    def assigned(self, partitions: Sequence[TopicPartition]) -> None:
+        for at in partitions:
+            self.parts.transaction.pause(*at)
+        self.assignment.assigned(partitions)
+
+    def revoked(self, partitions: Sequence[TopicPartition]) -> None:
+        for task in self.assignment.revoked(partitions):
+            running = self.running.pop(task, None)
+            self.setbacks.pop(task, None)
+            if running is not None:
+                self.changed = True
+                self.save([running])
+                self.parts.jobs.cancel(task)
+                _log.info("task handed over", task=task.name, step=running.host.step)
+
+    # -- starting and stopping
+
+    def start_waiting(self, now: datetime) -> bool:
+        """Starts every task that may run, does not, and whose waiting time is over; whether any did."""
+        started = False
+        for task in self.assignment.tasks():
+            setback = self.setbacks.get(task)
+            if task in self.running or (
+                setback is not None and setback.retry_at is not None and setback.retry_at > now
+            ):
+                continue
+            try:
+                self._start(task, now)
+                started = True
+            except Transient as error:
+                self.set_back(task, now, str(error))
+        return started
+
+    def set_back(self, task: Task, now: datetime, why: str, *, wait: timedelta | None = None) -> None:
+        """Takes the task out until its waiting time is over; it then starts from what is committed."""
+        setback = self.setbacks.setdefault(task, Setback())
+        setback.failures += 1
+        setback.retry_at = now + (back_off(setback.failures) if wait is None else wait)
+        for at in self.assignment.partitions_of(task):
+            if at in self.assignment.owned:
+                self.parts.transaction.pause(*at)
+        self.running.pop(task, None)
+        self.changed = True
+        _log.warning("task set back", task=task.name, failures=setback.failures, why=why)
+
+    def take_carefully(self, task: Task, now: datetime, why: str) -> None:
+        """The task's next step is taken carefully, at once."""
+        self.set_back(task, now, why, wait=timedelta(0))
+        self.setbacks[task].careful = True
+
+    def succeeded(self, task: Task) -> None:
+        self.setbacks.pop(task, None)
+
+    def due(self, now: datetime) -> bool:
+        """Whether a task that was set back may start again now."""
+        return any(
+            one.retry_at is not None and one.retry_at <= now and task not in self.running
+            for task, one in self.setbacks.items()
+        )
+
+    def release_data(self) -> bool:
+        """Lets data flow to tasks that have taken the rules that were there when they started; whether to any."""
+        released = False
+        for task, running in self.running.items():
+            if running.rules and all(running.host.positions.get(at, 0) >= to for at, to in running.rules.items()):
+                running.rules, released = {}, True
+                self._resume(task, spread=True)
+        return released
+
+    def followed(self) -> dict[TopicPartition, int]:
+        """Where reading the topics outside the group must begin, so that no task misses a record."""
+        full_name = self.parts.settings.full_name
+        starts: dict[TopicPartition, int] = {}
+        for running in self.running.values():
+            for topic in followed_topics(running.host.task.service):
+                at, position = (full_name(topic.name), 0), running.host.positions[topic.name, 0]
+                starts[at] = min(position, starts.get(at, position))
+        return starts
+
+    def save(self, which: Iterable[Running]) -> None:
+        """Snapshots of these tasks, where they have moved since their last one."""
+        for running in which:
+            host = running.host
+            if host.step == running.saved_step:
+                continue
+            try:
+                journal_from = self.parts.reader.end_offsets(self.parts.settings.full_name(STEPS.name))[0]
+            except Transient as error:
+                _log.warning("no snapshot: the journal's end is not known", task=host.task.name, error=str(error))
+                return
+            if self.parts.snapshots.save(_snapshot_of(host, journal_from)):
+                running.saved_step = host.step
+
+    def _start(self, task: Task, now: datetime) -> None:
+        began = monotonic()
+        partitions = self.assignment.partitions_of(task)
+        # First what is committed: that call waits for a transaction that is still being decided.
+        committed = self.parts.transaction.committed(partitions)
+        host, saved_step = self._restored(task)
+        self._settle_positions(host, committed)
+        for topic, partition in partitions:
+            name = topic[len(self.parts.settings.topic_prefix) :]
+            self.parts.transaction.seek(topic, partition, host.positions[name, partition])
+        self.running[task] = running = Running(host, self._rules_ahead(host), saved_step)
+        self.running = dict(sorted(self.running.items(), key=lambda item: item[0].partition or 0))
+        self.changed = True
+        self._resume(task, spread=False)
+        if not running.rules:
+            self._resume(task, spread=True)
+        self._start_jobs(host, now)
+        self.parts.meter.restored(monotonic() - began, host.step - saved_step)
+        _log.info("task started", task=task.name, step=host.step, replayed=host.step - saved_step)
+
+    def _restored(self, task: Task) -> tuple[TaskHost, int]:
+        full_name = self.parts.settings.full_name
+        host = TaskHost(task, self.parts.make, full_name)
+        snapshot = self.parts.snapshots.load(task.name)
+        start = 0
+        if snapshot is not None:
+            if journal.begin_from(host, snapshot):
+                start = snapshot.journal_from
+            else:
+                host = TaskHost(task, self.parts.make, full_name)
+        saved_step = host.step
+        journal.replay(host, start, self.parts.reader, full_name)
+        return host, saved_step
+
+    def _settle_positions(self, host: TaskHost, committed: dict[TopicPartition, int | None]) -> None:
+        """The journal says where to go on; the group's offsets where the journal says nothing."""
+        prefix = len(self.parts.settings.topic_prefix)
+        for (topic, partition), offset in committed.items():
+            at = (topic[prefix:], partition)
+            known = host.positions.get(at)
+            if known is None:
+                known = offset if offset is not None else self.parts.reader.begin_offsets(topic)[partition]
+            elif offset is not None and offset > known:
+                _log.error("the journal is behind the group: state is incomplete", task=host.task.name, topic=topic)
+                known = offset
+            host.positions[at] = known
+        for followed in followed_topics(host.task.service):
+            if (followed.name, 0) not in host.positions:
+                begin = self.parts.reader.begin_offsets(self.parts.settings.full_name(followed.name))[0]
+                host.positions[followed.name, 0] = begin
+
+    def _rules_ahead(self, host: TaskHost) -> dict[TopicPartition, int]:
+        ahead: dict[TopicPartition, int] = {}
+        for topic in RULES:
+            at = (topic.name, 0)
+            if at in host.positions:
+                records = self._from_position(host, topic.name)
+                if records:
+                    ahead[at] = records[-1][-1].offset + 1
+        return ahead
+
+    def _from_position(self, host: TaskHost, topic: str) -> list[list[Record]]:
+        name, start = self.parts.settings.full_name(topic), host.positions[topic, 0]
+        return list(self.parts.reader.read(name, 0, start, self.parts.reader.end_offsets(name)[0]))
+
+    def _start_jobs(self, host: TaskHost, now: datetime) -> None:
+        """Starts what the service still waits for, unless its end already stands in the log."""
+        pending = host.pending_jobs()
+        if not pending:
+            return
+        key = host.task.name.encode()
+        records = chain.from_iterable(self._from_position(host, JOB_RESULTS.name))
+        ended = {end.job for record in records if record.key == key and (end := journal.job_end(record)) is not None}
+        for job in pending:
+            if job.id not in ended:
+                self.parts.jobs.start(host.task, job, now)
+
+    def _resume(self, task: Task, *, spread: bool) -> None:
+        prefix = len(self.parts.settings.topic_prefix)
+        for at in self.assignment.partitions_of(task):
+            if BY_NAME[at[0][prefix:]].spread == spread:
+                self.parts.transaction.resume(*at)
+
+    def __iter__(self) -> Iterator[Running]:
+        return iter(list(self.running.values()))
+
+
+def _snapshot_of(host: TaskHost, journal_from: int) -> Snapshot:
+    return Snapshot(
+        task=host.task.name,
+        step=host.step,
+        now=host.now,
+        positions=tuple((topic, partition, offset) for (topic, partition), offset in sorted(host.positions.items())),
+        ended_jobs=tuple(host.ended_jobs),
+        journal_from=journal_from,
+        state=host.service.save(),
+    )

@@ -1,0 +1,132 @@
+"""Where snapshots are kept: Redis where there is one, files beside it, and never a reason to stop."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Protocol
+
+import redis
+import structlog
+
+from shared.clock import monotonic
+from shared.state.snapshot import CorruptSnapshot, Snapshot, pack, unpack
+
+_log = structlog.get_logger("homeostat.state")
+
+REDIS_REST_SECONDS = 30.0
+"""After Redis failed it is left alone for this long, so that its timeouts do not slow the steps."""
+
+
+class SnapshotStore(Protocol):
+    """Bytes by name. `OSError` or `redis.RedisError` when it is away."""
+
+    def save(self, name: str, data: bytes) -> None: ...
+
+    def load(self, name: str) -> bytes | None: ...
+
+
+class MemoryStore:
+    """For tests and simulation: lives as long as the object."""
+
+    def __init__(self) -> None:
+        self.saved: dict[str, bytes] = {}
+
+    def save(self, name: str, data: bytes) -> None:
+        self.saved[name] = data
+
+    def load(self, name: str) -> bytes | None:
+        return self.saved.get(name)
+
+
+class FileStore:
+    """One file per name, replaced as a whole: a crash leaves the earlier one."""
+
+    def __init__(self, directory: Path) -> None:
+        self._directory = directory
+
+    def save(self, name: str, data: bytes) -> None:
+        path = self._path(name)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        beside = path.with_suffix(f".{os.getpid()}.new")
+        with beside.open("wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        beside.replace(path)
+
+    def load(self, name: str) -> bytes | None:
+        try:
+            return self._path(name).read_bytes()
+        except FileNotFoundError:
+            return None
+
+    def _path(self, name: str) -> Path:
+        return self._directory / (name.replace("/", "-") + ".snapshot")
+
+
+class RedisStore:
+    """One key per name. Every call ends within two seconds."""
+
+    def __init__(self, url: str, prefix: str = "homeostat:state:") -> None:
+        self._client = redis.Redis.from_url(url, socket_timeout=2.0, socket_connect_timeout=2.0)
+        self._prefix = prefix
+
+    def save(self, name: str, data: bytes) -> None:
+        self._client.set(self._prefix + name, data)
+
+    def load(self, name: str) -> bytes | None:
+        found = self._client.get(self._prefix + name)
+        return found if isinstance(found, bytes) else None
+
+
+class Snapshots:
+    """The stores as one. Saving goes to the first that takes it; loading takes the newest that is whole.
+
+    `namespace` keeps the snapshots of one log apart from those of any other. `on_failure` counts.
+    """
+
+    def __init__(
+        self, stores: Sequence[SnapshotStore], namespace: str, on_failure: Callable[[], None] = lambda: None
+    ) -> None:
+        self._stores = stores
+        self._namespace = namespace
+        self._on_failure = on_failure
+        self._resting: dict[int, float] = {}
+
+    def save(self, snapshot: Snapshot) -> bool:
+        """Whether any store took it. Never raises: without a snapshot the replay is only longer."""
+        data, name = pack(snapshot), self._name(snapshot.task)
+        for index, store in enumerate(self._stores):
+            if monotonic() < self._resting.get(index, 0.0):
+                continue
+            try:
+                store.save(name, data)
+                return True
+            except (OSError, redis.RedisError) as error:
+                self._failed(index, "save", name, error)
+        return False
+
+    def load(self, task: str) -> Snapshot | None:
+        """The newest whole snapshot of `task` in any store, or None."""
+        found = [self._load(index, self._name(task)) for index in range(len(self._stores))]
+        return max((one for one in found if one is not None), key=lambda one: one.step, default=None)
+
+    def _load(self, index: int, name: str) -> Snapshot | None:
+        try:
+            data = self._stores[index].load(name)
+            return None if data is None else unpack(data)
+        except (OSError, redis.RedisError, CorruptSnapshot) as error:
+            self._failed(index, "load", name, error)
+            return None
+
+    def _name(self, task: str) -> str:
+        return f"{self._namespace}/{task}"
+
+    def _failed(self, index: int, what: str, name: str, error: Exception) -> None:
+        store = type(self._stores[index]).__name__
+        self._on_failure()
+        _log.warning("snapshot failed, going on without", store=store, call=what, name=name, error=str(error))
+        if not isinstance(error, CorruptSnapshot):
+            self._resting[index] = monotonic() + (REDIS_REST_SECONDS if index < len(self._stores) - 1 else 0.0)

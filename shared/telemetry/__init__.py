@@ -1,0 +1,1 @@
+"""Logs, metrics, traces and health: how a running Homeostat is seen."""

@@ -1,0 +1,46 @@
+"""W3C trace context: every record carries a `traceparent`, continued from the record that caused it.
+
+Ids are made from the step that writes the record, so that a repeated step writes the same bytes.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+
+HEADER = "traceparent"
+_FORM = re.compile(r"^00-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}$")
+
+
+class Traces:
+    """The trace contexts of the records that one step writes, in order.
+
+    >>> traces = Traces("ingest/0/7")
+    >>> parent = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
+    >>> traces.next(parent)[:36] == parent[:36], traces.next(parent) == traces.next(parent)
+    (True, False)
+    """
+
+    __slots__ = ("_next", "_trace")
+
+    def __init__(self, label: str) -> None:
+        seed = hashlib.blake2b(label.encode(), digest_size=24).digest()
+        self._trace = int.from_bytes(seed[:16], "big") | 1 << 127
+        # The top bit keeps an id from ever being zero; the low bits leave room for a step's records.
+        self._next = (int.from_bytes(seed[16:], "big") | 1 << 63) & ~0xFFFFFF
+
+    def next(self, parent: str | None) -> str:
+        """A new span in the trace of `parent`, or in a new trace where there is none that is valid."""
+        self._next += 1
+        if parent is not None and len(parent) == 55:
+            return f"{parent[:36]}{self._next:016x}{parent[52:]}"
+        return f"00-{self._trace ^ self._next:032x}-{self._next:016x}-01"
+
+
+def parent_in(headers: tuple[tuple[str, bytes], ...]) -> str | None:
+    """The valid traceparent among a record's headers, or None."""
+    for name, value in headers:
+        if name == HEADER:
+            text = value.decode("ascii", "replace")
+            return text if _FORM.match(text) else None
+    return None
