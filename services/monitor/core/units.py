@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import math
 
-from collections.abc import Sequence
-
 _FACTORS = (10.0, 100.0, 1000.0, 1024.0, 1e4, 1e5, 1e6, 1e9, 60.0, 3600.0, 3.6, 4.186, 28.35, 7.0, 24.0)
 _AFFINE = (
     ("°C to °F", 1.8, 32.0),

@@ -1,0 +1,248 @@
+"""The inputs of one pipeline, watched: quality on short windows by source, drift on long ones.
+
+Rows are taken in order of arrival. The reference is the first `reference_rows`; when a version is
+published that was never live, drift is measured from the newest trusted rows instead, which are what
+it was trained on. Cells of a field at fault are never learned from.
+"""
+
+from __future__ import annotations
+
+import msgspec
+import numpy as np
+
+from services.monitor.core.drift import FieldReference, Shift, references_of, shifts_in, significant
+from services.monitor.core.fields import Fields
+from services.monitor.core.quality import WINDOW, Bounds, Suspicion, bounds_of, frozen_runs, is_clock, suspicions
+from services.monitor.core.recent import Recent
+from services.monitor.core.state import Bools, Floats, Ints, no_rows
+
+EARLY_ROWS = 400
+_SLICE = 500
+_MOST_SOURCES = 32
+_LEAST_ROWS_OF_SOURCE = 200
+_SILENT_ROWS = 200.0
+
+
+class Sizes(msgspec.Struct, frozen=True):
+    """Rows of a data window and of the reference; false-alarm levels of one quality check and one drift window."""
+
+    window: int
+    reference: int
+    quality_level: float
+    drift_level: float
+
+
+class Stream(msgspec.Struct):
+    """What is carried from one short window of a source to the next."""
+
+    values: Floats
+    places: Ints
+    last: Floats
+    run: Floats
+    before: int = -1
+    rows: int = 0
+    last_place: int = 0
+    longest_gap: int = 1
+    turns: int = 0
+
+
+class Fault(msgspec.Struct):
+    """A field of a source at fault since arrival `since`; `quiet` counts clean windows in a row."""
+
+    column: int
+    source: int
+    since: int
+    until: int
+    suspicion: Suspicion
+    windows: int = 1
+    quiet: int = 0
+
+
+class DataWindow(msgspec.Struct, frozen=True):
+    """A closed data window: its figures by metric name, and the shifts that are significant."""
+
+    index: int
+    first: int
+    last: int
+    values: dict[str, float]
+    moved: list[Shift]
+    far_rows: int
+    tested: bool
+
+
+class Inputs(msgspec.Struct):
+    """State of the watch. `faults` are those firing now, by ``column:source``."""
+
+    fields: Fields
+    sizes: Sizes
+    recent: Recent
+    streams: dict[int, Stream] = {}
+    faults: dict[str, Fault] = {}
+    bounds: Bounds | None = None
+    references: list[FieldReference | None] = []
+    far_rate: float = 0.0
+    learned: int = 0
+    following: int = 0
+    examined: int = 0
+    closed: list[DataWindow] = []
+
+    @classmethod
+    def of(cls, fields: Fields, sizes: Sizes) -> Inputs:
+        width = len(fields.names)
+        capacity = max(sizes.reference, 2 * sizes.window) + 2 * _SLICE + sizes.window
+        return cls(fields, sizes, Recent.of(capacity, width))
+
+    def take(self, values: Floats, rows: Ints, sources: Ints) -> None:
+        """Takes rows in order of arrival. What came of it lies in `faults` and `closed`."""
+        for begin in range(0, len(values), _SLICE):
+            cut = slice(begin, begin + _SLICE)
+            self._slice(values[cut], rows[cut], sources[cut])
+
+    def take_closed(self) -> list[DataWindow]:
+        """The windows closed since the last call."""
+        closed, self.closed = self.closed, []
+        return closed
+
+    def renew(self) -> None:
+        """A new version was trained on newest data: drift is measured from these rows on."""
+        if self.recent.seen >= self.sizes.reference:
+            self._learn_references()
+
+    def row_at(self, place: int) -> int:
+        """The row number of an arrival, of the oldest kept one where it is gone."""
+        place = max(0, place, self.recent.seen - self.recent.capacity)
+        return int(self.recent.rows[place % self.recent.capacity])
+
+    def silent(self) -> list[tuple[int, int, float]]:
+        """Sources that stopped while others go on: (source, last arrival, rows of silence that are too many)."""
+        found = []
+        total = self.recent.seen
+        for source, stream in self.streams.items():
+            share = stream.rows / max(1, stream.last_place + 1)
+            if stream.rows < _LEAST_ROWS_OF_SOURCE or stream.turns < 20 or not 0.02 < share < 0.98:
+                continue
+            limit = max(_SILENT_ROWS, 5.0 * stream.longest_gap, np.log(self.sizes.quality_level) / np.log(1 - share))
+            if total - stream.last_place > limit:
+                found.append((source, stream.last_place, float(limit)))
+        return found
+
+    def _slice(self, values: Floats, rows: Ints, sources: Ints) -> None:
+        places = self.recent.append(values, rows, sources)
+        for source in np.unique(sources):
+            own = sources == source
+            self._extend(int(source), values[own], places[own])
+        self._learn()
+        while (self.following + 1) * self.sizes.window <= self.recent.seen:
+            self.closed.append(self._close(self.following))
+            self.following += 1
+
+    def _extend(self, source: int, values: Floats, places: Ints) -> None:
+        source = source if source in self.streams or len(self.streams) < _MOST_SOURCES else -1
+        stream = self.streams.get(source)
+        if stream is None:
+            width = values.shape[1]
+            nothing = np.full(width, np.nan)
+            stream = Stream(np.empty((0, width)), no_rows(), nothing, np.zeros(width), last_place=int(places[0]))
+            self.streams[source] = stream
+        gaps = np.diff(np.concatenate([[stream.last_place], places]))
+        stream.longest_gap = max(stream.longest_gap, int(gaps.max(initial=1)))
+        stream.turns += int((gaps > 1).sum())
+        stream.rows, stream.last_place = stream.rows + len(places), int(places[-1])
+        stream.values = np.concatenate([stream.values, values])
+        stream.places = np.concatenate([stream.places, places])
+        count = len(stream.values) // WINDOW
+        if count:
+            self._examine(source, stream, count)
+
+    def _examine(self, source: int, stream: Stream, count: int) -> None:
+        """Checks `count` whole short windows of a source and keeps the rest for the next."""
+        used = count * WINDOW
+        windows = stream.values[:used].reshape(count, WINDOW, -1)
+        places = stream.places[:used].reshape(count, WINDOW)
+        stream.values, stream.places = stream.values[used:], stream.places[used:]
+        runs, stream.last, stream.run = frozen_runs(windows, stream.last, stream.run)
+        if self.bounds is not None:
+            for found, run, where in zip(suspicions(windows, self.bounds, runs), runs, places, strict=True):
+                self._judge(source, stream, found, run, where)
+        stream.before = int(places[-1, 0])
+        self.examined = max(self.examined, int(places[-1, -1]) + 1)
+
+    def _judge(self, source: int, stream: Stream, found: list[Suspicion], run: Floats, where: Ints) -> None:
+        first = {suspicion.column: suspicion for suspicion in reversed(found)}
+        for column, suspicion in first.items():
+            key = f"{column}:{source}"
+            fault = self.faults.get(key)
+            if fault is None:
+                back = max(int(run[column]) // WINDOW * WINDOW if suspicion.check == "frozen" else 0, WINDOW)
+                since = max(
+                    0, int(where[0]) - back if stream.before < 0 else min(stream.before, int(where[-1]) + 1 - back)
+                )
+                self.faults[key] = fault = Fault(column, source, since, int(where[-1]) + 1, suspicion)
+                self._doubt(fault, self.recent.places(since, int(where[-1]) + 1))
+            else:
+                fault.windows, fault.quiet, fault.until = fault.windows + 1, 0, int(where[-1]) + 1
+                self._doubt(fault, where)
+        for fault in self.faults.values():
+            if fault.source == source and fault.column not in first:
+                fault.quiet += 1
+        stream.before = int(where[0])
+
+    def _doubt(self, fault: Fault, places: Ints) -> None:
+        own = places[self.recent.sources[places % self.recent.capacity] == fault.source]
+        self.recent.doubt(own, fault.column)
+
+    def _learn(self) -> None:
+        early = min(EARLY_ROWS, self.sizes.reference)
+        if self.bounds is None and self.recent.seen >= early:
+            self._learn_bounds(early)
+        if self.recent.seen - self.learned >= self.sizes.reference:
+            self._learn_bounds(self.sizes.reference)
+            self.learned = self.recent.seen
+            if not self.references:
+                self._learn_references()
+
+    def _learn_bounds(self, rows: int) -> None:
+        """Learns what is plausible; what was plausible before stays so."""
+        places = self.recent.places(self.recent.seen - rows, self.recent.seen)
+        values, sources = self.recent.trusted(places), self.recent.sources[places % self.recent.capacity]
+        fresh = bounds_of(values, sources, self.fields.categorical, self.sizes.quality_level)
+        whole = self.learned > 0
+        self.bounds = fresh if self.bounds is None else fresh.widened_by(self.bounds) if whole else fresh
+        far = ((values < self.bounds.low) | (values > self.bounds.high)).any(axis=1)
+        self.far_rate = max(self.far_rate, (float(far.sum()) + 1.0) / len(values))
+
+    def _learn_references(self) -> None:
+        places = self.recent.places(self.recent.seen - self.sizes.reference, self.recent.seen)
+        values = self.recent.trusted(places)
+        clocks: Bools = np.array([is_clock(values[:, column]) for column in range(values.shape[1])], bool)
+        fresh = references_of(values, self.fields.categorical, clocks, self.sizes.window)
+        old = self.references or [None] * len(fresh)
+        at_fault = {fault.column for fault in self.faults.values()}
+        self.references = [old[c] if c in at_fault else reference for c, reference in enumerate(fresh)]
+
+    def _close(self, index: int) -> DataWindow:
+        first, last = index * self.sizes.window, (index + 1) * self.sizes.window - 1
+        places = self.recent.places(first, last + 1)
+        values = self.recent.values[places % self.recent.capacity]
+        names = self.fields.names
+        missing = np.isnan(values).mean(axis=0)
+        figures = {f"missing.{name}": float(share) for name, share in zip(names, missing, strict=True)}
+        far_rows = 0
+        if self.bounds is not None:
+            out = (values < self.bounds.low) | (values > self.bounds.high)
+            doubted = self.recent.doubted[places % self.recent.capacity]
+            far_rows = int((out & ~doubted).any(axis=1).sum())
+            rates = out.mean(axis=0)
+            figures |= {f"out_of_range.{name}": float(rates[c]) for c, name in enumerate(names[: self.fields.numeric])}
+        shifts = shifts_in(self.recent.trusted(places), self.references) if self.references else []
+        for shift in shifts:
+            figures |= _figures(names[shift.column], shift)
+        moved = significant(shifts, self.sizes.drift_level)
+        return DataWindow(index, self.row_at(first), self.row_at(last), figures, moved, far_rows, bool(shifts))
+
+
+def _figures(name: str, shift: Shift) -> dict[str, float]:
+    found = {f"psi.{name}": shift.psi, f"js.{name}": shift.js, f"drift_p.{name}": shift.p_value}
+    if not np.isnan(shift.ks):
+        found |= {f"ks.{name}": shift.ks, f"wasserstein.{name}": shift.wasserstein}
+    return found
