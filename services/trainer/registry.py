@@ -1,0 +1,122 @@
+"""MLflow as a mirror of what was released: the one module that imports it.
+
+The log of `model-published` is the truth; this is for people and tools that look into MLflow. A
+version is recognised by its tag ``homeostat_version``, so writing it twice leaves one.
+"""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from services.trainer.core.card import markdown_of
+from services.trainer.core.orders import Registration
+from shared.errors import Transient
+from shared.models.store import ArtifactStore
+
+TAG = "homeostat_version"
+ALIASES = ("champion", "challenger", "previous")
+
+
+def registered(order: Registration, tracking_uri: str, store: ArtifactStore) -> dict[str, Any]:
+    """Writes run, version and aliases; returns {run, mlflow_version}. `Transient` while MLflow does not answer.
+
+    An alias whose version MLflow does not know is left out: its own registration will set it.
+    """
+    os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "10")
+    os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "1")
+    os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
+    from mlflow.exceptions import MlflowException
+    from mlflow.tracking import MlflowClient
+
+    client = MlflowClient(tracking_uri=tracking_uri, registry_uri=tracking_uri)
+    try:
+        known = _versions(client, order.pipeline)
+        if order.version not in known:
+            known[order.version] = _written(client, order, store)
+        _set_aliases(client, order.pipeline, order.aliases, known)
+    except (MlflowException, OSError) as error:
+        raise Transient(f"MLflow at {tracking_uri} did not take version {order.version}: {error}") from error
+    return {"mlflow_version": known[order.version]}
+
+
+def _versions(client: Any, pipeline: str) -> dict[str, str]:
+    """Our version numbers to MLflow's; the registered model is made where it is missing."""
+    if not list(client.search_registered_models(filter_string=f"name = '{pipeline}'")):
+        client.create_registered_model(pipeline, description="Released by Homeostat; the log is the truth.")
+    found = client.search_model_versions(f"name = '{pipeline}'")
+    return {each.tags[TAG]: str(each.version) for each in found if TAG in each.tags}
+
+
+def _written(client: Any, order: Registration, store: ArtifactStore) -> str:
+    """A run with everything that made the version, and the version that points at it."""
+    candidate = order.candidate
+    lineage = candidate.lineage
+    run = client.create_run(_experiment(client, order.pipeline), run_name=f"{order.pipeline}-{order.version}")
+    run_id = run.info.run_id
+    for name, value in _parameters(order).items():
+        client.log_param(run_id, name, value)
+    for name, value in candidate.metrics.items():
+        client.log_metric(run_id, name, value)
+    tags = {
+        TAG: order.version,
+        "homeostat_data_hash": lineage.data_hash,
+        "homeostat_specification": lineage.specification_digest,
+        "homeostat_revision": lineage.code_revision,
+        "homeostat_artifact_sha256": candidate.artifact.sha256,
+        "homeostat_origin": candidate.origin,
+    }
+    for name, value in tags.items():
+        client.set_tag(run_id, name, value)
+    client.log_dict(run_id, order.specification, "specification.json")
+    client.log_dict(run_id, msgspec.to_builtins(lineage), "lineage.json")
+    if candidate.card:
+        card = {**candidate.card, "version": order.version}
+        client.log_dict(run_id, card, "model-card.json")
+        client.log_text(run_id, markdown_of(card), "model-card.md")
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / f"model.{candidate.artifact.format}.zip"
+        path.write_bytes(store.get(candidate.artifact))
+        client.log_artifact(run_id, str(path), "model")
+    client.set_terminated(run_id)
+    made = client.create_model_version(
+        order.pipeline, source=f"{client.get_run(run_id).info.artifact_uri}/model", run_id=run_id, tags=tags
+    )
+    return str(made.version)
+
+
+def _experiment(client: Any, pipeline: str) -> str:
+    name = f"homeostat/{pipeline}"
+    found = client.get_experiment_by_name(name)
+    return str(found.experiment_id if found is not None else client.create_experiment(name))
+
+
+def _parameters(order: Registration) -> Mapping[str, str]:
+    lineage = order.candidate.lineage
+    return {
+        "estimator": lineage.estimator,
+        "rows": str(lineage.rows),
+        "seed": str(lineage.seed),
+        "specification_version": str(lineage.specification_version),
+        **{f"parameter.{name}": str(value) for name, value in lineage.parameters.items()},
+        **{f"library.{name}": value for name, value in lineage.libraries.items()},
+    }
+
+
+def _set_aliases(client: Any, pipeline: str, aliases: Mapping[str, str | None], known: Mapping[str, str]) -> None:
+    for alias, version in _wanted(aliases):
+        if version is None:
+            client.delete_registered_model_alias(pipeline, alias)
+        elif version in known:
+            client.set_registered_model_alias(pipeline, alias, known[version])
+
+
+def _wanted(aliases: Mapping[str, str | None]) -> Iterator[tuple[str, str | None]]:
+    for alias in ALIASES:
+        if alias in aliases:
+            yield alias, aliases[alias]
