@@ -173,10 +173,7 @@ class Inputs(msgspec.Struct):
             key = f"{column}:{source}"
             fault = self.faults.get(key)
             if fault is None:
-                back = max(int(run[column]) // WINDOW * WINDOW if suspicion.check == "frozen" else 0, WINDOW)
-                since = max(
-                    0, int(where[0]) - back if stream.before < 0 else min(stream.before, int(where[-1]) + 1 - back)
-                )
+                since = self._since(stream, suspicion, run, where)
                 self.faults[key] = fault = Fault(column, source, since, int(where[-1]) + 1, suspicion)
                 self._doubt(fault, self.recent.places(since, int(where[-1]) + 1))
             else:
@@ -186,6 +183,12 @@ class Inputs(msgspec.Struct):
             if fault.source == source and fault.column not in first:
                 fault.quiet += 1
         stream.before = int(where[0])
+
+    def _since(self, stream: Stream, suspicion: Suspicion, run: Floats, where: Ints) -> int:
+        """The first arrival that may be at fault: the window before counts too, and the whole of a frozen run."""
+        begin = int(where[0]) if stream.before < 0 else stream.before
+        frozen = int(run[suspicion.column]) if suspicion.check == "frozen" else 0
+        return max(0, min(begin, int(where[-1]) + 1 - frozen))
 
     def _doubt(self, fault: Fault, places: Ints) -> None:
         own = places[self.recent.sources[places % self.recent.capacity] == fault.source]

@@ -57,6 +57,7 @@ class Release(msgspec.Struct):
 
     baseline: Expected
     samples: int
+    first_row: int
     bet: Bet = msgspec.field(default_factory=Bet)
     errors: Floats = msgspec.field(default_factory=empty)
 
@@ -105,7 +106,7 @@ class Loss(msgspec.Struct):
         if version not in self.releases:
             if live is None or len(live.recent) < _LEAST_PREVIOUS:
                 return
-            self.releases[version] = Release(expected_of(live.recent), len(live.recent))
+            self.releases[version] = Release(expected_of(live.recent), len(live.recent), int(rows[0]))
         self._try_release(version, rows, errors, limits, canary=True)
 
     def withdraw(self, version: str) -> bool:
@@ -164,7 +165,7 @@ class Loss(msgspec.Struct):
         self._keep(version, regime)
         self.releases.pop(version, None)
         if previous is not None and before is not None:
-            self.releases[version] = Release(previous, len(before.recent))
+            self.releases[version] = Release(previous, len(before.recent), self.live_row)
 
     def _regime(self, version: str, withheld: str) -> Regime:
         key = f"{version}|{withheld}" if withheld else version
@@ -236,7 +237,7 @@ class Loss(msgspec.Struct):
             version=version,
             baseline=release.baseline.mean,
             level=float(release.errors[begin:].mean()),
-            onset=int(rows[crossed]) if canary else self.live_row,
+            onset=release.first_row if canary else self.live_row,
             row=int(rows[crossed]),
             evidence=release.bet.evidence,
             limit=1.0 / limits.level,

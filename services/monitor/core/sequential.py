@@ -22,6 +22,7 @@ from services.monitor.core.state import Floats
 STAKES = np.array([0.03, 0.08, 0.15, 0.3, 0.5, 0.7, 0.9])
 _CHUNK = 64
 _MOST_LOG = 300.0
+_MOST_WEALTH = 1e250
 
 
 def _growth(values: Floats, bar: float) -> Floats:
@@ -61,7 +62,8 @@ class Detector(msgspec.Struct):
         logs = np.cumsum(_growth(values, bar), axis=0)
         before = np.vstack([np.zeros(len(STAKES)), logs[:-1]])
         started = np.cumsum(np.exp(np.minimum(-before, _MOST_LOG)), axis=0)
-        return np.minimum(np.exp(np.minimum(logs, _MOST_LOG)) * (self.wealth + started), 1e250)
+        wealth: Floats = np.exp(np.minimum(logs, _MOST_LOG)) * (self.wealth + started)
+        return np.minimum(wealth, _MOST_WEALTH)
 
 
 class Bet(msgspec.Struct):
