@@ -1,0 +1,64 @@
+"""Accuracy over the stream with the events marked, as one HTML file that needs no network."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import plotly.graph_objects as go
+
+from homeostat.demo.outcome import Healing
+
+SMOOTHED_ROWS = 500
+HEALED, STATIC, MARK = "#0b7285", "#adb5bd", "#c92a2a"
+
+
+def write_chart(
+    path: Path, right: Mapping[int, bool], static: Mapping[int, bool], healings: Sequence[Healing], swaps: Mapping[int, str]
+) -> Path:
+    """Writes the chart to `path`. `swaps` maps the row of each model change to its version."""
+    figure = go.Figure()
+    for name, answers, colour in (("never retrained", static, STATIC), ("Homeostat", right, HEALED)):
+        rows, values = smoothed(answers)
+        figure.add_scatter(x=rows, y=values, name=name, line={"color": colour, "width": 2})
+    for row, version in swaps.items():
+        figure.add_vline(x=row, line={"color": HEALED, "width": 1, "dash": "dot"})
+        figure.add_annotation(x=row, y=0.02, yref="paper", text=f"v{version}", showarrow=False, font={"color": HEALED})
+    for line in healings:
+        _mark(figure, line)
+    figure.update_layout(
+        title="Accuracy over the stream (each point: the last 500 rows)",
+        template="plotly_white",
+        xaxis_title="row",
+        yaxis={"title": "accuracy", "tickformat": ".0%"},
+        legend={"orientation": "h", "y": 1.08, "x": 1, "xanchor": "right"},
+        margin={"l": 60, "r": 30, "t": 90, "b": 50},
+    )
+    path.parent.mkdir(parents=True, exist_ok=True)
+    figure.write_html(path, include_plotlyjs=True, full_html=True)
+    return path
+
+
+def _mark(figure: go.Figure, line: Healing) -> None:
+    end = line.episode.recovered.row if line.episode is not None and line.episode.recovered is not None else None
+    figure.add_vrect(
+        x0=line.begins.row,
+        x1=end if end is not None else line.begins.row + 1,
+        fillcolor=MARK,
+        opacity=0.08,
+        line_width=0,
+        annotation_text=line.fault,
+        annotation_position="top left",
+        annotation_font_color=MARK,
+    )
+
+
+def smoothed(answers: Mapping[int, bool], rows: int = SMOOTHED_ROWS, step: int = 50) -> tuple[list[int], list[float]]:
+    """Row numbers and the share of right answers among the `rows` before each, every `step` rows."""
+    order = sorted(answers)
+    total, totals = 0, [0]
+    for row in order:
+        total += answers[row]
+        totals.append(total)
+    marks = range(rows, len(order) + 1, step)
+    return [order[mark - 1] for mark in marks], [(totals[mark] - totals[mark - rows]) / rows for mark in marks]

@@ -1,0 +1,97 @@
+"""What the person at the terminal sees: a story line by line, and below it where things stand."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from rich.console import Group, RenderableType
+from rich.panel import Panel
+from rich.table import Table
+from rich.text import Text
+
+from homeostat.demo.outcome import Healing
+from homeostat.demo.watcher import Seen
+from shared.messages import Alert, AuditEntry
+
+TOLD = {
+    "triaged": ("diagnosis", "yellow"),
+    "command_issued": ("action", "cyan"),
+    "verified": ("verified", "green"),
+    "not_verified": ("no help", "red"),
+    "undone": ("undone", "magenta"),
+    "escalated": ("escalated", "red"),
+    "incident_resolved": ("healed", "bold green"),
+    "incident_expired": ("expired", "red"),
+}
+BLOCKS = "▁▂▃▄▅▆▇█"
+
+
+def line_of(seen: Seen) -> Text | None:
+    """The event as a line of the story; None for what a person need not read."""
+    message = seen.message
+    if isinstance(message, Alert):
+        if message.severity == "info":
+            return None
+        word, style = ("alert", "bold red") if message.state == "firing" else ("cleared", "green")
+        return _line(seen.row, word, style, message.summary)
+    if isinstance(message, AuditEntry):
+        if message.kind not in TOLD:
+            return None
+        word, style = TOLD[message.kind]
+        return _line(seen.row, word, style, message.summary)
+    why = f" ({message.reason})" if message.reason else ""
+    return _line(seen.row, "model", "blue", f"version {message.version} is {message.stage}{why}")
+
+
+def told_line(row: int, word: str, text: str) -> Text:
+    """A line of the story that the demo itself tells, as what it breaks."""
+    return _line(row, word, "bold magenta", text)
+
+
+def _line(row: int, word: str, style: str, text: str) -> Text:
+    return Text.assemble((f"row {max(row, 0):>6,}  ", "dim"), (f"{word:<10}", style), text)
+
+
+def panel_of(row: int, rows: int, speed: float, version: str, shares: Sequence[float]) -> RenderableType:
+    """Where things stand: how far, which version answers, accuracy of the last 500 rows and its course."""
+    head = Text(f"row {row:,} of {rows:,}   {speed:,.0f} rows/s   live version {version or 'none yet'}   ")
+    level = f"accuracy {shares[-1]:.1%}" if shares else "accuracy: no answers yet"
+    return Panel(Group(head, Text(f"{level}  {sparkline(shares[-70:])}", style="cyan")), title="electricity", title_align="left")
+
+
+def sparkline(values: Sequence[float], low: float = 0.4, high: float = 1.0) -> str:
+    """Values in [low, high] as blocks.
+
+    >>> sparkline([0.4, 0.7, 1.0])
+    '▁▅█'
+    """
+    top = len(BLOCKS) - 1
+    return "".join(BLOCKS[round(min(1.0, max(0.0, (v - low) / (high - low))) * top)] for v in values)
+
+
+def table_of(healings: Sequence[Healing]) -> Table:
+    """The closing table: one line per fault. Seconds and rows count from the fault's begin."""
+    table = Table(title="What was wrong, and what became of it", title_justify="left", header_style="bold")
+    for heading in ("fault", "from row", "alert", "action", "recovery", "before", "during", "after", "never retrained", ""):
+        table.add_column(heading, justify="left" if heading in ("fault", "action") else "right")
+    for line in healings:
+        episode = line.episode
+        table.add_row(
+            line.fault,
+            f"{line.begins.row:,}",
+            _since(line, episode.opened.second, episode.opened.row) if episode else "-",
+            f"{episode.action} {_since(line, episode.acted.second, episode.acted.row)}" if episode and episode.acted else "-",
+            _since(line, episode.recovered.second, episode.recovered.row) if episode and episode.recovered else "-",
+            *(_percent(value) for value in (line.before, line.during, line.after, line.never_retrained)),
+            Text("healed", style="green") if line.healed else Text(f"not healed: {line.why}", style="red"),
+        )
+    return table
+
+
+def _since(line: Healing, second: float, row: int) -> str:
+    seconds = "" if line.fault == "drift" else f"{max(0.0, second - line.begins.second):.1f} s, "
+    return f"{seconds}{max(0, row - line.begins.row):,} rows"
+
+
+def _percent(value: float | None) -> str:
+    return "-" if value is None else f"{value:.1%}"
