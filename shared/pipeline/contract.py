@@ -47,9 +47,8 @@ _Check = Callable[[Any], Value]
 class Contract:
     """The schema of one specification, compiled.
 
-    >>> spec = Specification.model_validate(
-    ...     {"name": "p", "kind": "regression", "schema": {"x": {"type": "number"}, "y": {"type": "number"}}, "target": "y"}
-    ... )
+    >>> schema = {"x": {"type": "number"}, "y": {"type": "number"}}
+    >>> spec = Specification.model_validate({"name": "p", "kind": "regression", "schema": schema, "target": "y"})
     >>> Contract(spec).check_row({"x": 1, "y": 2.5, "z": 0})
     Row(values={'x': 1.0}, at=None, label=2.5, extra=1)
     >>> str(Contract(spec).check_row({"x": "1"}))

@@ -8,7 +8,9 @@ polars parses and computes what is left; nothing is evaluated as code.
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from shared.pipeline.problems import did_you_mean
@@ -16,17 +18,22 @@ from shared.pipeline.problems import did_you_mean
 if TYPE_CHECKING:
     import polars as pl
 
-FUNCTIONS = frozenset(
+
+def _words(text: str) -> frozenset[str]:
+    return frozenset(text.split())
+
+
+FUNCTIONS = _words(
     "abs acos asin atan atan2 cbrt ceil ceiling char_length coalesce concat cos cot date_part degrees ends_with exp "
     "extract floor greatest if ifnull least left length ln log log10 log1p log2 lower ltrim mod nullif pi pow power "
-    "radians replace reverse right round rtrim sign sin sqrt starts_with strpos substr tan upper".split()  # noqa: SIM905 - reads as what it is, a list of words
+    "radians replace reverse right round rtrim sign sin sqrt starts_with substr tan upper"
 )
 """The functions an expression may call; each looks at its own row only."""
 
-_WORDS = frozenset(
+_WORDS = _words(
     "and or not is null true false in between like case when then else end cast try_cast as from "
     "double float real bigint int integer varchar text boolean "
-    "year quarter month week day dow doy hour minute second".split()  # noqa: SIM905
+    "year quarter month week day dow doy hour minute second"
 )
 _TYPES = frozenset({"double", "float", "real", "bigint", "int", "integer", "varchar", "text", "boolean"})
 _TOKEN = re.compile(
@@ -66,8 +73,10 @@ class Expression:
         return parsed
 
 
-def expression_of(text: str) -> Expression:
+def expression_of(text: str, renamed: Mapping[str, str] = MappingProxyType({})) -> Expression:
     """The expression in `text`; `ExpressionError` where it is none or could look beyond its row.
+
+    `renamed` gives names another spelling in the result.
 
     >>> expression_of("(nswprice - vicprice) * 0.5")
     Expression(names=('nswprice', 'vicprice'), sql='("nswprice" - "vicprice") * 0.5e0')
@@ -92,11 +101,11 @@ def expression_of(text: str) -> Expression:
     for index, (kind, token) in enumerate(tokens):
         if kind == "word" and _is_called(tokens, index):
             _allow_call(token)
-        elif kind == "quoted":
-            names[token[1:-1].replace('""', '"')] = None
-        elif kind == "word" and not _is_keyword(tokens, index):
-            names[token] = None
-            token = f'"{token}"'  # noqa: PLW2901 - polars would fold an upper-case name
+        elif kind == "quoted" or (kind == "word" and not _is_keyword(tokens, index)):
+            name = token[1:-1].replace('""', '"') if kind == "quoted" else token
+            name = renamed.get(name, name)
+            names[name] = None
+            token = '"' + name.replace('"', '""') + '"'  # noqa: PLW2901 - polars would fold an upper-case name
         elif kind == "number" and "." in token and "e" not in token.lower():
             token += "e0"  # noqa: PLW2901 - otherwise a decimal, which overflows and cannot divide by 0
         sql.append(token)

@@ -60,8 +60,7 @@ class Span:
     def __str__(self) -> str:
         if self.rows is not None:
             return f"{self.rows} rows"
-        assert self.time is not None
-        return duration_text(self.time)
+        return duration_text(self.time or timedelta(0))
 
     @classmethod
     def __get_pydantic_core_schema__(cls, source: Any, handler: Any) -> core_schema.CoreSchema:

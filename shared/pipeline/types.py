@@ -40,12 +40,13 @@ def normal_dtype(dtype: pl.DataType) -> Any:
 
 
 def expression_dtype(expression: Expression, schema: Mapping[str, Any]) -> Any:
-    """The normal type that the expression gives over columns of `schema`."""
+    """The normal type that the expression gives over columns of `schema`, found by trying it on a row of ones."""
+    row = pl.DataFrame([pl.Series(name, [1, None]).cast(dtype) for name, dtype in schema.items()])
     try:
-        empty = pl.DataFrame(schema=dict(schema)).select(expression.polars().alias("x"))
+        tried = row.select(expression.polars().alias("x"))
     except pl.exceptions.PolarsError as error:
         raise ExpressionError(str(error).split("\n")[0]) from error
-    return normal_dtype(empty.schema["x"])
+    return normal_dtype(tried.schema["x"])
 
 
 def feature_dtype(spec: FeatureSpec, of_expression: Any) -> Any:

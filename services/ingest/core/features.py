@@ -1,0 +1,180 @@
+"""From checked rows to features: one definition, the same function on the stream and over history.
+
+`FeaturePlan.compute` takes rows in stream order and what is remembered of their keys. Over the whole
+history in one call, or over the stream in batches of any size, each row gets the same values, to
+the last digit.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import polars as pl
+
+from services.ingest.core.tails import Block, Column, Tails
+from services.ingest.core.windows import windowed
+from shared.messages import Value
+from shared.pipeline.expressions import expression_of
+from shared.pipeline.specification import FeatureSpec, Specification
+from shared.pipeline.types import DTYPES, TIME_FORMAT, expression_dtype, feature_dtype
+
+Rows = Sequence[Mapping[str, Value]]
+
+
+@dataclass(frozen=True, slots=True)
+class _Computed:
+    """A column to compute: what cannot be computed for a row is null there."""
+
+    name: str
+    expression: pl.Expr
+    dtype: Any
+
+
+@dataclass(frozen=True, slots=True)
+class _OverRows:
+    """A window or lag over the remembered column `source`."""
+
+    name: str
+    spec: FeatureSpec
+    source: int
+
+
+class FeaturePlan:
+    """The features of one specification, compiled. It holds no rows: those are in `Tails`."""
+
+    def __init__(self, specification: Specification) -> None:
+        self.names = specification.feature_names
+        self._remembered: dict[str, _Computed] = {}
+        self._over_rows: list[_OverRows] = []
+        self._levels: list[list[_Computed]] = []
+        self._compile(specification)
+        self.depth = max((_reach(each.spec) for each in self._over_rows), default=0)
+
+    @property
+    def shape(self) -> tuple[object, ...]:
+        """What tails must have been made for to be of use to this plan."""
+        return (*((text, str(each.dtype)) for text, each in self._remembered.items()), self.depth)
+
+    def tails(self, most_keys: int) -> Tails:
+        """Empty ones."""
+        return Tails(len(self._remembered), self.depth, most_keys)
+
+    def compute(self, rows: Rows, keys: Sequence[str], tails: Tails) -> list[dict[str, Value]]:
+        """The features of each row, in order. `tails` moves on by these rows."""
+        frame = pl.DataFrame([_column(name, field, rows) for name, field in self._fields.items()])
+        if not self._fields:
+            frame = pl.DataFrame({"": [None] * len(rows)})
+        if self._remembered:
+            frame = frame.hstack(self._from_past(frame, keys, tails))
+        for level in self._levels:
+            frame = _with(frame, level)
+        return frame.select(pl.col(_inner(name)).alias(name) for name in self.names).to_dicts()
+
+    def _from_past(self, frame: pl.DataFrame, keys: Sequence[str], tails: Tails) -> list[pl.Series]:
+        remembered = list(self._remembered.values())
+        now = _with(frame, remembered)
+        columns = [now[each.name].to_list() for each in remembered]
+        touched = tails.divided(keys)
+        laid = [_laid_out(touched, i, columns[i], self.depth, each.dtype) for i, each in enumerate(remembered)]
+        ends, back = _positions(touched, self.depth)
+        tails.advance(touched, columns)
+        return [
+            _over_rows(each, laid[each.source], ends).gather(back).alias(_inner(each.name)) for each in self._over_rows
+        ]
+
+    def _compile(self, specification: Specification) -> None:
+        schema: dict[str, Any] = {name: DTYPES[field.type] for name, field in specification.fields.items()}
+        renamed: dict[str, str] = {}
+        level_of: dict[str, int] = {}
+        used: set[str] = set()
+        for name, spec in specification.feature_specs.items():
+            expression = expression_of(spec.expression, renamed)
+            used.update(expression.names)
+            dtype = expression_dtype(expression, schema)
+            finished = _clean(expression.polars(), dtype)
+            if spec.window is not None or spec.lag is not None:
+                self._remembered.setdefault(expression.sql, _Computed(f"past:{expression.sql}", finished, dtype))
+                self._over_rows.append(_OverRows(name, spec, list(self._remembered).index(expression.sql)))
+                level_of[_inner(name)] = 0
+            else:
+                level = max((level_of.get(each, 0) for each in expression.names), default=0) + 1
+                level_of[_inner(name)] = level
+                self._levels += [[] for _ in range(level - len(self._levels))]
+                self._levels[level - 1].append(_Computed(_inner(name), finished, dtype))
+            schema[_inner(name)] = feature_dtype(spec, dtype)
+            if name not in specification.fields:
+                renamed[name] = _inner(name)
+        self._fields = {name: field.type for name, field in specification.fields.items() if name in used}
+
+
+def _inner(name: str) -> str:
+    """A feature's column while computing: it may have a field's name."""
+    return f"feature:{name}"
+
+
+def _reach(spec: FeatureSpec) -> int:
+    return spec.lag if spec.lag is not None else (spec.window or 1) - 1
+
+
+def _column(name: str, kind: str, rows: Rows) -> pl.Series:
+    cells = [row[name] for row in rows]
+    if kind == "timestamp":
+        text = pl.Series(name, cells, dtype=pl.String)
+        return text.str.to_datetime(TIME_FORMAT, time_unit="us", time_zone="UTC")
+    return pl.Series(name, cells, dtype=DTYPES[kind])
+
+
+def _with(frame: pl.DataFrame, columns: Sequence[_Computed]) -> pl.DataFrame:
+    try:
+        return frame.with_columns(each.expression.alias(each.name) for each in columns)
+    except pl.exceptions.PolarsError:
+        return pl.concat(_row_with(frame.slice(row, 1), columns) for row in range(len(frame)))
+
+
+def _row_with(row: pl.DataFrame, columns: Sequence[_Computed]) -> pl.DataFrame:
+    for each in columns:
+        try:
+            row = row.with_columns(each.expression.alias(each.name))
+        except pl.exceptions.PolarsError:
+            row = row.with_columns(pl.lit(None, dtype=each.dtype).alias(each.name))
+    return row
+
+
+def _clean(expression: pl.Expr, dtype: Any) -> pl.Expr:
+    """In its normal type; what is not finite becomes null, as JSON and models know no infinity."""
+    normal = expression.cast(dtype)
+    return pl.when(normal.is_finite()).then(normal) if dtype == pl.Float64 else normal
+
+
+def _laid_out(touched: Sequence[Block], index: int, column: Column, depth: int, dtype: Any) -> pl.Series:
+    """Key after key: `depth` values of its past (nulls where there is less), then the batch's own."""
+    cells: Column = []
+    for block in touched:
+        past = block.columns[index]
+        cells += [None] * (depth - len(past))
+        cells += past
+        cells += [column[row] for row in block.rows]
+    return pl.Series(cells, dtype=dtype)
+
+
+def _positions(touched: Sequence[Block], depth: int) -> tuple[pl.Series, pl.Series]:
+    """Where each row of the batch stands in the laid-out columns, and the way back to the batch's order."""
+    ends, order, start = list[int](), list[int](), 0
+    for block in touched:
+        start += depth
+        ends += range(start, start + len(block.rows))
+        start += len(block.rows)
+        order += block.rows
+    back = [0] * len(order)
+    for place, row in enumerate(order):
+        back[row] = place
+    return pl.Series(ends, dtype=pl.Int64), pl.Series(back, dtype=pl.Int64)
+
+
+def _over_rows(feature: _OverRows, values: pl.Series, ends: pl.Series) -> pl.Series:
+    spec = feature.spec
+    if spec.lag is not None:
+        return values.gather(ends - spec.lag)
+    return windowed(values, ends, spec.window or 1, spec.statistic, spec.min_rows)
