@@ -61,8 +61,8 @@ def _written(client: Any, order: Registration, store: ArtifactStore) -> str:
     run_id = run.info.run_id
     for name, value in _parameters(order).items():
         client.log_param(run_id, name, value)
-    for name, value in candidate.metrics.items():
-        client.log_metric(run_id, name, value)
+    for name, figure in candidate.metrics.items():
+        client.log_metric(run_id, name, figure)
     tags = {
         TAG: order.version,
         "homeostat_data_hash": lineage.data_hash,

@@ -26,7 +26,7 @@ class TrainerSettings:
     code_revision: str = "unknown"
     registry: bool = False
     train_timeout: timedelta = timedelta(minutes=15)
-    register_timeout: timedelta = timedelta(minutes=2)
+    register_timeout: timedelta = timedelta(minutes=1)
     register_pause: timedelta = timedelta(seconds=5)
     register_pause_longest: timedelta = timedelta(minutes=5)
     first_retry_growth: float = 1.25

@@ -23,7 +23,10 @@ def judged(
     model: Model,
     champion: Model | None,
 ) -> Trained:
-    """The verdict on `model`, and the figures. Nobody knows what it was fitted on, so the newest rows are the fairest there are."""
+    """The verdict on `model`, and the figures.
+
+    Nobody knows what it was fitted on; the newest rows are the least likely to be among them.
+    """
     data = data_of(specification, rows, labels)
     held = min(len(data), held_out_rows(specification, len(data)))
     early, late = data[: len(data) - held], data[len(data) - held :]

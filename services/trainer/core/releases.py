@@ -47,7 +47,8 @@ class Version(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 class Trial(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """A version on its way to champion. `step` -1 is the shadow, from 0 on the canary's steps.
 
-    `since_row` is the pipeline's `rows_seen` when the step began.
+    `since_row` is the pipeline's `rows_seen` when the step began. `shown` maps window index to
+    (rows, main metric) by version, as measured since the trial began.
     """
 
     version: str
@@ -55,6 +56,7 @@ class Trial(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     weight: float
     step: int
     since_row: int
+    shown: dict[str, dict[str, tuple[float, float]]] = {}
 
 
 class Releases(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):

@@ -1,0 +1,243 @@
+"""What a command comes to: pure functions from a pipeline and a command to a decision."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+
+from services.trainer.core.orders import Rows, typed
+from services.trainer.core.releases import (
+    Candidate,
+    Releases,
+    Trial,
+    on_trial,
+    promoted,
+    rolled_back,
+    trial_ended,
+)
+from services.trainer.core.rollout import Move
+from services.trainer.core.state import Pipeline, Quarantine
+from services.trainer.core.window import as_offsets
+from shared.messages import Command, CommandState
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """Work to start: the job's name, its rows, and for ``judge`` the candidate."""
+
+    name: str
+    rows: Rows
+    candidate: Candidate | None = None
+    forced: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """`state` None: someone else answers this command. `moves` happen in their order."""
+
+    state: CommandState | None
+    detail: str = ""
+    version: str | None = None
+    pipeline: Pipeline | None = None
+    moves: tuple[Move, ...] = ()
+    job: Job | None = None
+
+
+def decision_on(pipeline: Pipeline, command: Command) -> Decision | None:
+    """What to do, or None where the action is not the trainer's."""
+    decide = _ACTIONS.get(command.action)
+    if decide is None:
+        return None
+    if pipeline.specification is None:
+        answered_by_others = command.action in {"quarantine_source", "release_source"}
+        return Decision(None if answered_by_others else "refused", f"there is no pipeline {pipeline.name!r}")
+    try:
+        return decide(pipeline, command.arguments)
+    except (ValueError, msgspec.ValidationError) as error:
+        return Decision("refused", f"{command.action}: {error}")
+
+
+def _retrain(pipeline: Pipeline, arguments: dict[str, Any]) -> Decision:
+    return _unless_busy(pipeline, "retrain") or Decision("running", job=Job("train", _rows(arguments)))
+
+
+def _recalibrate(pipeline: Pipeline, arguments: dict[str, Any]) -> Decision:
+    refusal = _unless_busy(pipeline, "recalibrate")
+    if refusal is None and pipeline.releases.champion is None:
+        return Decision("refused", "there is no champion to recalibrate")
+    return refusal or Decision("running", job=Job("recalibrate", _rows(arguments)))
+
+
+def _promote(pipeline: Pipeline, arguments: dict[str, Any]) -> Decision:
+    force = arguments.get("force") is True
+    if arguments.get("candidate") is not None:
+        candidate = typed(arguments["candidate"], Candidate)
+        wanted = (pipeline.specification or {}).get("kind")
+        if candidate.kind != wanted:
+            return Decision("refused", f"the candidate is of kind {candidate.kind}, the pipeline of kind {wanted}")
+        job = Job("judge", _rows(arguments), candidate, force)
+        return _unless_busy(pipeline, "promote") or Decision("running", job=job)
+    if pipeline.releases.held:
+        return _held("promote")
+    number = str(arguments.get("version") or "")
+    releases = pipeline.releases
+    refusal = _unless_fit(releases, number, force=force)
+    if refusal is not None:
+        return refusal
+    if number == releases.champion:
+        return Decision("succeeded", f"version {number} is the champion already", version=number)
+    after = promoted(releases, number)
+    replaced = f" in place of {releases.champion}" if releases.champion else ""
+    move = Move(after, number, "champion", 1.0, "promoted by command" + (" with force" if force else ""))
+    return Decision("succeeded", f"version {number} is champion{replaced}", version=number, moves=(move,))
+
+
+def _rollback(pipeline: Pipeline, arguments: dict[str, Any]) -> Decision:
+    target = arguments.get("to_version")
+    after = rolled_back(pipeline.releases, None if target is None else str(target))
+    if isinstance(after, str):
+        return Decision("failed", after)
+    left = pipeline.releases.champion
+    version = after.champion or ""
+    move = Move(after, version, "champion", 1.0, f"rolled back from {left}")
+    return Decision("succeeded", f"rolled back from version {left} to {version}", version=version, moves=(move,))
+
+
+def _shift_traffic(pipeline: Pipeline, arguments: dict[str, Any]) -> Decision:
+    number, weight = str(arguments.get("version") or ""), arguments.get("weight")
+    if isinstance(weight, bool) or not isinstance(weight, (int, float)) or not 0 <= weight <= 1:
+        raise ValueError(f"weight {weight!r} is not a share from 0 to 1")
+    trial = pipeline.releases.trial
+    present = trial.weight if trial is not None and trial.version == number else 0.0
+    if pipeline.releases.held and weight > present:
+        return _held("shift_traffic")
+    if weight == 0:
+        return _withdrawn(pipeline, number)
+    if weight == 1:
+        return _promote(pipeline, arguments)
+    return _canary(pipeline, number, float(weight), force=arguments.get("force") is True)
+
+
+def _canary(pipeline: Pipeline, number: str, weight: float, *, force: bool) -> Decision:
+    releases = pipeline.releases
+    refusal = _unless_fit(releases, number, force=force)
+    if refusal is not None:
+        return refusal
+    if number == releases.champion:
+        return Decision("refused", f"version {number} is the champion: it takes what no canary takes")
+    others = _retired(releases) if releases.trial is not None and releases.trial.version != number else ()
+    trial = Trial(version=number, stage="canary", weight=weight, step=_BY_HAND, since_row=pipeline.rows_seen)
+    after = on_trial(others[-1].releases if others else releases, trial)
+    move = Move(after, number, "canary", weight, "traffic shifted by command")
+    detail = f"version {number} takes {weight:.0%} of the traffic"
+    return Decision("succeeded", detail, version=number, moves=(*others, move))
+
+
+def _withdrawn(pipeline: Pipeline, number: str) -> Decision:
+    trial = pipeline.releases.trial
+    if trial is None or trial.version != number:
+        return Decision("failed", f"version {number or '(none named)'} takes no traffic beside the champion")
+    moves = _retired(pipeline.releases)
+    return Decision("succeeded", f"version {number} is withdrawn", version=number, moves=moves)
+
+
+def _hold(pipeline: Pipeline, _: dict[str, Any]) -> Decision:
+    return _holding(pipeline, held=True, detail="nothing is trained or promoted until release_hold")
+
+
+def _release_hold(pipeline: Pipeline, _: dict[str, Any]) -> Decision:
+    return _holding(pipeline, held=False, detail="training and promotion are allowed again")
+
+
+def _holding(pipeline: Pipeline, *, held: bool, detail: str) -> Decision:
+    releases = msgspec.structs.replace(pipeline.releases, held=held)
+    return Decision("succeeded", detail, pipeline=msgspec.structs.replace(pipeline, releases=releases))
+
+
+def _quarantine(pipeline: Pipeline, arguments: dict[str, Any]) -> Decision:
+    """Records the stretch; without `since` it starts where the monitor last saw the stream."""
+    since = _text_offsets(arguments, "since")
+    source, fields = _suspect(arguments)
+    stretch = Quarantine(source=source, fields=fields, since=pipeline.positions if since is None else since)
+    return Decision(None, pipeline=msgspec.structs.replace(pipeline, quarantines=(*pipeline.quarantines, stretch)))
+
+
+def _release_source(pipeline: Pipeline, arguments: dict[str, Any]) -> Decision:
+    """Ends the open stretches of the source and fields; without `until`, where the monitor last saw the stream.
+
+    Rows after that point which were still quarantined say so themselves (`withheld`) and are left out too.
+    """
+    named = _text_offsets(arguments, "until")
+    until = pipeline.positions if named is None else named
+    suspect = _suspect(arguments)
+    ended = tuple(
+        msgspec.structs.replace(each, until=until)
+        if each.until is None and (each.source, each.fields) == suspect
+        else each
+        for each in pipeline.quarantines
+    )
+    return Decision(None, pipeline=msgspec.structs.replace(pipeline, quarantines=ended))
+
+
+def _unless_busy(pipeline: Pipeline, action: str) -> Decision | None:
+    if pipeline.releases.held:
+        return _held(action)
+    if pipeline.work is not None:
+        what = f"command {pipeline.work.command.id}" if pipeline.work.command else "the first model"
+        return Decision("refused", f"{action}: {pipeline.work.name} for {what} is running; ask again when it has ended")
+    return None
+
+
+def _unless_fit(releases: Releases, number: str, *, force: bool) -> Decision | None:
+    version = releases.versions.get(number)
+    if version is None:
+        known = ", ".join(releases.versions) or "none"
+        return Decision("failed", f"there is no version {number or '(none named)'}; known are {known}")
+    if not version.gated and not force:
+        return Decision("refused", f"version {number} did not pass the gate; only force promotes it")
+    if version.withdrawn and not force:
+        return Decision("refused", f"version {number} was taken down before; only force brings it back")
+    return None
+
+
+def _retired(releases: Releases) -> tuple[Move, ...]:
+    if releases.trial is None:
+        return ()
+    return (Move(trial_ended(releases), releases.trial.version, "retired", 0.0, "withdrawn by command"),)
+
+
+def _held(action: str) -> Decision:
+    return Decision("refused", f"{action}: the pipeline is held; release_hold lets it go on")
+
+
+def _rows(arguments: dict[str, Any]) -> Rows:
+    return Rows(since=_text_offsets(arguments, "since"), until=_text_offsets(arguments, "until"))
+
+
+def _text_offsets(arguments: dict[str, Any], name: str) -> dict[str, int] | None:
+    offsets = as_offsets(arguments.get(name))
+    return None if not offsets else {str(partition): offset for partition, offset in offsets.items()}
+
+
+def _suspect(arguments: dict[str, Any]) -> tuple[str, tuple[str, ...]]:
+    fields = arguments.get("fields") or ()
+    return str(arguments.get("source") or ""), tuple(sorted(str(each) for each in fields))
+
+
+_BY_HAND = 1_000
+"""The step of traffic shifted by hand: no step of a specification, so nothing moves it on but another command."""
+
+_ACTIONS: dict[str, Callable[[Pipeline, dict[str, Any]], Decision]] = {
+    "retrain": _retrain,
+    "recalibrate": _recalibrate,
+    "promote": _promote,
+    "rollback": _rollback,
+    "shift_traffic": _shift_traffic,
+    "hold": _hold,
+    "release_hold": _release_hold,
+    "quarantine_source": _quarantine,
+    "release_source": _release_source,
+}

@@ -1,0 +1,112 @@
+"""The trainer's state, whole: what `save` writes and `restore` takes over."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+import msgspec
+
+from services.trainer.core.orders import Order, Rows
+from services.trainer.core.releases import Candidate, Releases
+from shared.messages import Command, CommandResult
+
+HANDLED_KEPT = 5_000
+"""Command ids remembered: a command repeated after so many others is past its deadline anyway."""
+
+
+class Quarantine(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """A stretch of features that no model is trained on. `until` None: it has no end yet."""
+
+    source: str
+    fields: tuple[str, ...]
+    since: dict[str, int]
+    until: dict[str, int] | None = None
+
+
+class Work(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """The one job of a pipeline that makes or judges a version. No `command`: it makes the first model."""
+
+    job: str
+    name: str
+    order: Order
+    timeout_seconds: float
+    command: Command | None = None
+
+
+class Pipeline(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """One pipeline as the trainer knows it. `specification` None: it was removed.
+
+    `rows_seen` and `labelled_seen` are the monitor's totals; `positions` the newest offsets it named.
+    A first model is tried from `first_from_rows` on, not before `first_from`.
+    """
+
+    name: str
+    specification: dict[str, Any] | None
+    specification_version: int = 0
+    releases: Releases = Releases()
+    quarantines: tuple[Quarantine, ...] = ()
+    work: Work | None = None
+    rows_seen: int = 0
+    labelled_seen: int = 0
+    positions: dict[str, int] = {}
+    first_from_rows: int = 0
+    first_from: datetime | None = None
+
+    @property
+    def champion(self) -> Candidate | None:
+        number = self.releases.champion
+        return None if number is None else self.releases.versions[number].candidate
+
+
+class Outbox(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What MLflow has still to be told: (pipeline, version) in order, and the job that tells the first of them."""
+
+    waiting: tuple[tuple[str, str], ...] = ()
+    job: str | None = None
+    failures: int = 0
+    not_before: datetime | None = None
+    started: int = 0
+
+
+class State(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """`handled` maps command id to its newest result, oldest command first."""
+
+    pipelines: dict[str, Pipeline] = {}
+    handled: dict[str, CommandResult] = {}
+    outbox: Outbox = Outbox()
+
+
+def excluded_stretches(pipeline: Pipeline) -> tuple[tuple[int, int, int | None], ...]:
+    """The quarantined stretches as (partition, from, until); until None reaches to the log's end.
+
+    >>> held = Quarantine(source="a", fields=("x",), since={"0": 5}, until={"0": 9})
+    >>> excluded_stretches(Pipeline(name="p", specification=None, quarantines=(held,)))
+    ((0, 5, 9),)
+    """
+    return tuple(
+        (int(partition), start, None if each.until is None else each.until.get(partition, start))
+        for each in pipeline.quarantines
+        for partition, start in sorted(each.since.items())
+    )
+
+
+def order_for(pipeline: Pipeline, code_revision: str, rows: Rows, **more: Any) -> Order:
+    """What a job of this pipeline is asked, as things stand now."""
+    return Order(
+        pipeline=pipeline.name,
+        specification=pipeline.specification or {},
+        specification_version=pipeline.specification_version,
+        code_revision=code_revision,
+        rows=msgspec.structs.replace(rows, excluded=excluded_stretches(pipeline)),
+        champion=pipeline.champion,
+        **more,
+    )
+
+
+def with_result(state: State, result: CommandResult) -> State:
+    """Remembers the result as the command's newest."""
+    handled = {**state.handled, result.command: result}
+    for old in list(handled)[: max(0, len(handled) - HANDLED_KEPT)]:
+        del handled[old]
+    return msgspec.structs.replace(state, handled=handled)

@@ -1,0 +1,362 @@
+"""The trainer's step: makes, judges and releases versions. The one writer of `model-published`.
+
+In: pipelines, metrics, commands. Out: model-published, command-results. Training and MLflow are jobs.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+import msgspec
+
+from services.trainer.core import outbox as box
+from services.trainer.core.deciding import Decision, decision_on
+from services.trainer.core.deciding import Job as Wanted
+from services.trainer.core.orders import Judged, Rows, plain, typed
+from services.trainer.core.releases import publication, with_version
+from services.trainer.core.rollout import Move, first_move, next_move
+from services.trainer.core.state import Pipeline, State, Work, order_for, with_result
+from services.trainer.settings import TrainerSettings
+from shared.identity import stable_id
+from shared.messages import Command, CommandResult, CommandState, Metrics, PipelineDefined
+from shared.pipeline.specification import Specification
+from shared.service import NOTHING, Batch, Job, JobResult, Step
+from shared.topics import COMMAND_RESULTS, MODEL_PUBLISHED
+
+NAME = "trainer"
+WARM_SECONDS = 120.0
+
+
+class Trainer:
+    """One task for all pipelines. Deterministic; everything it knows is in `save`."""
+
+    def __init__(self, settings: TrainerSettings) -> None:
+        self._settings = settings
+        self._state = State()
+        self._specifications: dict[str, Specification] = {}
+
+    # --- topics
+
+    def on_pipelines(self, batch: Batch[PipelineDefined], now: datetime) -> Step:
+        step = Step()
+        for defined in batch.messages:
+            known = self._state.pipelines.get(defined.pipeline)
+            pipeline = known or Pipeline(name=defined.pipeline, specification=None)
+            before = self._specification(pipeline.name)
+            specification = None if defined.removed else defined.specification
+            self._put(
+                msgspec.structs.replace(pipeline, specification=specification, specification_version=defined.version)
+            )
+            after = self._specification(pipeline.name)
+            if after is not None and (before is None or before.definition != after.definition):
+                self._expect_first_model(pipeline.name, after, fresh=known is None)
+                if known is None:
+                    step.jobs.append(Job(stable_id("warm", defined.pipeline), "warm", {}, WARM_SECONDS))
+        return step
+
+    def on_metrics(self, batch: Batch[Metrics], now: datetime) -> Step:
+        step = Step()
+        for metrics in batch.messages:
+            pipeline = self._state.pipelines.get(metrics.pipeline)
+            specification = self._specification(metrics.pipeline)
+            if pipeline is None or specification is None:
+                continue
+            newest = {**pipeline.positions}
+            for partition, offset in sorted(metrics.window.positions.items()):
+                newest[partition] = max(offset, newest.get(partition, 0))
+            pipeline = msgspec.structs.replace(
+                pipeline,
+                rows_seen=max(pipeline.rows_seen, metrics.rows_seen),
+                labelled_seen=max(pipeline.labelled_seen, metrics.labelled_seen),
+                positions=newest,
+            )
+            self._put(pipeline)
+            step += self._rolled_on(pipeline, specification, metrics)
+            step += self._first_model(metrics.pipeline, now)
+        return step
+
+    def on_commands(self, batch: Batch[Command], now: datetime) -> Step:
+        step = Step()
+        for command in batch.messages:
+            step += self._obeyed(command, now)
+        return step
+
+    # --- the clock and the jobs
+
+    def on_tick(self, now: datetime) -> Step:
+        step = Step()
+        for name, pipeline in self._state.pipelines.items():
+            command = None if pipeline.work is None else pipeline.work.command
+            if command is not None and now > command.deadline:
+                self._put(msgspec.structs.replace(self._state.pipelines[name], work=None))
+                detail = f"{command.action} was not done by its deadline; what it still yields is dropped"
+                step += self._result(command, "expired", now, detail)
+            step += self._first_model(name, now)
+        return step + self._told_mlflow(now)
+
+    def on_job(self, result: JobResult, now: datetime) -> Step:
+        if result.name == "register":
+            return self._registered(result, now)
+        for pipeline in self._state.pipelines.values():
+            if pipeline.work is not None and pipeline.work.job == result.id:
+                self._put(msgspec.structs.replace(pipeline, work=None))
+                return self._worked(pipeline.name, pipeline.work, result, now)
+        return NOTHING
+
+    def pending_jobs(self) -> list[Job]:
+        jobs = [_job(each.work) for each in self._state.pipelines.values() if each.work is not None]
+        return jobs + ([self._registration()] if self._state.outbox.job is not None else [])
+
+    # --- state
+
+    def save(self) -> bytes:
+        return msgspec.json.encode(self._state)
+
+    def restore(self, state: bytes) -> None:
+        self._state = msgspec.json.decode(state, type=State)
+        self._specifications = {}
+
+    def gauges(self) -> dict[tuple[str, tuple[tuple[str, str], ...]], float]:
+        """1 for each pipeline's champion."""
+        return {
+            (
+                "homeostat_live_version",
+                (("pipeline", pipeline.name), ("model_version", pipeline.releases.champion)),
+            ): 1.0
+            for pipeline in self._state.pipelines.values()
+            if pipeline.releases.champion is not None
+        }
+
+    # --- commands
+
+    def _obeyed(self, command: Command, now: datetime) -> Step:
+        known = self._state.handled.get(command.id)
+        if known is not None:
+            return Step([COMMAND_RESULTS.of(known)])
+        pipeline = self._state.pipelines.get(command.pipeline) or Pipeline(name=command.pipeline, specification=None)
+        decision = decision_on(pipeline, command)
+        if decision is None or decision.state is None:
+            if decision is not None and decision.pipeline is not None:
+                self._put(decision.pipeline)
+            return NOTHING
+        if now > command.deadline:
+            return self._result(command, "expired", now, f"{command.action} came after its deadline")
+        if decision.state in {"refused", "failed"}:
+            return self._result(command, decision.state, now, decision.detail, decision.version)
+        accepted = self._result(command, "accepted", now, "")
+        if decision.job is not None:
+            return accepted + self._running(pipeline, command, decision.job, now)
+        return accepted + self._done(pipeline, command, decision, now)
+
+    def _done(self, pipeline: Pipeline, command: Command, decision: Decision, now: datetime) -> Step:
+        if decision.pipeline is not None:
+            self._put(decision.pipeline)
+        step = self._moved(pipeline.name, decision.moves, command)
+        return step + self._result(command, "succeeded", now, decision.detail, decision.version)
+
+    def _running(self, pipeline: Pipeline, command: Command, wanted: Wanted, now: datetime) -> Step:
+        left = max(1.0, (command.deadline - now).total_seconds())
+        step = self._result(command, "running", now, f"{wanted.name} is running")
+        return step + self._started(pipeline, wanted, stable_id(wanted.name, command.id), left, command)
+
+    def _started(
+        self, pipeline: Pipeline, wanted: Wanted, job: str, seconds: float, command: Command | None = None
+    ) -> Step:
+        order = order_for(
+            pipeline,
+            self._settings.code_revision,
+            wanted.rows,
+            candidate=wanted.candidate,
+            forced=wanted.forced,
+            reason="" if command is None else command.reason,
+        )
+        seconds = min(seconds, self._settings.train_timeout.total_seconds())
+        work = Work(job=job, name=wanted.name, order=order, timeout_seconds=seconds, command=command)
+        self._put(msgspec.structs.replace(pipeline, work=work))
+        return Step(jobs=[_job(work)])
+
+    def _result(
+        self,
+        command: Command,
+        state: CommandState,
+        now: datetime,
+        detail: str,
+        version: str | None = None,
+        cost: float | None = None,
+    ) -> Step:
+        result = CommandResult(
+            command=command.id,
+            pipeline=command.pipeline,
+            state=state,
+            at=now,
+            service=NAME,
+            detail=detail,
+            model_version=version,
+            cost_seconds=cost,
+        )
+        self._state = with_result(self._state, result)
+        return Step([COMMAND_RESULTS.of(result)])
+
+    # --- models
+
+    def _expect_first_model(self, name: str, specification: Specification, *, fresh: bool) -> None:
+        """A first model needs `min_rows` rows that the present definition of the features computed."""
+        pipeline = self._state.pipelines[name]
+        seen = 0 if fresh else _rows_for(pipeline, specification)
+        self._put(
+            msgspec.structs.replace(pipeline, first_from_rows=seen + specification.models.min_rows, first_from=None)
+        )
+
+    def _first_model(self, name: str, now: datetime) -> Step:
+        """Starts training when no model answers rows of the present definition and there are rows enough."""
+        pipeline, specification = self._state.pipelines[name], self._specification(name)
+        if specification is None or pipeline.work is not None or pipeline.releases.held:
+            return NOTHING
+        champion = pipeline.champion
+        if champion is not None and champion.definition == specification.definition:
+            return NOTHING
+        seen = _rows_for(pipeline, specification)
+        if seen < pipeline.first_from_rows or (pipeline.first_from is not None and now < pipeline.first_from):
+            return NOTHING
+        job = stable_id("train", name, specification.definition, "first", seen, now.isoformat())
+        return self._started(pipeline, Wanted("train", Rows()), job, self._settings.train_timeout.total_seconds())
+
+    def _worked(self, name: str, work: Work, result: JobResult, now: datetime) -> Step:
+        """A version was made or judged, or not."""
+        pipeline, specification = self._state.pipelines[name], self._specification(name)
+        if result.result is None or specification is None:
+            return self._came_to_nothing(name, work, result.error or "the pipeline was removed", now, result.seconds)
+        judged = typed(result.result, Judged)
+        if judged.candidate is None:
+            reason = f"{judged.verdict.reason} ({judged.window})"
+            return self._came_to_nothing(name, work, reason, now, judged.cost_seconds, broke=False)
+        if judged.candidate.definition != specification.definition:
+            reason = "the version takes features of another definition than the specification has now"
+            return self._came_to_nothing(name, work, reason, now, judged.cost_seconds)
+        releases, version = with_version(pipeline.releases, judged.candidate, gated=judged.verdict.passed)
+        self._put(msgspec.structs.replace(pipeline, releases=releases))
+        reason = f"{judged.verdict.reason}; {judged.window}"
+        if releases.held:
+            detail = f"version {version.number} was made, but the pipeline is held: promote it after release_hold"
+            self._note(name, version.number)
+            return self._ended(work.command, "refused", now, detail, version.number, judged.cost_seconds)
+        if work.name == "judge":
+            from_outside = f"brought from outside; {reason}"
+            move = first_move(releases, _without_steps(specification), version.number, pipeline.rows_seen, from_outside)
+        else:
+            move = first_move(releases, specification, version.number, pipeline.rows_seen, reason)
+        detail = f"version {version.number} is {move.stage}: {reason}"
+        step = self._moved(name, (move,), work.command)
+        return step + self._ended(work.command, "succeeded", now, detail, version.number, judged.cost_seconds)
+
+    def _came_to_nothing(
+        self, name: str, work: Work, reason: str, now: datetime, cost: float, *, broke: bool = True
+    ) -> Step:
+        """No version: the command failed; a first model is tried again, later or with more rows."""
+        specification = self._specification(name)
+        if work.command is None and specification is not None:
+            pipeline = self._state.pipelines[name]
+            seen = _rows_for(pipeline, specification)
+            rows = pipeline.first_from_rows if broke else round(seen * self._settings.first_retry_growth)
+            pause = self._settings.first_retry_pause if broke else timedelta(0)
+            self._put(msgspec.structs.replace(pipeline, first_from_rows=rows, first_from=now + pause))
+        return self._ended(work.command, "failed", now, reason, None, cost)
+
+    def _ended(
+        self, command: Command | None, state: CommandState, now: datetime, detail: str, version: str | None, cost: float
+    ) -> Step:
+        return NOTHING if command is None else self._result(command, state, now, detail, version, cost)
+
+    def _rolled_on(self, pipeline: Pipeline, specification: Specification, metrics: Metrics) -> Step:
+        """A version on trial goes on, up or away as the metrics say; nothing is promoted while held."""
+        if pipeline.releases.trial is None:
+            return NOTHING
+        releases, move = next_move(pipeline.releases, specification, metrics)
+        self._put(msgspec.structs.replace(pipeline, releases=releases))
+        if move is None or (releases.held and move.stage != "retired"):
+            return NOTHING
+        return self._moved(pipeline.name, (move,), None)
+
+    def _moved(self, name: str, moves: tuple[Move, ...], command: Command | None) -> Step:
+        step = Step()
+        for move in moves:
+            pipeline = self._state.pipelines[name]
+            replaced = pipeline.releases.champion
+            self._put(msgspec.structs.replace(pipeline, releases=move.releases))
+            published = publication(
+                name,
+                move.releases,
+                move.version,
+                move.stage,
+                replaces=replaced,
+                weight=move.weight,
+                reason=move.reason,
+                command=None if command is None else command.id,
+                incident=None if command is None else command.incident,
+            )
+            step.messages.append(MODEL_PUBLISHED.of(published))
+            self._note(name, move.version)
+        return step
+
+    # --- MLflow
+
+    def _note(self, pipeline: str, version: str) -> None:
+        if self._settings.registry:
+            self._state = msgspec.structs.replace(self._state, outbox=box.noted(self._state.outbox, pipeline, version))
+
+    def _told_mlflow(self, now: datetime) -> Step:
+        """Starts the next registration, unless a training could be kept waiting by it."""
+        working = any(each.work is not None for each in self._state.pipelines.values())
+        if working or not box.due(self._state.outbox, now):
+            return NOTHING
+        self._state = msgspec.structs.replace(self._state, outbox=box.started(self._state.outbox))
+        return Step(jobs=[self._registration()])
+
+    def _registration(self) -> Job:
+        name, version = self._state.outbox.waiting[0]
+        order = box.registration_of(self._state.pipelines[name], version)
+        job = self._state.outbox.job or ""
+        return Job(job, "register", plain(order), self._settings.register_timeout.total_seconds())
+
+    def _registered(self, result: JobResult, now: datetime) -> Step:
+        outbox = self._state.outbox
+        if result.id != outbox.job:
+            return NOTHING
+        settings = self._settings
+        after = (
+            box.told(outbox)
+            if result.error is None
+            else box.failed(outbox, now, pause=settings.register_pause, longest=settings.register_pause_longest)
+        )
+        self._state = msgspec.structs.replace(self._state, outbox=after)
+        return NOTHING
+
+    # --- small
+
+    def _put(self, pipeline: Pipeline) -> None:
+        known = self._state.pipelines.get(pipeline.name)
+        if known is None or known.specification is not pipeline.specification:
+            self._specifications.pop(pipeline.name, None)
+        self._state = msgspec.structs.replace(self._state, pipelines={**self._state.pipelines, pipeline.name: pipeline})
+
+    def _specification(self, name: str) -> Specification | None:
+        pipeline = self._state.pipelines.get(name)
+        if pipeline is None or pipeline.specification is None:
+            return None
+        if name not in self._specifications:
+            self._specifications[name] = Specification.model_validate(pipeline.specification)
+        return self._specifications[name]
+
+
+def _job(work: Work) -> Job:
+    return Job(work.job, work.name, plain(work.order), work.timeout_seconds)
+
+
+def _rows_for(pipeline: Pipeline, specification: Specification) -> int:
+    """The rows that count for a first model: labelled ones, or for anomalies all."""
+    return pipeline.rows_seen if specification.kind == "anomaly" else pipeline.labelled_seen
+
+
+def _without_steps(specification: Specification) -> Specification:
+    """A person who promotes a version means champion, not the first of the release's steps."""
+    return specification.model_copy(update={"release": type(specification.release)()})
