@@ -116,16 +116,19 @@ class Record(msgspec.Struct):
         return rows[there & (self.join.read("version", rows) >= 0)]
 
     def rows_between(self, first: int, last: int) -> Ints:
-        return np.arange(max(first, self.join.oldest), min(last, self.join.next_row - 1) + 1)
+        """Those of the rows `first` to `last` that are still known."""
+        rows: Ints = np.arange(max(first, self.join.oldest), min(last, self.join.next_row - 1) + 1)
+        return rows
 
     def of_version(self, rows: Ints, version: str) -> Ints:
-        return rows[self.join.read("version", rows) == self.versions.places.get(version, -2)]
+        own: Ints = rows[self.join.read("version", rows) == self.versions.places.get(version, -2)]
+        return own
 
     def errors(self, rows: Ints) -> Floats:
         """Errors in [0, 1]: wrong or not; for numbers ``e / (e + scale)`` of the absolute error."""
         wrong = self.join.read("label", rows) - self.join.read("prediction", rows)
         if not self.regression:
-            return (wrong != 0).astype(float)
+            return np.asarray(wrong != 0, float)
         size = np.abs(wrong)
         out: Floats = size / (size + self.scale)
         return out

@@ -1,0 +1,300 @@
+"""The words and figures of an alert: summary, evidence with the beginning of the change, ranked causes."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import msgspec
+import numpy as np
+
+from services.monitor.core import causes
+from services.monitor.core.alerting import Finding
+from services.monitor.core.drift import Shift
+from services.monitor.core.inputs import DataWindow, Fault
+from services.monitor.core.loss import Trouble
+from services.monitor.core.quality import WINDOW
+from services.monitor.core.state import Ints
+from shared.messages import AlertKind, Cause, Evidence, Window
+
+if TYPE_CHECKING:
+    from services.monitor.core.pipeline import Pipeline
+
+_BASELINE_ROWS = 1000
+_LEAST_BASELINE = 50
+_LEAST_OF_SOURCE = 25
+_LABELS_TO_BLAME = 0.1
+
+
+def of_fault(pipeline: Pipeline, fault: Fault) -> Finding:
+    """A field that is no longer what it was."""
+    inputs, name = pipeline.inputs, pipeline.inputs.fields.names[fault.column]
+    same = [other for other in inputs.faults.values() if other.column == fault.column]
+    first = min(same, key=lambda other: (other.since, other.source))
+    share = 1.0 / len(same)
+    sources = [(_source(pipeline, other.source), share) for other in sorted(same, key=lambda other: other.since)]
+    since = inputs.row_at(first.since)
+    suspicion = first.suspicion
+    return Finding(
+        kind="data_quality",
+        place=name,
+        severity="warning",
+        summary=f"{name} from {sources[0][0]}: {suspicion.detail}",
+        evidence=Evidence(
+            statistic=f"{suspicion.check}.{name}",
+            value=suspicion.value,
+            threshold=suspicion.threshold,
+            window=pipeline.record.since(since),
+            samples=WINDOW,
+            reference_samples=inputs.sizes.reference,
+            bound=inputs.sizes.quality_level,
+            method=f"bounds learned from the reference, on windows of {WINDOW} rows of one source",
+            change=pipeline.record.since(since),
+        ),
+        causes=causes.of_fault(name, sources, suspicion.detail),
+    )
+
+
+def of_silence(pipeline: Pipeline, source: str, place: int, limit: float) -> Finding:
+    row = pipeline.inputs.row_at(place)
+    silent = pipeline.inputs.recent.seen - place
+    return Finding(
+        kind="data_quality",
+        place=f"source: {source}",
+        severity="warning",
+        summary=f"source {source} has been silent for {silent} rows of the others",
+        evidence=Evidence(
+            statistic="silent_rows",
+            value=float(silent),
+            threshold=limit,
+            window=pipeline.record.since(row),
+            samples=silent,
+            method="five times the longest gap before, and unlikely by the source's share",
+        ),
+        causes=(Cause(kind="source", what=source, score=1.0, detail="sends no more"),),
+    )
+
+
+def of_drift(pipeline: Pipeline, closed: DataWindow, *, severe: bool) -> Finding:
+    """Inputs that have moved: information, unless most of them are somewhere else altogether."""
+    names = pipeline.inputs.fields.names
+    ranked = causes.of_drift(closed.moved, names, _links(pipeline))
+    strongest = closed.moved[0]
+    window = pipeline.record.window(closed.index, closed.first, closed.last, rows=pipeline.plan.window)
+    return Finding(
+        kind="data_drift",
+        place="inputs",
+        severity="warning" if severe else "info",
+        summary=f"{len(closed.moved)} of {len(names)} fields have moved, most of all {names[strongest.column]}",
+        evidence=Evidence(
+            statistic=f"psi.{names[strongest.column]}",
+            value=strongest.psi,
+            threshold=0.1,
+            window=window,
+            samples=strongest.rows,
+            reference_samples=pipeline.inputs.sizes.reference,
+            p_value=strongest.p_value,
+            bound=pipeline.inputs.sizes.drift_level,
+            method="Kolmogorov-Smirnov and chi-square, inflated by the reference's own variation, Bonferroni",
+            change=window,
+        ),
+        causes=ranked,
+    )
+
+
+def of_outliers(pipeline: Pipeline, closed: DataWindow, limit: int) -> Finding:
+    window = pipeline.record.window(closed.index, closed.first, closed.last, rows=pipeline.plan.window)
+    rates = {k.partition(".")[2]: v for k, v in closed.values.items() if k.startswith("out_of_range.") and v > 0}
+    ranked = sorted(rates.items(), key=lambda item: (-item[1], item[0]))[:5]
+    return Finding(
+        kind="anomaly",
+        place="inputs",
+        severity="info",
+        summary=f"{closed.far_rows} of {pipeline.plan.window} rows lie far outside the usual ranges",
+        evidence=Evidence(
+            statistic="far_rows",
+            value=float(closed.far_rows),
+            threshold=float(limit),
+            window=window,
+            samples=pipeline.plan.window,
+            bound=pipeline.plan.level("anomaly"),
+            method="Poisson bound on rows outside the learned ranges",
+        ),
+        causes=tuple(Cause(kind="feature", what=name, score=min(1.0, rate)) for name, rate in ranked),
+    )
+
+
+def of_anomaly(pipeline: Pipeline, entity: str, row: int, score: float) -> Finding:
+    what = entity or pipeline.plan.name
+    return Finding(
+        kind="anomaly",
+        place=f"answers {entity}".strip(),
+        severity="warning",
+        summary=f"{what}: an anomalous row, score {score:.2f}",
+        evidence=Evidence(
+            statistic="score",
+            value=score,
+            threshold=0.5,
+            window=pipeline.record.window(0, row, row),
+            samples=1,
+            method=f"the model's own verdict; {pipeline.plan.settings.anomaly_hold_off_rows} rows without one end it",
+        ),
+        causes=(Cause(kind="slice", what=what, score=1.0),),
+        version=pipeline.loss.live,
+    )
+
+
+def of_switch(pipeline: Pipeline, shift: Shift, *, urgent: bool) -> Finding:
+    """A new version whose answers differ from the version before, on like inputs."""
+    version = pipeline.loss.live
+    return Finding(
+        kind="prediction_drift",
+        place="answers",
+        severity="warning" if urgent else "info",
+        summary=f"version {version} answers differently from the version before (PSI {shift.psi:.2f})",
+        evidence=Evidence(
+            statistic="psi.prediction",
+            value=shift.psi,
+            threshold=0.1,
+            window=pipeline.record.since(pipeline.switch_rows),
+            samples=shift.rows,
+            p_value=shift.p_value,
+            bound=pipeline.plan.level("predictions"),
+            method="Kolmogorov-Smirnov and chi-square on answers, inflated by the version before's own variation",
+        ),
+        causes=(Cause(kind="version", what=version, score=1.0),),
+        version=version,
+    )
+
+
+def place_of_loss(pipeline: Pipeline) -> tuple[AlertKind, str]:
+    """Kind and place of the alert for the trouble at hand: they stay the same while it lasts."""
+    trouble = pipeline.loss.trouble
+    if trouble is not None and trouble.release:
+        return "performance", f"version {trouble.version}"
+    return "concept_drift", "model"
+
+
+def of_loss(pipeline: Pipeline) -> Finding:
+    """The live model has become worse: a release's fault, or the world's."""
+    trouble = pipeline.loss.trouble
+    assert trouble is not None
+    kind, place = place_of_loss(pipeline)
+    record, metric = pipeline.record, pipeline.plan.main_metric
+    since = _rows_since(pipeline, trouble)
+    now, before = record.values(since), _before(pipeline, trouble)
+    value = now.get(metric, trouble.level)
+    baseline = before.get(metric, trouble.baseline)
+    tolerance = pipeline.plan.tolerance * (baseline if record.regression else 1.0)
+    falls = metric not in ("mae", "rmse", "log_loss", "calibration_error")
+    change = record.since(trouble.onset)
+    who = f"version {trouble.version}" if trouble.release else "the concept has changed"
+    return Finding(
+        kind=kind,
+        place=place,
+        severity="critical",
+        summary=f"{metric} {baseline:.3f} → {value:.3f} since row {trouble.onset}: {who}",
+        evidence=Evidence(
+            statistic=metric,
+            value=value,
+            threshold=baseline - tolerance if falls else baseline + tolerance,
+            window=_span(change, trouble),
+            samples=trouble.samples,
+            reference_samples=trouble.reference_samples,
+            baseline=baseline,
+            bound=1.0 / trouble.limit,
+            method=_method(trouble),
+            change=change,
+        ),
+        causes=_causes_of_loss(pipeline, trouble, since),
+        version=trouble.version,
+    )
+
+
+def _method(trouble: Trouble) -> str:
+    if trouble.release:
+        return f"betting test against the version before, evidence {trouble.evidence:.3g} (bound: its level)"
+    return f"e-detector on the error stream, evidence {trouble.evidence:.3g} (bound: false alarms per row)"
+
+
+def _span(change: Window, trouble: Trouble) -> Window:
+    return msgspec.structs.replace(change, rows=trouble.samples)
+
+
+def _rows_since(pipeline: Pipeline, trouble: Trouble) -> Ints:
+    record = pipeline.record
+    rows = record.rows_between(trouble.onset, record.join.next_row)
+    return record.judged(record.of_version(rows, trouble.version))
+
+
+def _before(pipeline: Pipeline, trouble: Trouble) -> dict[str, float]:
+    """The measures before the trouble: of the same version, or for a release of those before it."""
+    record = pipeline.record
+    rows = record.judged(record.rows_between(trouble.onset - 4 * _BASELINE_ROWS, trouble.onset - 1))
+    own = record.of_version(rows, trouble.version)
+    if trouble.release:
+        own = rows[~np.isin(rows, own)]
+    own = own[record.join.read("withheld", own) == 0] if len(own) else own
+    return record.values(own[-_BASELINE_ROWS:]) if len(own) >= _LEAST_BASELINE else {}
+
+
+def _causes_of_loss(pipeline: Pipeline, trouble: Trouble, since: Ints) -> tuple[Cause, ...]:
+    first = (
+        Cause(kind="version", what=trouble.version, score=0.95, detail="the loss begins with this version")
+        if trouble.release
+        else Cause(kind="model", what=trouble.version, score=0.9, detail="the relation of inputs to target has changed")
+    )
+    links = _links(pipeline)
+    linked = sorted(links.items(), key=lambda item: (-item[1], item[0]))[:3]
+    features = [
+        Cause(kind="feature", what=n, score=round(0.5 * v, 4), detail="linked to the errors") for n, v in linked
+    ]
+    ranked = [*_faulty_fields(pipeline, trouble), *_faulty_labels(pipeline, since), first, *features]
+    return tuple(dict(((c.kind, c.what), c) for c in reversed(ranked)).values())[::-1]
+
+
+def _faulty_fields(pipeline: Pipeline, trouble: Trouble) -> list[Cause]:
+    """Fields at fault since about when the loss began."""
+    inputs = pipeline.inputs
+    names = dict.fromkeys(
+        inputs.fields.names[fault.column]
+        for fault in inputs.faults.values()
+        if inputs.row_at(fault.since) <= trouble.row and trouble.onset >= inputs.row_at(fault.since) - WINDOW
+    )
+    return [Cause(kind="feature", what=name, score=1.0, detail="the field is at fault") for name in names]
+
+
+def _faulty_labels(pipeline: Pipeline, since: Ints) -> list[Cause]:
+    """A source of labels that alone disagrees with the model, where others go on as before."""
+    record = pipeline.record
+    if not len(since):
+        return []
+    sources, errors = record.join.read("label_source", since), record.errors(since)
+    codes = np.unique(sources)
+    if len(codes) < 2:
+        return []
+    means = {int(c): float(errors[sources == c].mean()) for c in codes if (sources == c).sum() >= _LEAST_OF_SOURCE}
+    usual = pipeline.loss.trouble.baseline if pipeline.loss.trouble else 0.0
+    calm = [mean for mean in means.values() if mean <= usual + _LABELS_TO_BLAME]
+    worst = max(means, key=lambda code: means[code], default=-1)
+    if worst < 0 or not calm or means[worst] <= usual + 2 * _LABELS_TO_BLAME:
+        return []
+    detail = f"error {means[worst]:.2f} on its labels alone"
+    return [Cause(kind="source", what=_source(pipeline, worst), score=0.97, detail=detail)]
+
+
+def _links(pipeline: Pipeline) -> dict[str, float]:
+    """How much errors go with each field, over the newest rows whose inputs and labels are both known."""
+    record, recent = pipeline.record, pipeline.inputs.recent
+    places = recent.places(recent.seen - _BASELINE_ROWS, recent.seen)
+    slots = places % recent.capacity
+    rows = recent.rows[slots]
+    known = (rows >= record.join.oldest) & (rows >= 0)
+    slots, rows = slots[known], rows[known]
+    judged = np.isin(rows, record.judged(rows)) if len(rows) else np.zeros(0, bool)
+    if judged.sum() < _LEAST_BASELINE or (record.regression and record.scale <= 0):
+        return {}
+    return causes.links_to_loss(recent.values[slots[judged]], record.errors(rows[judged]), pipeline.inputs.fields.names)
+
+
+def _source(pipeline: Pipeline, code: int) -> str:
+    return pipeline.record.sources.names[code] if code >= 0 else "several"

@@ -1,0 +1,326 @@
+"""What the detectors found, as alerts: opened, held, explained and resolved, one per trouble."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from services.monitor.core import causes, explanation, publication
+from services.monitor.core.alerting import Finding
+from services.monitor.core.answers import LEAST_BEFORE, Switch, extreme, too_many
+from services.monitor.core.inputs import DataWindow, Fault
+from services.monitor.core.quality import WINDOW
+from services.monitor.core.record import mask_of
+from services.monitor.core.state import Floats, Ints
+from shared.messages import Cause, Evidence
+
+if TYPE_CHECKING:
+    from services.monitor.core.pipeline import Pipeline, Said, Stretch
+
+_QUIET_CHECKS = 2
+_QUIET_WINDOWS = 2
+_HELD_ROWS = 4 * WINDOW
+_EXTREME_SHARE = 0.5
+_EXTREME_KS = 0.7
+_SWITCH_ROWS = 5000
+_SETTLED_LABELS = 200
+
+
+def of_inputs(pipeline: Pipeline, now: datetime) -> list[Said]:
+    """Faults of fields that opened or ended, and the data windows that closed."""
+    said = _faults(pipeline, now)
+    for closed in pipeline.inputs.take_closed():
+        said.append(publication.data(pipeline, closed, now))
+        said += _drift(pipeline, closed, now) + _outliers(pipeline, closed, now)
+    return said
+
+
+def of_refusals(pipeline: Pipeline, now: datetime) -> list[Said]:
+    """Fields (or reasons) whose rows are refused too often."""
+    judged = pipeline.refusals.judge(pipeline.plan.level("quality") / 10)
+    if judged is None:
+        return []
+    said: list[Said] = []
+    row = pipeline.record.join.next_row
+    for refused in judged:
+        place = refused.what if refused.is_field else f"dead letters: {refused.what}"
+        pipeline.refused_quiet[place] = 0
+        detail = f"{refused.share:.0%} of rows refused"
+        evidence = Evidence(
+            statistic=f"dead_letters.{refused.what}",
+            value=refused.share,
+            threshold=refused.threshold,
+            window=pipeline.record.since(max(0, row - refused.attempts)),
+            samples=refused.attempts,
+            method="binomial bound on the share of dead letters",
+            bound=pipeline.plan.level("quality"),
+        )
+        suspects = causes.of_fault(refused.what, refused.sources, detail)
+        finding = Finding(
+            kind="data_quality",
+            place=place,
+            severity="warning",
+            summary=f"{refused.what}: {detail}, mostly from {refused.sources[0][0]}",
+            evidence=evidence,
+            causes=suspects if refused.is_field else suspects[1:],
+        )
+        said += pipeline.alerts.raise_(finding, now, row)
+    hit = {refused.what if refused.is_field else f"dead letters: {refused.what}" for refused in judged}
+    for place in [name for name in pipeline.refused_quiet if name not in hit]:
+        pipeline.refused_quiet[place] += 1
+        patience = pipeline.alerts.patience("data_quality", place, _QUIET_CHECKS)
+        if pipeline.refused_quiet[place] >= patience:
+            del pipeline.refused_quiet[place]
+            if not _columns_at_fault(pipeline, place):
+                said += pipeline.alerts.resolve("data_quality", place, now, row, f"{place}: rows are accepted again")
+    return said
+
+
+def of_silence(pipeline: Pipeline, now: datetime) -> list[Said]:
+    """Sources that stopped while others go on, and those that came back."""
+    said: list[Said] = []
+    row = pipeline.record.join.next_row
+    silent = {pipeline.record.sources.names[s]: (p, limit) for s, p, limit in pipeline.inputs.silent() if s >= 0}
+    for name, (place, limit) in silent.items():
+        if name not in pipeline.silenced:
+            said += pipeline.alerts.raise_(explanation.of_silence(pipeline, name, place, limit), now, row)
+    for name in [n for n in pipeline.silenced if n not in silent]:
+        said += pipeline.alerts.resolve("data_quality", f"source: {name}", now, row, f"source {name} sends again")
+    pipeline.silenced = list(silent)
+    return said
+
+
+def take_errors(pipeline: Pipeline, rows: Ints) -> None:
+    """Leads newly judged rows through the loss tests, but for those whose inputs were at fault."""
+    record, loss = pipeline.record, pipeline.loss
+    if not len(rows) or not record.ready(rows):
+        return
+    rows = rows[~_excused(pipeline, rows)]
+    errors, champion = record.errors(rows), record.join.read("champion", rows) > 0
+    version, withheld = record.join.read("version", rows), record.join.read("withheld", rows)
+    limits = pipeline.plan.limits
+    live = champion & (version == record.versions.places.get(loss.live, -2)) & (rows >= loss.live_row)
+    for code in np.unique(withheld[live]):
+        own = live & (withheld == code)
+        loss.take(loss.live, record.withheld.names[int(code)], rows[own], errors[own], limits)
+    for code in np.unique(version[~champion]):
+        own = ~champion & (version == code)
+        loss.take_canary(record.versions.names[int(code)], rows[own], errors[own], limits)
+    if loss.trouble is not None and not loss.trouble.confirmed and pipeline.held_since == 0.0:
+        pipeline.held_since = pipeline.last_row_at
+
+
+def of_loss(pipeline: Pipeline, now: datetime) -> list[Said]:
+    """Raises a loss once the inputs around its beginning have been looked at; resolves one that has passed."""
+    loss = pipeline.loss
+    if loss.trouble is None:
+        pipeline.held_since = 0.0
+        return []
+    row = pipeline.record.join.next_row
+    if not loss.trouble.confirmed:
+        if not _examined(pipeline, now):
+            return []
+        loss.confirm()
+        pipeline.held_since = 0.0
+        return list(pipeline.alerts.raise_(explanation.of_loss(pipeline), now, row))
+    if not loss.recovered(pipeline.plan.limits):
+        return []
+    kind, place = explanation.place_of_loss(pipeline)
+    level = float(loss.watch.mean())
+    why = (
+        f"errors are down to {level:.3f} over the last {len(loss.watch)} labelled rows, answered by version {loss.live}"
+    )
+    loss.end()
+    return list(pipeline.alerts.resolve(kind, place, now, row, why))
+
+
+def withdrawn(pipeline: Pipeline, version: str, now: datetime) -> list[Said]:
+    """A canary or shadow left; a loss it was blamed for ends with it."""
+    kind, place = explanation.place_of_loss(pipeline) if pipeline.loss.trouble else ("performance", version)
+    if not pipeline.loss.withdraw(version):
+        return []
+    row = pipeline.record.join.next_row
+    return list(pipeline.alerts.resolve(kind, place, now, row, f"version {version} was withdrawn"))
+
+
+def of_answers(pipeline: Pipeline, answered: Ints, entities: Sequence[str], rows: Ints, now: datetime) -> list[Said]:
+    """A new version that answers differently; and, for anomaly pipelines, the anomalies themselves."""
+    said = _anomalies(pipeline, entities, rows, now) if pipeline.plan.kind == "anomaly" else []
+    switch = pipeline.switch
+    if switch is None:
+        return said
+    own = pipeline.record.of_version(answered, switch.version)
+    own = own[(own >= pipeline.switch_rows) & ~_excused(pipeline, own)]
+    shift = switch.take(_answers(pipeline, own), pipeline.plan.level("predictions")) if len(own) else None
+    row = pipeline.record.join.next_row
+    labels = _live_labels(pipeline)
+    if shift is not None and pipeline.loss.trouble is None:
+        urgent = extreme(shift) and labels < LEAST_BEFORE // 4
+        said += pipeline.alerts.raise_(explanation.of_switch(pipeline, shift, urgent=urgent), now, row)
+    if switch.done and (labels >= _SETTLED_LABELS or row - pipeline.switch_rows > _SWITCH_ROWS):
+        pipeline.switch = None
+        why = f"version {switch.version}: measured performance speaks for itself now"
+        said += pipeline.alerts.resolve("prediction_drift", "answers", now, row, why)
+    return said
+
+
+def switch_of(pipeline: Pipeline, version: str, before: str) -> Switch | None:
+    """The comparison of a new version's answers with the newest of the version before."""
+    record = pipeline.record
+    rows = record.of_version(record.rows_between(record.join.next_row - 2000, record.join.next_row), before)
+    categorical = not record.regression and np.isnan(record.join.read("score", rows)).any() if len(rows) else False
+    return Switch.of(version, _answers(pipeline, rows)[-1000:], categorical=bool(categorical)) if len(rows) else None
+
+
+def gate_error(pipeline: Pipeline, metrics: Mapping[str, float]) -> float | None:
+    """The mean error, in the tests' own unit, that a model's gate saw; None where it says nothing sensible."""
+    if not pipeline.record.regression:
+        accuracy = metrics.get("accuracy")
+        return None if accuracy is None or not 0.0 < accuracy <= 1.0 else 1.0 - accuracy
+    return None
+
+
+def _faults(pipeline: Pipeline, now: datetime) -> list[Said]:
+    said: list[Said] = []
+    inputs, row = pipeline.inputs, pipeline.record.join.next_row
+    known = {stretch.fault for stretch in pipeline.stretches if stretch.last < 0}
+    for key, fault in list(inputs.faults.items()):
+        place = inputs.fields.names[fault.column]
+        if key not in known:
+            pipeline.remember(_stretch(pipeline, key, fault))
+            pipeline.loss.excuse(inputs.row_at(fault.since))
+        if fault.quiet >= pipeline.alerts.patience("data_quality", place, _QUIET_CHECKS):
+            _end_stretch(pipeline, key, inputs.row_at(fault.until))
+            del inputs.faults[key]
+            if not _columns_at_fault(pipeline, place) and place not in pipeline.refused_quiet:
+                said += pipeline.alerts.resolve("data_quality", place, now, row, f"{place}: the field is right again")
+        else:
+            said += pipeline.alerts.raise_(explanation.of_fault(pipeline, fault), now, row)
+    return said + (_point_at_faults(pipeline, now) if set(inputs.faults) - known else [])
+
+
+def _point_at_faults(pipeline: Pipeline, now: datetime) -> list[Said]:
+    """A loss already raised that began with a field's fault gets that field as its first cause."""
+    loss = pipeline.loss
+    if loss.trouble is None or not loss.trouble.confirmed:
+        return []
+    since = min(pipeline.inputs.row_at(fault.since) for fault in pipeline.inputs.faults.values())
+    if loss.trouble.onset < since - WINDOW:
+        return []
+    return list(pipeline.alerts.raise_(explanation.of_loss(pipeline), now, pipeline.record.join.next_row))
+
+
+def _stretch(pipeline: Pipeline, key: str, fault: Fault) -> Stretch:
+    from services.monitor.core.pipeline import Stretch
+
+    return Stretch(key, fault.source, pipeline.inputs.row_at(fault.since), -1)
+
+
+def _end_stretch(pipeline: Pipeline, key: str, last: int) -> None:
+    for stretch in pipeline.stretches:
+        if stretch.fault == key and stretch.last < 0:
+            stretch.last = last
+
+
+def _columns_at_fault(pipeline: Pipeline, place: str) -> bool:
+    names = pipeline.inputs.fields.names
+    return any(names[fault.column] == place for fault in pipeline.inputs.faults.values())
+
+
+def _excused(pipeline: Pipeline, rows: Ints) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:
+    """Rows whose inputs were at fault and reached the model as they were."""
+    out = np.zeros(len(rows), bool)
+    if pipeline.stretches:
+        sources = pipeline.record.join.read("source", rows)
+        bare = pipeline.record.join.read("withheld", rows) == 0
+        for stretch in pipeline.stretches:
+            last = stretch.last if stretch.last >= 0 else pipeline.record.join.next_row
+            same = (sources == stretch.source) | (stretch.source < 0)
+            out |= mask_of(rows, [(stretch.first, last)]) & same & bare
+    return out
+
+
+def _drift(pipeline: Pipeline, closed: DataWindow, now: datetime) -> list[Said]:
+    if not closed.tested:
+        return []
+    row = pipeline.record.join.next_row
+    if closed.moved:
+        pipeline.drift_quiet = 0
+        tested = sum(reference is not None for reference in pipeline.inputs.references)
+        far = [shift for shift in closed.moved if shift.ks >= _EXTREME_KS or shift.psi >= 10 * _EXTREME_KS]
+        severe = tested >= 2 and len(far) > _EXTREME_SHARE * tested
+        return list(pipeline.alerts.raise_(explanation.of_drift(pipeline, closed, severe=severe), now, row))
+    pipeline.drift_quiet += 1
+    if pipeline.drift_quiet < pipeline.alerts.patience("data_drift", "inputs", _QUIET_WINDOWS):
+        return []
+    return list(pipeline.alerts.resolve("data_drift", "inputs", now, row, "the inputs are like the reference again"))
+
+
+def _outliers(pipeline: Pipeline, closed: DataWindow, now: datetime) -> list[Said]:
+    """More rows far outside everything the reference showed than chance allows: information."""
+    if not pipeline.plan.anomalies or pipeline.inputs.bounds is None or pipeline.plan.kind == "anomaly":
+        return []
+    row = pipeline.record.join.next_row
+    limit = too_many(pipeline.inputs.far_rate, pipeline.plan.window, pipeline.plan.level("anomaly"))
+    if closed.far_rows < limit:
+        return list(pipeline.alerts.resolve("anomaly", "inputs", now, row, "rows are in their usual range again"))
+    return list(pipeline.alerts.raise_(explanation.of_outliers(pipeline, closed, limit), now, row))
+
+
+def _anomalies(pipeline: Pipeline, entities: Sequence[str], rows: Ints, now: datetime) -> list[Said]:
+    said: list[Said] = []
+    positive = float(pipeline.record.positive or 0)
+    flagged = np.flatnonzero(pipeline.record.join.read("prediction", rows) == positive)
+    scores = np.nan_to_num(pipeline.record.join.read("score", rows[flagged]), nan=1.0)
+    next_row = pipeline.record.join.next_row
+    for place, score in zip(flagged.tolist(), scores.tolist(), strict=True):
+        entity = entities[place] if pipeline.plan.keyed else ""
+        run = pipeline.run_of(entity)
+        if run.take([(int(rows[place]), score)]):
+            said += pipeline.alerts.raise_(
+                explanation.of_anomaly(pipeline, entity, int(rows[place]), score), now, next_row
+            )
+    for entity, run in pipeline.runs.items():
+        count = run.count
+        if run.ended(next_row):
+            why = f"no further anomalous row; {count} in all, highest score {run.highest:.2f}"
+            said += pipeline.alerts.resolve("anomaly", f"answers {entity}".strip(), now, next_row, why)
+    return said
+
+
+def _examined(pipeline: Pipeline, now: datetime) -> bool:
+    """Whether the inputs since the loss began have been through the checks, or no more will come."""
+    trouble = pipeline.loss.trouble
+    if trouble is None:
+        return False
+    if pipeline.inputs.bounds is None or pipeline.record.join.next_row - trouble.onset > _HELD_ROWS:
+        return True
+    place = pipeline.inputs.recent.seen - (pipeline.record.join.next_row - trouble.onset)
+    if pipeline.inputs.examined >= place + 2 * WINDOW:
+        return True
+    settings = pipeline.plan.settings
+    return now.timestamp() - max(pipeline.last_row_at, pipeline.held_since) > settings.hold_seconds
+
+
+def _answers(pipeline: Pipeline, rows: Ints) -> Floats:
+    """What the model said, as one number per row: its score, else its answer."""
+    score = pipeline.record.join.read("score", rows)
+    if pipeline.record.regression or np.isnan(score).any():
+        return pipeline.record.join.read("prediction", rows)
+    return score
+
+
+def _live_labels(pipeline: Pipeline) -> int:
+    regime = pipeline.loss.regimes.get(pipeline.loss.live)
+    return 0 if regime is None else regime.total
+
+
+def suspects_among(pipeline: Pipeline, extra: Sequence[Cause]) -> tuple[Cause, ...]:
+    """The fields at fault now, ahead of `extra`."""
+    names = pipeline.inputs.fields.names
+    fields = dict.fromkeys(names[fault.column] for fault in pipeline.inputs.faults.values())
+    found = [Cause(kind="feature", what=name, score=1.0, detail="the field is at fault") for name in fields]
+    return (*found, *extra)

@@ -1,0 +1,294 @@
+"""One pipeline under watch: everything the monitor knows of it, and what it says about it.
+
+Rows come in as features, predictions and labels, in any order; out go `Metrics`, `Alert`s and dead
+letters. Each part is a struct of its own (`Record`, `Inputs`, `Loss`, …); this one leads rows through
+them and turns what they find into messages.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+
+import msgspec
+import numpy as np
+
+from services.monitor.core import budget, judgement, publication
+from services.monitor.core.alerting import Alerts
+from services.monitor.core.answers import AnomalyRun, Switch
+from services.monitor.core.estimate import Estimator
+from services.monitor.core.fields import Fields
+from services.monitor.core.inputs import Inputs, Sizes
+from services.monitor.core.join import Join, Waiting
+from services.monitor.core.loss import Limits, Loss
+from services.monitor.core.record import Record
+from services.monitor.core.refusals import Refusals
+from services.monitor.core.state import Ints, no_rows
+from services.monitor.core.windows import Windows
+from services.monitor.settings import MonitorSettings
+from shared.codec import encode
+from shared.messages import Alert, DeadLetter, Features, Label, Metrics, ModelPublished, Prediction
+from shared.pipeline.specification import Specification
+from shared.topics import LABELS
+
+Said = Metrics | Alert | DeadLetter
+
+_CHECKS_PER_FIELD = 5
+_MOST_STRETCHES = 64
+_MOST_RUNS = 200
+
+
+class Stretch(msgspec.Struct):
+    """Rows of a source whose inputs are at fault: what they show is not held against the model."""
+
+    fault: str
+    source: int
+    first: int
+    last: int
+
+
+class Plan(msgspec.Struct, frozen=True):
+    """What the specification asks of the monitor, and the bounds that go with it."""
+
+    name: str
+    kind: str
+    keyed: bool
+    window: int
+    performance_window: int
+    min_rows: int
+    main_metric: str
+    tolerance: float
+    anomalies: bool
+    per_million: float
+    settings: MonitorSettings
+
+    @property
+    def limits(self) -> Limits:
+        """The limits of the loss tests; for numbers the tolerance is a share of the error, at most a fifth of it counts."""
+        tolerance = self.tolerance * 0.2 if self.kind == "regression" else self.tolerance
+        rate = budget.rate_per_row(self.per_million, "errors")
+        return Limits(tolerance, rate, budget.level_per_test(self.per_million, "release"))
+
+    def level(self, detector: str) -> float:
+        """The level of a detector that tests once per data window."""
+        return budget.level_per_test(self.per_million, detector, self.window)
+
+
+def plan_of(specification: Specification, settings: MonitorSettings) -> Plan:
+    watch = specification.monitor
+    return Plan(
+        name=specification.name,
+        kind=specification.kind,
+        keyed=specification.key is not None,
+        window=watch.window,
+        performance_window=watch.performance_window,
+        min_rows=specification.models.min_rows,
+        main_metric=specification.main_metric,
+        tolerance=watch.tolerance,
+        anomalies=watch.anomalies,
+        per_million=watch.false_alarms_per_million,
+        settings=settings,
+    )
+
+
+class Pipeline(msgspec.Struct):
+    """State of one pipeline. Handlers return what is to be published, in order."""
+
+    plan: Plan
+    record: Record
+    inputs: Inputs
+    windows: Windows
+    alerts: Alerts
+    loss: Loss = msgspec.field(default_factory=Loss)
+    refusals: Refusals = msgspec.field(default_factory=Refusals)
+    estimators: dict[str, Estimator] = {}
+    estimates: list[publication.Estimated] = []
+    answered: Ints = msgspec.field(default_factory=no_rows)
+    estimate_index: int = 0
+    switch: Switch | None = None
+    switch_rows: int = 0
+    runs: dict[str, AnomalyRun] = {}
+    stretches: list[Stretch] = []
+    refused_quiet: dict[str, int] = {}
+    drift_quiet: int = 0
+    silenced: list[str] = []
+    quarantined: list[tuple[str, str]] = []
+    unknown_labels: int = 0
+    held_since: float = 0.0
+    last_row_at: float = 0.0
+    told: tuple[int, int] = (0, 0)
+    partial_revision: int = 0
+
+    @classmethod
+    def of(cls, specification: Specification, settings: MonitorSettings) -> Pipeline:
+        plan = plan_of(specification, settings)
+        fields = Fields.of(specification)
+        per_check = budget.level_per_test(plan.per_million, "quality", 50.0) / max(
+            1, _CHECKS_PER_FIELD * len(fields.names)
+        )
+        sizes = Sizes(plan.window, specification.monitor.reference_rows, per_check, plan.level("drift"))
+        return cls(
+            plan,
+            Record(specification.kind, Join(settings.memory_rows)),
+            Inputs.of(fields, sizes),
+            Windows(plan.performance_window),
+            Alerts(plan.name, plan.per_million),
+        )
+
+    def adopt(self, specification: Specification, settings: MonitorSettings) -> None:
+        """Takes a changed specification: limits at once; the watch of inputs begins anew where fields changed."""
+        fresh = Pipeline.of(specification, settings)
+        if fresh.inputs.fields.names != self.inputs.fields.names or fresh.inputs.sizes != self.inputs.sizes:
+            fresh.inputs.following = self.inputs.following
+            fresh.inputs.recent.seen = self.inputs.recent.seen
+            fresh.inputs.learned = self.inputs.recent.seen
+            self.inputs = fresh.inputs
+        self.plan = fresh.plan
+        self.windows.size = fresh.plan.performance_window
+        self.alerts.budget = fresh.plan.per_million
+
+    def on_features(
+        self, messages: Sequence[Features], partition: int, offsets: Sequence[int], now: datetime
+    ) -> list[Said]:
+        ids = [m.id for m in messages]
+        rows = self.record.join.rows_of(ids)
+        _, places = np.unique(rows, return_index=True)
+        fresh = np.sort(places[self.record.join.read("offset", rows[places]) < 0])
+        self.record.join.repeated += len(rows) - len(fresh)
+        sources = self.record.sources.codes([m.source for m in messages])
+        self.record.join.write(
+            rows[fresh],
+            partition=float(partition),
+            offset=np.array(offsets, np.int64)[fresh],
+            at=np.array([m.at.timestamp() for m in messages])[fresh],
+            source=sources[fresh],
+            withheld=self.record.withheld.codes([",".join(m.withheld) for m in messages])[fresh],
+        )
+        values = self.inputs.fields.matrix([m.raw for m in messages])
+        self.inputs.take(values[fresh], rows[fresh], sources[fresh])
+        self.refusals.accepted += len(fresh)
+        self.last_row_at = now.timestamp()
+        said = self._arrived(ids, now)
+        said += judgement.of_inputs(self, now)
+        return said + judgement.of_loss(self, now)
+
+    def on_predictions(self, messages: Sequence[Prediction], now: datetime) -> list[Said]:
+        ids = [m.id for m in messages]
+        rows = self.record.join.rows_of(ids)
+        self._meet_champion(messages)
+        self.record.write_predictions(rows, messages)
+        said = self._arrived(ids, now)
+        answered = np.unique(rows[(self.record.join.read("version", rows) >= 0)])
+        self.answered = np.concatenate([self.answered, answered])
+        said += publication.estimates(self, now)
+        said += judgement.of_answers(self, answered, [m.entity for m in messages], rows, now)
+        known = self.record.judged(answered)
+        return said + (self._judge(known, no_rows(), now) if len(known) else [])
+
+    def on_labels(self, messages: Sequence[Label], partition: int, offsets: Sequence[int], now: datetime) -> list[Said]:
+        rows = self.record.join.find([m.id for m in messages])
+        for place in np.flatnonzero(rows < 0):
+            self.record.join.wait(messages[place], partition, offsets[place], now.timestamp())
+        there = rows >= 0
+        known = [m for m, is_there in zip(messages, there, strict=True) if is_there]
+        return self._label(rows[there], known, now) if known else []
+
+    def on_dead_letter(self, letter: DeadLetter) -> None:
+        self.refusals.refuse(letter.field, letter.reason, letter.source)
+
+    def on_model(self, model: ModelPublished, now: datetime) -> list[Said]:
+        if len(model.classes) == 2:
+            self.record.classes.declared = model.classes
+        if model.stage == "champion":
+            self._go_live(model.version, judgement.gate_error(self, model.metrics))
+            return judgement.of_loss(self, now)
+        if model.stage == "retired":
+            self.record.shadows.pop(model.version, None)
+            return judgement.withdrawn(self, model.version, now)
+        return []
+
+    def on_tick(self, now: datetime) -> list[Said]:
+        said = self._give_up(now)
+        said += judgement.of_refusals(self, now) + judgement.of_silence(self, now)
+        said += judgement.of_loss(self, now) + publication.revisions(self, now)
+        return said + publication.totals(self, now)
+
+    def _arrived(self, ids: Sequence[str], now: datetime) -> list[Said]:
+        """Labels that were here before their events."""
+        waited = self.record.join.arrived(ids)
+        if not waited:
+            return []
+        return self._label(self.record.join.find([w.label.id for w in waited]), [w.label for w in waited], now)
+
+    def _label(self, rows: Ints, messages: Sequence[Label], now: datetime) -> list[Said]:
+        sources = self.record.sources.codes([m.source for m in messages])
+        joined = self.record.join.set_labels(rows, self.record.encoded([m.label for m in messages]), sources)
+        first, corrected = self.record.judged(joined.first), self.record.judged(joined.corrected)
+        return self._judge(first, corrected, now)
+
+    def _judge(self, first: Ints, corrected: Ints, now: datetime) -> list[Said]:
+        """Rows whose answer and label are both known now: through the windows, then through the tests."""
+        closed = self.windows.add(first, corrected)
+        said = publication.performance(self, closed, now)
+        judgement.take_errors(self, first)
+        return said + judgement.of_loss(self, now)
+
+    def _meet_champion(self, messages: Sequence[Prediction]) -> None:
+        """A champion nobody announced (its announcement is still on its way) is live from its first answer."""
+        for version in dict.fromkeys(m.model_version for m in messages if m.role == "champion"):
+            if version and version not in self.record.versions.places:
+                self._go_live(version, None)
+
+    def _go_live(self, version: str, gate: float | None) -> None:
+        if version == self.loss.live:
+            return
+        before = self.loss.live
+        self.record.versions.code(version)
+        if self.loss.go_live(version, self.record.join.next_row, gate, self.plan.limits.tolerance):
+            self.inputs.renew()
+        self.switch = judgement.switch_of(self, version, before) if before else None
+        self.switch_rows = self.record.join.next_row
+
+    def _give_up(self, now: datetime) -> list[Said]:
+        settings, time = self.plan.settings, now.timestamp()
+        idle = time - self.last_row_at > 30.0
+        late = self.record.join.given_up(
+            settings.unknown_horizon_rows, time - settings.unknown_seconds if idle else None
+        )
+        self.unknown_labels += len(late)
+        return [_unknown(waiting, self.plan, now) for waiting in late]
+
+    def remember(self, stretch: Stretch) -> None:
+        self.stretches = (self.stretches + [stretch])[-_MOST_STRETCHES:]
+
+    def run_of(self, entity: str) -> AnomalyRun:
+        """The run of anomalies of one entity; the oldest make room for new ones."""
+        run = self.runs.get(entity)
+        if run is None:
+            if len(self.runs) >= _MOST_RUNS:
+                quiet = next((name for name, other in self.runs.items() if other.count == 0), None)
+                if quiet is None:
+                    return next(iter(self.runs.values()))
+                del self.runs[quiet]
+            run = self.runs[entity] = AnomalyRun(self.plan.settings.anomaly_hold_off_rows)
+        return run
+
+
+def _unknown(waiting: Waiting, plan: Plan, now: datetime) -> DeadLetter:
+    label = waiting.label
+    rows = plan.settings.unknown_horizon_rows
+    return DeadLetter(
+        topic=LABELS.name,
+        partition=waiting.partition,
+        offset=waiting.offset,
+        reason="unknown-id",
+        detail=f"a label for {label.id!r}, but no event of that id came within {rows} rows: check the id, or send the event first",
+        value=encode(label),
+        key=label.id.encode(),
+        field="id",
+        pipeline=plan.name,
+        id=label.id,
+        source=label.source,
+        service="monitor",
+        at=now,
+    )

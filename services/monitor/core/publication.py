@@ -1,0 +1,230 @@
+"""The figures of a pipeline as `Metrics`: performance, estimates, data; windows, revisions, totals."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import TYPE_CHECKING, Literal
+
+import msgspec
+import numpy as np
+
+from services.monitor.core.estimate import Estimator, class_estimator, number_estimator
+from services.monitor.core.inputs import DataWindow
+from services.monitor.core.state import Ints
+from services.monitor.core.windows import Span
+from shared.messages import Metrics, Window
+
+if TYPE_CHECKING:
+    from services.monitor.core.pipeline import Pipeline, Said
+
+_FIT_ROWS = 2000
+_MOST_ESTIMATORS = 6
+_MOST_ESTIMATES = 100
+_REALISED_AT = 0.9
+
+
+class Estimated(msgspec.Struct):
+    """A published estimate that waits for the truth."""
+
+    index: int
+    rows: Ints
+    values: dict[str, float]
+    by_version: dict[str, dict[str, float]]
+
+
+def metrics(
+    pipeline: Pipeline,
+    family: Literal["performance", "estimate", "data"],
+    window: Window,
+    values: dict[str, float],
+    now: datetime,
+    *,
+    by_version: dict[str, dict[str, float]] | None = None,
+    completeness: float = 1.0,
+    revision: int = 0,
+) -> Metrics:
+    """The message, with the pipeline's totals; remembers that they were told."""
+    seen = pipeline.inputs.recent.seen
+    pipeline.told = (seen, pipeline.record.join.labelled)
+    return Metrics(
+        pipeline=pipeline.plan.name,
+        family=family,
+        at=now,
+        window=window,
+        values=values,
+        by_version=by_version or {},
+        completeness=completeness,
+        revision=revision,
+        rows_seen=seen,
+        labelled_seen=pipeline.record.join.labelled,
+        model_version=pipeline.loss.live,
+    )
+
+
+def performance(pipeline: Pipeline, closed: Sequence[Span], now: datetime) -> list[Said]:
+    """The closed windows, and the estimators and estimates that their labels bring up to date."""
+    if not closed:
+        return []
+    said: list[Said] = [_performance(pipeline, span, now) for span in closed]
+    _fit(pipeline)
+    return said + _realised(pipeline, now)
+
+
+def revisions(pipeline: Pipeline, now: datetime) -> list[Said]:
+    """Published windows that late or corrected labels have changed."""
+    return [_performance(pipeline, span, now) for span in pipeline.windows.revised(pipeline.record.join.oldest)]
+
+
+def totals(pipeline: Pipeline, now: datetime) -> list[Said]:
+    """While no model is live, whoever waits for enough rows learns the totals without a window closing."""
+    totals_now = (pipeline.inputs.recent.seen, pipeline.record.join.labelled)
+    if pipeline.loss.live or totals_now == pipeline.told:
+        return []
+    sizes = pipeline.inputs.sizes
+    first, last = pipeline.inputs.following * sizes.window, max(0, pipeline.inputs.recent.seen - 1)
+    pipeline.partial_revision += 1
+    window = pipeline.record.window(pipeline.inputs.following, first, max(first, last), rows=max(0, last - first + 1))
+    return [metrics(pipeline, "data", window, {}, now, revision=pipeline.partial_revision)]
+
+
+def data(pipeline: Pipeline, closed: DataWindow, now: datetime) -> Metrics:
+    """A data window's figures, with the counts of what was refused."""
+    values = closed.values | {
+        "dead_letters": float(pipeline.refusals.total),
+        "unknown_label_ids": float(pipeline.unknown_labels),
+        "repeated_ids": float(pipeline.record.join.repeated),
+    }
+    for field, _ in pipeline.quarantined:
+        values[f"quarantined.{field}"] = 1.0
+    window = pipeline.record.window(closed.index, closed.first, closed.last, rows=pipeline.inputs.sizes.window)
+    revision = pipeline.partial_revision + 1 if pipeline.partial_revision else 0
+    pipeline.partial_revision = 0
+    return metrics(pipeline, "data", window, values, now, revision=revision)
+
+
+def estimates(pipeline: Pipeline, now: datetime) -> list[Said]:
+    """Estimated performance of each full window of answers, from what labelled answers have taught."""
+    said: list[Said] = []
+    while len(pipeline.answered) >= pipeline.plan.window:
+        rows, pipeline.answered = np.split(pipeline.answered, [pipeline.plan.window])
+        rows = rows[pipeline.record.join.known(rows)]
+        values, by_version = _estimated(pipeline, rows)
+        index = pipeline.estimate_index
+        pipeline.estimate_index += 1
+        if not values:
+            continue
+        estimated = Estimated(index, rows, values, by_version)
+        pipeline.estimates = (pipeline.estimates + [estimated])[-_MOST_ESTIMATES:]
+        said.append(_estimate_message(pipeline, estimated, values, now, 0))
+    return said
+
+
+def _performance(pipeline: Pipeline, span: Span, now: datetime) -> Metrics:
+    record = pipeline.record
+    answered = record.rows_between(span.first, span.last)
+    answered = answered[record.join.read("version", answered) >= 0]
+    rows = record.judged(answered)
+    codes = record.join.read("version", rows)
+    by_version = record.shadow_values(span.first, span.last)
+    for code in np.unique(codes):
+        own = rows[codes == code]
+        by_version[record.versions.names[int(code)]] = record.values(own) | {"rows": float(len(own))}
+    return metrics(
+        pipeline,
+        "performance",
+        record.window(span.index, span.first, span.last),
+        record.values(rows) | {"rows": float(len(rows))},
+        now,
+        by_version=by_version,
+        completeness=len(rows) / max(1, len(answered)),
+        revision=span.revision,
+    )
+
+
+def _fit(pipeline: Pipeline) -> None:
+    """Teaches the live version's estimator from its newest labelled answers."""
+    record, version = pipeline.record, pipeline.loss.live
+    newest = record.rows_between(max(0, record.join.next_row - 4 * _FIT_ROWS), record.join.next_row)
+    rows = record.judged(record.of_version(newest, version))[-_FIT_ROWS:]
+    if not len(rows):
+        return
+    fitted: Estimator | None = None
+    answer, truth = record.join.read("prediction", rows), record.join.read("label", rows)
+    if record.regression:
+        fitted = number_estimator(version, answer, truth - answer)
+    elif (confidence := record.confidence(rows)) is not None and not np.isnan(confidence).any():
+        fitted = class_estimator(version, confidence, answer == truth)
+    if fitted is not None:
+        pipeline.estimators.pop(version, None)
+        pipeline.estimators[version] = fitted
+    while len(pipeline.estimators) > _MOST_ESTIMATORS:
+        del pipeline.estimators[next(iter(pipeline.estimators))]
+
+
+def _estimated(pipeline: Pipeline, rows: Ints) -> tuple[dict[str, float], dict[str, dict[str, float]]]:
+    """Estimates by version, and over all rows whose version has an estimator."""
+    record = pipeline.record
+    values: dict[str, float] = {}
+    by_version: dict[str, dict[str, float]] = {}
+    total = 0
+    for version, estimator in pipeline.estimators.items():
+        own = record.of_version(rows, version)
+        if not len(own):
+            continue
+        answer = record.join.read("prediction", own)
+        confidence = answer if record.regression else record.confidence(own)
+        if confidence is None or np.isnan(confidence).any():
+            continue
+        found = estimator.values(answer, confidence, record.claims(own))
+        found |= {f"{name}.stated_error": error for name, error in estimator.errors.items()}
+        by_version[version] = found | {"rows": float(len(own))}
+        for name, value in found.items():
+            values[name] = values.get(name, 0.0) + value * len(own)
+        total += len(own)
+    return {name: value / total for name, value in values.items()}, by_version
+
+
+def _realised(pipeline: Pipeline, now: datetime) -> list[Said]:
+    """Estimates whose labels have come: published again beside the truth, with their own error."""
+    said: list[Said] = []
+    waiting = []
+    for estimated in pipeline.estimates:
+        rows = estimated.rows[pipeline.record.join.known(estimated.rows)]
+        if len(rows) < len(estimated.rows):
+            continue
+        judged = pipeline.record.judged(rows)
+        if len(judged) < _REALISED_AT * len(rows):
+            waiting.append(estimated)
+            continue
+        truth = pipeline.record.values(judged)
+        values = dict(estimated.values)
+        for name in [n for n in estimated.values if n in truth]:
+            values[f"{name}.realised"] = truth[name]
+            values[f"{name}.error"] = estimated.values[name] - truth[name]
+        completeness = len(judged) / len(rows)
+        said.append(_estimate_message(pipeline, estimated, values, now, 1, completeness))
+    pipeline.estimates = waiting
+    return said
+
+
+def _estimate_message(
+    pipeline: Pipeline,
+    estimated: Estimated,
+    values: dict[str, float],
+    now: datetime,
+    revision: int,
+    completeness: float = 0.0,
+) -> Metrics:
+    first, last = int(estimated.rows[0]), int(estimated.rows[-1])
+    window = pipeline.record.window(estimated.index, first, last, rows=len(estimated.rows))
+    return metrics(
+        pipeline,
+        "estimate",
+        window,
+        values,
+        now,
+        by_version=estimated.by_version,
+        completeness=completeness,
+        revision=revision,
+    )
