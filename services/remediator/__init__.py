@@ -1,1 +1,4 @@
-"""Decides what to do about an alert, checks that it helped, undoes what did not."""
+"""Turns alerts into incidents, incidents into orders, and orders into verified outcomes, all on record.
+
+In: pipelines, model-published, metrics, alerts, requests, command-results. Out: commands, audit.
+"""

@@ -1,0 +1,274 @@
+"""Orders out, results in: every order has a deadline, and an order unanswered is one that failed."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+import msgspec
+
+from services.remediator.core import verification
+from services.remediator.core.escalation import escalate, resolve
+from services.remediator.core.incidents import Action, Incident, Role, with_action
+from services.remediator.core.knowledge import Spent, in_force, with_spent
+from services.remediator.core.orders import Impossible, Order
+from services.remediator.core.turn import Turn
+from services.remediator.core.undo import undo_of
+from shared.identity import stable_id
+from shared.messages import Command, CommandResult, Expectation
+from shared.pipeline.specification import Rung
+
+UNDO_WITHIN = timedelta(minutes=5)
+MODEL_ACTIONS = ("retrain", "rollback", "promote", "shift_traffic", "recalibrate")
+
+
+class Aim(msgspec.Struct, frozen=True, kw_only=True):
+    """What an order is to reach, with the loss it is measured against where that is known."""
+
+    expects: Expectation | None = None
+    baseline: float | None = None
+    level: float | None = None
+
+
+def aim_of(turn: Turn, incident: Incident, rung: Rung) -> Aim:
+    """What `rung` is to reach. Where no loss can be told in its metric, the alert has to resolve."""
+    specification = turn.specification(incident.pipeline)
+    known, lead = turn.known(incident.pipeline), incident.leading
+    by = verification.until(rung, turn.now)
+    metric = verification.metric_for(rung, lead, specification)
+    if metric != verification.RESOLVED and lead is not None:
+        loss = verification.loss_of(lead, metric, known)
+        if loss is not None:
+            bound = verification.bound_of(loss, rung.recover)
+            expects = verification.expectation(metric, bound, rung.verify_rows, by)
+            return Aim(expects=expects, baseline=loss.baseline, level=loss.level)
+    return Aim(expects=verification.expectation(verification.RESOLVED, 1.0, rung.verify_rows, by))
+
+
+def aim_of_return(turn: Turn, incident: Incident, rung: Rung | None) -> Aim:
+    """What must come back once a quarantine has ended: the performance from before the trouble."""
+    specification = turn.specification(incident.pipeline)
+    if specification is None or rung is None:
+        return Aim()
+    known = turn.known(incident.pipeline)
+    metric = f"performance.{specification.main_metric}"
+    by = verification.until(rung, turn.now)
+    for alert in incident.alerts.values():
+        if alert.kind in ("performance", "concept_drift"):
+            loss = verification.loss_of(alert, metric, known)
+            if loss is not None:
+                bound = verification.bound_of(loss, rung.recover)
+                expects = verification.expectation(metric, bound, rung.verify_rows, by)
+                return Aim(expects=expects, baseline=loss.baseline, level=loss.level)
+    kept = verification.keeping(metric, known, specification, incident.start_row)
+    if kept is None:
+        return Aim()
+    bound, loss = kept
+    expects = verification.expectation(metric, bound, rung.verify_rows, by)
+    return Aim(expects=expects, baseline=loss.baseline, level=None)
+
+
+def issue(turn: Turn, incident_id: str, order: Order, role: Role, reason: str, aim: Aim, deadline: datetime) -> None:
+    """Gives the order and puts the incident into the state in which its answer is waited for."""
+    incident = turn.incident(incident_id)
+    known, row = turn.known(incident.pipeline), turn.row(incident.pipeline)
+    command = Command(
+        id=stable_id("command", incident.id, len(incident.actions) + 1, order.action),
+        incident=incident.id,
+        pipeline=incident.pipeline,
+        action=order.action,
+        arguments=order.arguments,
+        reason=reason,
+        issued_by=turn.issuer(incident),
+        at=turn.now,
+        deadline=deadline,
+        expects=aim.expects,
+    )
+    action = Action(
+        command=command.id,
+        name=order.action,
+        arguments=order.arguments,
+        role=role,
+        rung=incident.rung,
+        at=turn.now,
+        row=row,
+        deadline=deadline,
+        reason=reason,
+        issued_by=command.issued_by,
+        expects=aim.expects,
+        baseline=aim.baseline,
+        level=aim.level,
+        version=order.version,
+        left=known.live,
+        fresh=order.fresh,
+        from_row=row,
+    )
+    turn.put(with_action(incident, action))
+    turn.say(command)
+    if role == "act" and order.action != "notify":
+        policy = "person" if incident.request is not None else incident.policy
+        spent = Spent(policy=policy, action=order.action, at=turn.now, row=row, incident=incident.id)
+        turn.learn(with_spent(known, spent))
+    _wait_for_answer(turn, incident_id, action, reason)
+    turn.record(
+        "command_issued", incident.pipeline, f"{order.action}: {reason}", incident_id,
+        command=command.id, action=command.action, arguments=command.arguments, reason=reason, role=role,
+        issued_by=command.issued_by, deadline=deadline, expects=msgspec.to_builtins(aim.expects),
+        baseline=aim.baseline, level=aim.level, approved_by=incident.approved_by,
+    )  # fmt: skip
+
+
+def _wait_for_answer(turn: Turn, incident_id: str, action: Action, reason: str) -> None:
+    if action.role in ("aside", "tell"):
+        return
+    if action.role == "undo":
+        turn.move(incident_id, "undoing", reason, action.deadline)
+    elif action.name == "notify":
+        by = action.expects.by if action.expects is not None else action.deadline
+        turn.move(incident_id, "verifying", reason, by)
+    else:
+        turn.move(incident_id, "acting", reason, action.deadline)
+
+
+def answered(turn: Turn, result: CommandResult) -> str | None:
+    """Takes the answer to an order; the id of the incident that it concerns, or None if to none."""
+    incident = turn.state.incidents.get(turn.state.commands.get(result.command, ""))
+    if incident is None:
+        return None
+    action = next((a for a in incident.actions if a.command == result.command), None)
+    if action is None:
+        return None
+    turn.record(
+        "command_result", incident.pipeline, _sentence(action, result), incident.id,
+        command=result.command, action=action.name, result=result.state, service=result.service,
+        detail=result.detail, model_version=result.model_version, cost_seconds=result.cost_seconds,
+    )  # fmt: skip
+    if result.state not in ("accepted", "running"):
+        _ended(turn, incident.id, action, result)
+    return incident.id
+
+
+def _ended(turn: Turn, incident_id: str, action: Action, result: CommandResult) -> None:
+    worked = result.state == "succeeded"
+    incident = turn.incident(incident_id)
+    if worked:
+        turn.learn(in_force(turn.known(incident.pipeline), action.name, action.arguments))
+    current = action.outcome == "sent" and incident.last is not None and incident.last.command == action.command
+    done = msgspec.structs.replace(
+        action,
+        outcome=("succeeded" if worked else "failed") if action.outcome in ("sent", "expired") else action.outcome,
+        version=result.model_version or action.version or _made_by(turn, incident, action),
+        from_row=turn.row(incident.pipeline),
+        cost_seconds=result.cost_seconds,
+        detail=result.detail,
+    )
+    turn.put(with_action(incident, done))
+    if action.role in ("aside", "tell") or action.name == "notify":
+        return
+    if not current or incident.state not in ("acting", "undoing"):
+        if worked and action.outcome in ("superseded", "expired") and action.name == "retrain":
+            take_back_late(turn, incident_id, done)
+        return
+    if worked:
+        _took_effect(turn, incident_id, done)
+    else:
+        _came_to_nothing(turn, incident_id, done, result.detail or result.state)
+
+
+def _took_effect(turn: Turn, incident_id: str, action: Action) -> None:
+    incident = turn.incident(incident_id)
+    if action.role == "undo":
+        undone(turn, incident_id, action)
+        return
+    _condemn(turn, incident, action)
+    if action.name == "retrain" and action.version is not None and action.version == action.left:
+        _came_to_nothing(turn, incident_id, action, "training made no better version")
+    elif action.expects is None:
+        resolve(turn, incident_id, f"{action.name} is done")
+    else:
+        within = action.expects.by - action.deadline
+        turn.move(incident_id, "verifying", f"{action.name} is done; is it better?", turn.now + within)
+
+
+def _came_to_nothing(turn: Turn, incident_id: str, action: Action, why: str) -> None:
+    incident = turn.incident(incident_id)
+    turn.put(with_action(incident, msgspec.structs.replace(action, outcome="failed", detail=why)))
+    said = f"{action.name} did not happen: {why}"
+    turn.record("not_verified", incident.pipeline, said, incident_id, command=action.command)
+    if action.role == "act" and incident.request is None:
+        next_rung(turn, incident_id, said)
+    else:
+        escalate(turn, incident_id, f"{action.name} ({action.role}) did not happen: {why}")
+
+
+def overdue(turn: Turn, incident_id: str) -> None:
+    """An order whose deadline has passed without an answer: it counts as failed, whatever comes later."""
+    incident = turn.incident(incident_id)
+    action = incident.last
+    if action is None or incident.deadline is None or turn.now < incident.deadline:
+        return
+    why = f"no answer by its deadline ({action.deadline:%H:%M:%S})"
+    turn.put(with_action(incident, msgspec.structs.replace(action, outcome="expired", detail=why)))
+    turn.record("not_verified", incident.pipeline, f"{action.name}: {why}", incident_id, command=action.command)
+    if action.role == "act" and incident.request is None:
+        next_rung(turn, incident_id, f"{action.name}: {why}")
+    else:
+        escalate(turn, incident_id, f"{action.name} ({action.role}): {why}")
+
+
+def take_back(turn: Turn, incident_id: str, action: Action, why: str) -> None:
+    """Undoes `action` where it can and should be, else goes on to the next rung. Says which and why."""
+    incident = turn.incident(incident_id)
+    rung = turn.rung(incident, action.rung)
+    order: Order | Impossible = undo_of(action, turn.known(incident.pipeline))
+    if rung is not None and not rung.undo:
+        order = Impossible("its policy says so")
+    if isinstance(order, Impossible):
+        said = f"{action.name} stays: {order.why}"
+        turn.record("suppressed", incident.pipeline, said, incident_id, command=action.command)
+        next_rung(turn, incident_id, why)
+        return
+    issue(turn, incident_id, order, "undo", f"undo {action.name}: {why}", Aim(), turn.now + UNDO_WITHIN)
+
+
+def take_back_late(turn: Turn, incident_id: str, action: Action) -> None:
+    """Undoes a version that came out of an order nobody waited for any more, without leaving the state."""
+    if action.version is None or action.left is None or action.version == action.left:
+        return
+    order = Order("rollback", {"to_version": action.left}, version=action.left)
+    why = f"version {action.version} was made before the true cause was known"
+    issue(turn, incident_id, order, "aside", why, Aim(), turn.now + UNDO_WITHIN)
+
+
+def undone(turn: Turn, incident_id: str, action: Action) -> None:
+    """An action has been taken back."""
+    incident = turn.incident(incident_id)
+    turn.put(with_action(incident, msgspec.structs.replace(action, outcome="verified")))
+    turn.record("undone", incident.pipeline, f"undone: {action.reason}", incident_id, command=action.command)
+    if action.name == "rollback" and action.left is not None:
+        known = turn.known(incident.pipeline)
+        turn.learn(msgspec.structs.replace(known, condemned=tuple(sorted({*known.condemned, action.left}))))
+    next_rung(turn, incident_id, action.reason)
+
+
+def next_rung(turn: Turn, incident_id: str, why: str) -> None:
+    """One rung up the ladder; whether there is one is for the decision to see."""
+    incident = turn.incident(incident_id)
+    turn.update(incident_id, rung=incident.rung + 1, approved_by="")
+    turn.move(incident_id, "triaged", why, turn.now + turn.limits.wait_within)
+
+
+def _condemn(turn: Turn, incident: Incident, action: Action) -> None:
+    bad = incident.diagnosis.version if incident.diagnosis.name == "bad_version" else ""
+    if action.name == "rollback" and bad and bad == action.left:
+        known = turn.known(incident.pipeline)
+        turn.learn(msgspec.structs.replace(known, condemned=tuple(sorted({*known.condemned, bad}))))
+
+
+def _made_by(turn: Turn, incident: Incident, action: Action) -> str | None:
+    reigns = turn.known(incident.pipeline).reigns
+    return next((reign.version for reign in reversed(reigns) if reign.command == action.command), None)
+
+
+def _sentence(action: Action, result: CommandResult) -> str:
+    detail = f": {result.detail}" if result.detail else ""
+    return f"{action.name} {result.state} ({result.service}){detail}"

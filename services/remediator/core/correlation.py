@@ -1,0 +1,100 @@
+"""Which incident an alert belongs to: one trouble is one incident, however many alerts tell of it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Literal, NamedTuple
+
+from services.remediator.core.incidents import Diagnosis, Incident, start_row
+from services.remediator.core.limits import SYSTEM, Limits
+from services.remediator.core.triage import explains
+from shared.messages import Alert
+
+
+class Place(NamedTuple):
+    """Where an alert goes. ``leads``: it joins and is nearer to the root than what led so far.
+
+    ``lingers``: a consequence of what is over already, which should pass by itself.
+    """
+
+    how: Literal["opens", "joins", "leads", "reopens", "lingers", "ignored"]
+    incident: str = ""
+    why: str = ""
+
+
+def place_of(
+    alert: Alert, diagnosis: Diagnosis, incidents: Sequence[Incident], flap_rows: int, limits: Limits
+) -> Place:
+    """Where a firing alert goes, among the incidents of its pipeline in the order they were opened.
+
+    `flap_rows`: firing again within so many rows of the end is the same trouble come back.
+    """
+    for incident in reversed(incidents):
+        if alert.fingerprint in incident.alerts:
+            known = _again(alert, incident, flap_rows, limits)
+            if known is not None:
+                return known
+    for incident in reversed(incidents):
+        if incident.open and (place := _among(alert, diagnosis, incident, limits)) is not None:
+            return place
+    for incident in reversed(incidents):
+        if _lingers(alert, diagnosis, incident, limits):
+            return Place("lingers", incident.id, f"a late consequence of {incident.diagnosis.name}")
+    still = [incident for incident in incidents if incident.open]
+    if len(still) >= limits.max_open:
+        return Place("joins", still[0].id, f"{len(still)} incidents are open: no more are opened")
+    return Place("opens")
+
+
+def _again(alert: Alert, incident: Incident, flap_rows: int, limits: Limits) -> Place | None:
+    if incident.open:
+        return Place("joins", incident.id, "the same trouble")
+    if incident.state == "expired":
+        return Place("ignored", incident.id, "nobody answered") if _same_firing(alert, incident) else None
+    same_firing = _same_firing(alert, incident)
+    fresh_rows = alert.evidence.window.first_row - incident.closed_row
+    ended = incident.closed_at or incident.since
+    soon = alert.at - ended < limits.stretch_time if alert.pipeline == SYSTEM else fresh_rows <= flap_rows
+    if same_firing and incident.alerts[alert.fingerprint].state == "firing" and fresh_rows <= flap_rows:
+        return Place("ignored", incident.id, "told before its end")
+    return Place("reopens", incident.id, "it fires again soon after its end") if soon else None
+
+
+def _same_firing(alert: Alert, incident: Incident) -> bool:
+    return incident.alerts[alert.fingerprint].id == alert.id
+
+
+def _among(alert: Alert, diagnosis: Diagnosis, incident: Incident, limits: Limits) -> Place | None:
+    last = incident.last
+    of_its_version = diagnosis.name == "bad_version" and last is not None and diagnosis.version == last.version
+    if of_its_version and last is not None and last.role == "act" and incident.state == "verifying":
+        return Place("joins", incident.id, f"it speaks of version {diagnosis.version}, made here")
+    if incident.request is not None:
+        return None
+    follows = explains(incident.diagnosis, diagnosis) and _follows(alert, incident, limits)
+    if follows and not (incident.state == "escalated" and not _near(alert, incident, limits)):
+        return Place("joins", incident.id, f"a consequence of {incident.diagnosis.name}")
+    causes = explains(diagnosis, incident.diagnosis) and diagnosis.rank < incident.diagnosis.rank
+    if causes and incident.state != "escalated" and _near(alert, incident, limits):
+        return Place("leads", incident.id, f"{diagnosis.name} explains {incident.diagnosis.name}")
+    return None
+
+
+def _lingers(alert: Alert, diagnosis: Diagnosis, incident: Incident, limits: Limits) -> bool:
+    """Labels come late: what they tell of rows that are past has been dealt with."""
+    if incident.state != "resolved" or incident.request is not None or not incident.actions:
+        return False
+    began_inside = start_row(alert) <= incident.closed_row and _follows(alert, incident, limits)
+    return began_inside and diagnosis.rank > incident.diagnosis.rank and explains(incident.diagnosis, diagnosis)
+
+
+def _follows(alert: Alert, incident: Incident, limits: Limits) -> bool:
+    if alert.pipeline == SYSTEM:
+        return alert.since >= incident.opened_at - limits.stretch_time
+    return start_row(alert) >= incident.start_row - limits.stretch_rows
+
+
+def _near(alert: Alert, incident: Incident, limits: Limits) -> bool:
+    if alert.pipeline == SYSTEM:
+        return abs(alert.since - incident.opened_at) <= limits.stretch_time
+    return abs(start_row(alert) - incident.start_row) <= limits.stretch_rows

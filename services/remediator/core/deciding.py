@@ -1,0 +1,204 @@
+"""What to do next in an incident that waits for a decision: policy, limits, its turn, then the order."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import msgspec
+
+from services.remediator.core.acting import MODEL_ACTIONS, aim_of, issue, next_rung
+from services.remediator.core.escalation import escalate, expire, tell
+from services.remediator.core.incidents import Incident
+from services.remediator.core.judging import follow_up, lead_resolved, wind_down
+from services.remediator.core.limits import GO, Verdict, consent, reach, spending
+from services.remediator.core.orders import Impossible, Order, order_of
+from services.remediator.core.policies import policy_for
+from services.remediator.core.turn import Turn
+from shared.pipeline.specification import Policy, Rung
+
+URGENT = ("service_down", "load", "bad_field", "bad_labels", "bad_version", "request")
+"""Diagnoses that do not wait for a retrain to show its effect."""
+
+
+def decide(turn: Turn, incident_id: str) -> None:
+    """Takes the incident one step on from ``triaged``, or leaves it waiting with the reason."""
+    incident = turn.incident(incident_id)
+    if lead_resolved(incident):
+        if not follow_up(turn, incident_id, "what led has resolved"):
+            wind_down(turn, incident_id, "it passed by itself" if not incident.actions else "the alert has resolved")
+        return
+    policy, rung = _policy_and_rung(turn, incident)
+    if policy is None or rung is None:
+        escalate(turn, incident_id, _no_way_on(incident, policy))
+        return
+    if incident.policy != policy.name:
+        incident = turn.update(incident_id, policy=policy.name)
+    if incident.reopened > turn.limits.max_reopens:
+        escalate(turn, incident_id, f"it came back {incident.reopened} times")
+        return
+    order = order_of(rung, incident, turn.known(incident.pipeline), turn.specification(incident.pipeline))
+    if isinstance(order, Impossible):
+        _pass_over(turn, incident_id, rung, order.why)
+        return
+    _weigh(turn, incident_id, policy, rung, order)
+
+
+def await_approval(turn: Turn, incident_id: str) -> None:
+    """An incident that waits for a person: it ends with its trouble, or with its time."""
+    incident = turn.incident(incident_id)
+    if lead_resolved(incident):
+        why = "its alert resolved before anybody approved"
+        turn.move(incident_id, "triaged", why, turn.now + turn.limits.wait_within)
+    elif incident.deadline is not None and turn.now >= incident.deadline:
+        expire(turn, incident_id, f"nobody approved {incident.policy} within {turn.limits.approval_within}")
+
+
+def wait(turn: Turn, incident_id: str, why: str) -> None:
+    """Leaves the incident where it is, with the reason; past its deadline a person is called."""
+    incident = turn.incident(incident_id)
+    if incident.deadline is not None and turn.now >= incident.deadline:
+        escalate(turn, incident_id, f"it waited too long: {why}")
+    elif incident.why != why:
+        turn.update(incident_id, why=why)
+        turn.record("suppressed", incident.pipeline, f"not now: {why}", incident_id)
+
+
+def turn_of(incident: Incident, action: str, others: Iterable[Incident]) -> tuple[Verdict, list[str]]:
+    """Whether it is this incident's turn among the others of its pipeline, and whom it would pause.
+
+    One at a time acts. Bad data, a bad version or a person pauses a retrain whose effect is pending;
+    what merely contains (a quarantine that waits for its field) holds up nothing but retraining.
+    """
+    paused = []
+    for other in others:
+        last = other.last
+        if other.id == incident.id or last is None or other.state not in ("acting", "verifying", "undoing"):
+            continue
+        if other.paused_by and other.state == "verifying":
+            continue
+        touches_model = last.name in MODEL_ACTIONS or (last.role == "release" and other.state == "verifying")
+        retraining = last.name == "retrain" and last.role == "act"
+        if retraining and incident.diagnosis.name in URGENT:
+            paused.append(other.id)
+        elif other.state != "verifying":
+            return Verdict("wait", f"incident {other.id} is {other.state}: {last.name}"), []
+        elif touches_model and other.request is None and not _harmless(action):
+            return Verdict("wait", f"incident {other.id} is verifying {last.name}"), []
+    return GO, paused
+
+
+def _weigh(turn: Turn, incident_id: str, policy: Policy, rung: Rung, order: Order) -> None:
+    incident = turn.incident(incident_id)
+    known, row = turn.known(incident.pipeline), turn.row(incident.pipeline)
+    allowed = reach(order.action, order.arguments, known, turn.specification(incident.pipeline), turn.limits)
+    if allowed.answer == "refuse":
+        _pass_over(turn, incident_id, rung, allowed.why)
+        return
+    spend = spending(policy, order.action, known, turn.now, row)
+    if spend.answer == "refuse":
+        escalate(turn, incident_id, spend.why)
+        return
+    its_turn, paused = turn_of(incident, order.action, turn.of(incident.pipeline))
+    for verdict in (spend, _learning_is_blocked(turn, incident, order.action), its_turn):
+        if verdict.answer == "wait":
+            wait(turn, incident_id, verdict.why)
+            return
+    agreed = consent(policy, bool(incident.approved_by), turn.limits)
+    if agreed.answer == "suppress":
+        _rehearse(turn, incident_id, order, agreed.why)
+    elif agreed.answer == "approve":
+        _ask(turn, incident_id, order, agreed.why)
+    else:
+        pause(turn, paused, incident_id)
+        why = incident.diagnosis.why or incident.diagnosis.name
+        issue(turn, incident_id, order, "act", why, aim_of(turn, incident, rung), turn.now + rung.deadline)
+
+
+def pause(turn: Turn, incident_ids: Iterable[str], by: str) -> None:
+    """Stops the clocks of these incidents for a more urgent one."""
+    for paused in incident_ids:
+        incident = turn.update(paused, paused_by=by)
+        why = f"paused: incident {by} is more urgent ({turn.incident(by).diagnosis.name})"
+        turn.record("suppressed", incident.pipeline, why, paused)
+
+
+def resume(turn: Turn, incident_id: str) -> bool:
+    """Starts a paused incident's clock again once what paused it is over; measuring begins anew."""
+    incident = turn.incident(incident_id)
+    by = turn.state.incidents.get(incident.paused_by)
+    action = incident.last
+    if by is not None and by.open and by.state != "escalated":
+        if turn.now - incident.since >= turn.limits.wait_within:
+            turn.update(incident_id, paused_by="")
+            escalate(turn, incident_id, f"it was paused too long by incident {by.id}")
+        return False
+    turn.update(incident_id, paused_by="")
+    why = f"incident {incident.paused_by} is over: measuring begins anew"
+    if incident.state == "verifying" and action is not None and action.expects is not None:
+        row = turn.row(incident.pipeline)
+        renewed = msgspec.structs.replace(action, from_row=row, fresh=False)
+        turn.update(incident_id, actions=tuple(renewed if a.command == action.command else a for a in incident.actions))
+        within = action.expects.by - action.deadline
+        turn.move(incident_id, "verifying", why, turn.now + within)
+    turn.record("triaged", incident.pipeline, why, incident_id)
+    return True
+
+
+def _policy_and_rung(turn: Turn, incident: Incident) -> tuple[Policy | None, Rung | None]:
+    lead = incident.leading
+    policy = turn.policy(incident)
+    if policy is None and lead is not None:
+        policy = policy_for(lead, incident.diagnosis, turn.policies(incident.pipeline))
+    if policy is None:
+        return None, None
+    return policy, policy.ladder[incident.rung] if incident.rung < len(policy.ladder) else None
+
+
+def _no_way_on(incident: Incident, policy: Policy | None) -> str:
+    if policy is None:
+        return f"no policy answers {incident.diagnosis.name} ({incident.diagnosis.cause or 'no cause'})"
+    return f"policy {policy.name} has nothing more to try: {incident.why}"
+
+
+def _learning_is_blocked(turn: Turn, incident: Incident, action: str) -> Verdict:
+    known = turn.known(incident.pipeline)
+    if action != "retrain":
+        return GO
+    if known.held:
+        return Verdict("wait", "learning is on hold")
+    if known.quarantined:
+        withheld = ", ".join(sorted({field for fields in known.quarantined.values() for field in fields}))
+        return Verdict("wait", f"no retraining while {withheld} is in quarantine")
+    return GO
+
+
+def _harmless(action: str) -> bool:
+    return action in ("quarantine_source", "hold", "notify", "restart_service", "scale_service")
+
+
+def _pass_over(turn: Turn, incident_id: str, rung: Rung, why: str) -> None:
+    incident = turn.incident(incident_id)
+    said = f"{rung.action} is passed over: {why}"
+    turn.record("suppressed", incident.pipeline, said, incident_id, action=rung.action)
+    next_rung(turn, incident_id, why)
+
+
+def _rehearse(turn: Turn, incident_id: str, order: Order, why: str) -> None:
+    incident = turn.incident(incident_id)
+    if incident.why != why:
+        turn.update(incident_id, why=why)
+        turn.record(
+            "suppressed", incident.pipeline, f"{order.action} would have been ordered: {why}", incident_id,
+            action=order.action, arguments=order.arguments,
+        )  # fmt: skip
+    elif incident.deadline is not None and turn.now >= incident.deadline:
+        expire(turn, incident_id, f"{why}: nothing was done and the trouble did not pass")
+
+
+def _ask(turn: Turn, incident_id: str, order: Order, why: str) -> None:
+    incident = turn.move(incident_id, "awaiting_approval", why, turn.now + turn.limits.approval_within)
+    turn.record(
+        "awaiting_approval", incident.pipeline, f"{order.action} waits for approval: {why}", incident_id,
+        action=order.action, arguments=order.arguments, deadline=incident.deadline,
+    )  # fmt: skip
+    tell(turn, incident_id, f"{incident.pipeline}: {order.action} waits for your approval ({incident.id})", "warning")

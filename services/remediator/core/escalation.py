@@ -1,0 +1,107 @@
+"""The ways an incident ends, and the calling of a person: once, with the reason, and in the ledger."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from services.remediator.core.incidents import Action, Incident, with_action
+from services.remediator.core.knowledge import elapsed
+from services.remediator.core.postmortem import postmortem
+from services.remediator.core.turn import Turn
+from shared.identity import stable_id
+from shared.messages import Command
+
+TELL_WITHIN = timedelta(hours=1)
+
+
+def tell(turn: Turn, incident_id: str, message: str, severity: str) -> None:
+    """Sends a person a message about the incident."""
+    incident = turn.incident(incident_id)
+    command_id = stable_id("command", incident.id, len(incident.actions) + 1, "notify")
+    arguments: dict[str, object] = {"message": message, "severity": severity}
+    command = Command(
+        id=command_id,
+        incident=incident.id,
+        pipeline=incident.pipeline,
+        action="notify",
+        arguments=arguments,
+        reason=message,
+        issued_by=turn.issuer(incident),
+        at=turn.now,
+        deadline=turn.now + TELL_WITHIN,
+    )
+    action = Action(
+        command=command_id,
+        name="notify",
+        arguments=arguments,
+        role="tell",
+        rung=incident.rung,
+        at=turn.now,
+        row=turn.row(incident.pipeline),
+        deadline=command.deadline,
+        reason=message,
+        issued_by=command.issued_by,
+    )
+    turn.put(with_action(incident, action))
+    turn.say(command)
+    turn.record("command_issued", incident.pipeline, f"tell a person: {message}", incident_id, **_of(command))
+
+
+def escalate(turn: Turn, incident_id: str, why: str) -> None:
+    """Hands the incident to a person, who is called unless that happened before in this incident."""
+    incident = turn.move(incident_id, "escalated", why, turn.now + turn.limits.escalated_within)
+    turn.record("escalated", incident.pipeline, f"escalated: {why}", incident_id, **_story(incident))
+    if not incident.told:
+        turn.update(incident_id, told=True)
+        lead = incident.leading
+        about = lead.summary if lead is not None else incident.diagnosis.why
+        tell(turn, incident_id, f"{incident.pipeline} needs a person: {about}. {why}", "critical")
+
+
+def resolve(turn: Turn, incident_id: str, why: str) -> None:
+    """Closes the incident as over."""
+    row = turn.row(turn.incident(incident_id).pipeline)
+    turn.update(incident_id, closed_at=turn.now, closed_row=row, paused_by="")
+    incident = turn.move(incident_id, "resolved", why, None)
+    turn.record("incident_resolved", incident.pipeline, f"resolved: {why}", incident_id, **_story(incident))
+    turn.forget(incident.pipeline)
+
+
+def expire(turn: Turn, incident_id: str, why: str) -> None:
+    """Closes an incident that nobody decided on in time, and tells a person so."""
+    row = turn.row(turn.incident(incident_id).pipeline)
+    told = turn.incident(incident_id).told
+    turn.update(incident_id, closed_at=turn.now, closed_row=row, told=True, paused_by="")
+    incident = turn.move(incident_id, "expired", why, None)
+    turn.record("incident_expired", incident.pipeline, f"expired: {why}", incident_id, **_story(incident))
+    if not told:
+        tell(turn, incident_id, f"{incident.pipeline}: nothing was done. {why}", "warning")
+    turn.forget(incident.pipeline)
+
+
+def tell_of_healing(turn: Turn, incident: Incident) -> None:
+    """Tells a person of a healed incident once it stayed quiet: flapping is told of once, not often."""
+    acted = any(action.role == "act" for action in incident.actions)
+    if incident.state != "resolved" or incident.told or not acted or incident.closed_at is None:
+        return
+    policy = turn.policy(incident)
+    row = turn.row(incident.pipeline)
+    quiet = turn.now - incident.closed_at >= turn.limits.tell_after or (
+        policy is not None
+        and policy.cooldown.rows is not None
+        and elapsed(policy.cooldown, incident.closed_at, incident.closed_row, turn.now, row)
+    )
+    if quiet:
+        turn.update(incident.id, told=True)
+        done = ", ".join(action.name for action in incident.actions if action.role == "act")
+        lead = incident.leading
+        about = lead.summary if lead is not None else incident.diagnosis.why
+        tell(turn, incident.id, f"{incident.pipeline} healed itself: {about}. Done: {done}. {incident.why}", "info")
+
+
+def _story(incident: Incident) -> dict[str, object]:
+    return {"postmortem": postmortem(incident)}
+
+
+def _of(command: Command) -> dict[str, object]:
+    return {"command": command.id, "action": command.action, "arguments": command.arguments, "role": "tell"}

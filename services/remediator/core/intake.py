@@ -1,0 +1,159 @@
+"""An alert comes in: it opens, joins, leads or reopens an incident, or ends what it began."""
+
+from __future__ import annotations
+
+import msgspec
+
+from services.remediator.core.acting import aim_of_return, take_back_late
+from services.remediator.core.correlation import Place, place_of
+from services.remediator.core.incidents import Diagnosis, Incident, with_action, with_alert
+from services.remediator.core.policies import only_watched, policy_for
+from services.remediator.core.triage import diagnosis_of
+from services.remediator.core.turn import Turn
+from shared.identity import stable_id
+from shared.messages import Alert
+
+FLAP_ROWS = 1000
+"""Coming back within so many rows of the end, or twice the policy's cool-down, is the same trouble."""
+
+
+def take_alert(turn: Turn, alert: Alert) -> None:
+    """Puts the alert where it belongs. The same alert again changes nothing but the evidence."""
+    holders = [i for i in turn.of(alert.pipeline) if alert.fingerprint in i.alerts]
+    if alert.state == "resolved":
+        for incident in holders:
+            if incident.alerts[alert.fingerprint].state == "firing":
+                turn.put(with_alert(incident, alert))
+        return
+    diagnosis = diagnosis_of(alert, turn.known(alert.pipeline), turn.specification(alert.pipeline))
+    policies = turn.policies(alert.pipeline)
+    if only_watched(alert, diagnosis, policies) and not any(incident.open for incident in holders):
+        return
+    policy = policy_for(alert, diagnosis, policies)
+    flap_rows = max(FLAP_ROWS, 2 * ((policy.cooldown.rows or 0) if policy else 0))
+    place = place_of(alert, diagnosis, turn.of(alert.pipeline), flap_rows, turn.limits)
+    match place.how:
+        case "opens":
+            _open(turn, alert, diagnosis)
+        case "joins":
+            _join(turn, alert, diagnosis, place)
+        case "leads":
+            turn.put(with_alert(turn.incident(place.incident), alert))
+            lead(turn, place.incident, alert, diagnosis, place.why)
+        case "reopens":
+            _reopen(turn, alert, diagnosis, place)
+        case "lingers":
+            _linger(turn, alert, place)
+        case "ignored":
+            pass
+
+
+def lead(turn: Turn, incident_id: str, alert: Alert, diagnosis: Diagnosis, why: str) -> None:
+    """Gives the lead to `alert`. What was done for the old cause is superseded, and taken back where
+    it made a version; nobody waits for that.
+    """
+    incident = turn.incident(incident_id)
+    action = incident.last
+    pending = action is not None and action.role == "act" and incident.state in ("acting", "verifying")
+    if action is not None and pending:
+        turn.put(with_action(incident, msgspec.structs.replace(action, outcome="superseded")))
+        if action.name == "retrain" and action.outcome == "succeeded":
+            take_back_late(turn, incident_id, action)
+    turn.update(incident_id, lead=alert.fingerprint, diagnosis=diagnosis, rung=0, policy="", approved_by="")
+    turn.move(incident_id, "triaged", why, turn.now + turn.limits.wait_within)
+    turn.record("triaged", alert.pipeline, f"{diagnosis.name}: {why}", incident_id, alert=alert.id)
+
+
+def _open(turn: Turn, alert: Alert, diagnosis: Diagnosis) -> None:
+    incident = Incident(
+        id=stable_id("incident", alert.pipeline, alert.id),
+        pipeline=alert.pipeline,
+        opened_at=turn.now,
+        opened_row=turn.row(alert.pipeline),
+        since=turn.now,
+        deadline=turn.now + turn.limits.wait_within,
+        alerts={alert.fingerprint: alert},
+        lead=alert.fingerprint,
+        diagnosis=diagnosis,
+    )
+    if incident.id in turn.state.incidents:
+        return
+    turn.put(incident)
+    turn.record(
+        "incident_opened", alert.pipeline, alert.summary, incident.id, alert=alert.id, alert_kind=alert.kind,
+        fingerprint=alert.fingerprint, evidence=_evidence(alert), causes=msgspec.to_builtins(alert.causes),
+    )  # fmt: skip
+    turn.move(incident.id, "triaged", diagnosis.why, turn.now + turn.limits.wait_within)
+    turn.record("triaged", alert.pipeline, f"{diagnosis.name}: {diagnosis.why}", incident.id, alert=alert.id)
+
+
+def _join(turn: Turn, alert: Alert, diagnosis: Diagnosis, place: Place) -> None:
+    incident = turn.incident(place.incident)
+    before = incident.alerts.get(alert.fingerprint)
+    incident = with_alert(incident, alert)
+    turn.put(incident)
+    if alert.fingerprint != incident.lead:
+        if before is None:
+            turn.record(
+                "triaged", alert.pipeline, f"{alert.kind} belongs here: {place.why}", incident.id, alert=alert.id,
+                alert_kind=alert.kind, fingerprint=alert.fingerprint, evidence=_evidence(alert),
+            )  # fmt: skip
+        return
+    if before is not None and before.state == "resolved":
+        _fires_again(turn, incident, alert, diagnosis)
+    elif incident.state in ("triaged", "awaiting_approval") and not incident.actions:
+        if diagnosis != incident.diagnosis:
+            lead(turn, incident.id, alert, diagnosis, f"more evidence: {diagnosis.why}")
+    elif diagnosis.rank < incident.diagnosis.rank and incident.state in ("triaged", "acting", "verifying"):
+        lead(turn, incident.id, alert, diagnosis, f"more evidence: {diagnosis.why}")
+
+
+def _fires_again(turn: Turn, incident: Incident, alert: Alert, diagnosis: Diagnosis) -> None:
+    turn.update(incident.id, reopened=incident.reopened + 1)
+    if incident.state in ("triaged", "verifying") and incident.last is not None:
+        lead(turn, incident.id, alert, diagnosis, "it fires again before it was over")
+
+
+def _reopen(turn: Turn, alert: Alert, diagnosis: Diagnosis, place: Place) -> None:
+    incident = with_alert(turn.incident(place.incident), alert)
+    turn.put(
+        msgspec.structs.replace(
+            incident,
+            lead=alert.fingerprint,
+            diagnosis=diagnosis,
+            rung=0,
+            policy="",
+            approved_by="",
+            reopened=incident.reopened + 1,
+            closed_at=None,
+            closed_row=0,
+        )
+    )
+    turn.move(incident.id, "triaged", place.why, turn.now + turn.limits.wait_within)
+    turn.record(
+        "triaged", alert.pipeline, f"reopened, {incident.reopened + 1}: {place.why}", incident.id, alert=alert.id,
+        alert_kind=alert.kind, fingerprint=alert.fingerprint, evidence=_evidence(alert),
+    )  # fmt: skip
+
+
+def _linger(turn: Turn, alert: Alert, place: Place) -> None:
+    incident = with_alert(turn.incident(place.incident), alert)
+    turn.put(incident)
+    turn.record("suppressed", alert.pipeline, f"{alert.kind} belongs here: {place.why}", incident.id, alert=alert.id)
+    last = incident.last
+    if last is None or last.role != "release" or last.measured is not None:
+        return
+    aim = aim_of_return(turn, incident, turn.rung(incident, last.rung))
+    if aim.expects is None:
+        return
+    again = msgspec.structs.replace(
+        last, expects=aim.expects, baseline=aim.baseline, level=aim.level, from_row=turn.row(incident.pipeline)
+    )
+    turn.put(with_action(incident, again))
+    turn.update(incident.id, closed_at=None, closed_row=0)
+    turn.move(incident.id, "verifying", "labels that came late tell of it: does performance come back?", aim.expects.by)
+
+
+def _evidence(alert: Alert) -> dict[str, object]:
+    evidence: dict[str, object] = msgspec.to_builtins(alert.evidence)
+    return evidence

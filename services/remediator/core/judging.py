@@ -1,0 +1,156 @@
+"""Was it any good? Each pending effect is measured, or its deadline passes and that is said."""
+
+from __future__ import annotations
+
+import msgspec
+
+from services.remediator.core.acting import Aim, aim_of_return, issue, take_back
+from services.remediator.core.escalation import escalate, expire, resolve
+from services.remediator.core.incidents import Action, Incident, with_action
+from services.remediator.core.limits import SYSTEM
+from services.remediator.core.triage import diagnosis_of
+from services.remediator.core.turn import Turn
+from services.remediator.core.undo import RELEASES, release_of
+from services.remediator.core.verification import CONTAINING, Judgement, judgement
+
+
+def lead_resolved(incident: Incident) -> bool:
+    """Whether the alert that leads is over."""
+    lead = incident.leading
+    return lead is None or lead.state == "resolved"
+
+
+def judge(turn: Turn, incident_id: str) -> None:
+    """Takes the step that the measured effect of the newest action calls for, if it calls for one."""
+    incident = turn.incident(incident_id)
+    action, deadline = incident.last, incident.deadline
+    if action is None or deadline is None:
+        return
+    known = turn.known(incident.pipeline)
+    judged = judgement(action, known, lead_resolved(incident), turn.now, deadline)
+    spoken_against = _its_version_is_bad(incident, action)
+    if spoken_against and judged.answer == "waiting":
+        judged = Judgement("missed", f"an alert names version {action.version} as the cause", judged.measure)
+    if judged.answer == "waiting":
+        return
+    action = _noted(turn, incident, action, judged)
+    if judged.answer == "met":
+        _met(turn, incident_id, action)
+    elif action.role == "release":
+        _not_back(turn, incident_id, judged)
+    elif incident.request is not None:
+        resolve(turn, incident_id, f"{action.name} was asked for and done; it is not better: {judged.why}")
+    elif judged.answer == "unknown":
+        escalate(turn, incident_id, f"what {action.name} did cannot be told: {judged.why}")
+    elif action.name in ("quarantine_source", "hold"):
+        escalate(turn, incident_id, f"{action.name} stays in force: {judged.why}")
+    else:
+        take_back(turn, incident_id, action, judged.why)
+
+
+def wind_down(turn: Turn, incident_id: str, why: str) -> None:
+    """Ends the incident, but first gives back what it put in force."""
+    incident = turn.incident(incident_id)
+    kept = _in_force(incident)
+    if kept is None:
+        resolve(turn, incident_id, why)
+        return
+    order = release_of(kept)
+    rung = turn.rung(incident, kept.rung)
+    if order is None:
+        resolve(turn, incident_id, why)
+        return
+    aim = aim_of_return(turn, incident, rung) if kept.name == "quarantine_source" else Aim()
+    within = rung.deadline if rung is not None else kept.deadline - kept.at
+    issue(turn, incident_id, order, "release", why, aim, turn.now + within)
+
+
+def watch_escalated(turn: Turn, incident_id: str) -> None:
+    """A person has it: it ends when its trouble does, or when its time is up."""
+    incident = turn.incident(incident_id)
+    if incident.request is None and not incident.firing:
+        wind_down(turn, incident_id, "the trouble is over")
+    elif incident.deadline is not None and turn.now >= incident.deadline:
+        expire(turn, incident_id, f"no end in sight since {incident.since:%Y-%m-%d %H:%M}")
+
+
+def follow_up(turn: Turn, incident_id: str, why: str) -> bool:
+    """Lets the nearest-to-the-root alert that still fires lead; False where none does."""
+    incident = turn.incident(incident_id)
+    left = [alert for alert in incident.firing if alert.fingerprint != incident.lead]
+    if not left:
+        return False
+    specification = turn.specification(incident.pipeline)
+    known = turn.known(incident.pipeline)
+    found = [(diagnosis_of(alert, known, specification), alert) for alert in left]
+    diagnosis, alert = min(found, key=lambda pair: pair[0].rank)
+    turn.update(incident_id, lead=alert.fingerprint, diagnosis=diagnosis, rung=0, policy="", approved_by="")
+    turn.move(incident_id, "triaged", why, turn.now + turn.limits.wait_within)
+    turn.record("triaged", incident.pipeline, f"{why}; now {diagnosis.name}: {diagnosis.why}", incident_id)
+    return True
+
+
+def _met(turn: Turn, incident_id: str, action: Action) -> None:
+    incident = turn.incident(incident_id)
+    if action.role == "act" and action.name in RELEASES:
+        wind_down(turn, incident_id, "the alert has resolved")
+    elif action.name in CONTAINING and action.role == "act" and follow_up(turn, incident_id, f"{action.name} worked"):
+        return
+    else:
+        resolve(turn, incident_id, f"{action.name} worked: {_found(incident)}")
+
+
+def _found(incident: Incident) -> str:
+    last = incident.last
+    if last is None or last.measured is None or last.expects is None:
+        return "the alert has resolved"
+    return (
+        f"{last.expects.metric} is {last.measured:.4g} over {last.measured_rows} rows (wanted {last.expects.bound:.4g})"
+    )
+
+
+def _not_back(turn: Turn, incident_id: str, judged: Judgement) -> None:
+    if judged.answer == "missed" and follow_up(turn, incident_id, f"the field is right again, yet {judged.why}"):
+        return
+    resolve(turn, incident_id, f"the field is right again; {judged.why}")
+
+
+def _noted(turn: Turn, incident: Incident, action: Action, judged: Judgement) -> Action:
+    kinds = {"met": "verified", "missed": "not_verified", "unknown": "unknown"}
+    noted = msgspec.structs.replace(
+        action, outcome=kinds[judged.answer], measured=judged.measure.value, measured_rows=judged.measure.rows
+    )
+    turn.put(with_action(incident, noted))
+    met = judged.answer == "met"
+    said = f"{action.name} {'did what was expected' if met else 'is not verified'}: {judged.why}"
+    turn.record(
+        "verified" if met else "not_verified", incident.pipeline, said, incident.id,
+        command=action.command, action=action.name, role=action.role, answer=judged.answer,
+        expects=msgspec.to_builtins(action.expects), baseline=action.baseline, level=action.level,
+        measured=judged.measure.value, rows=judged.measure.rows, model_version=action.version,
+    )  # fmt: skip
+    return noted
+
+
+def _its_version_is_bad(incident: Incident, action: Action) -> bool:
+    if action.version is None or action.role != "act" or incident.pipeline == SYSTEM:
+        return False
+    later = (a for f, a in incident.alerts.items() if f != incident.lead and a.at > action.at)
+    return any(
+        alert.state == "firing"
+        and bool(alert.causes)
+        and alert.causes[0].kind == "version"
+        and alert.causes[0].what == action.version
+        for alert in later
+    )
+
+
+def _in_force(incident: Incident) -> Action | None:
+    """What it put in force and has not been taken back: the newest such action."""
+    for action in reversed(incident.actions):
+        worked = action.outcome in ("succeeded", "verified", "not_verified", "unknown")
+        if action.role in ("release", "undo") and worked:
+            return None
+        if action.role == "act" and action.name in RELEASES and action.outcome not in ("failed", "expired", "sent"):
+            return action
+    return None

@@ -1,0 +1,180 @@
+"""What is known of one pipeline: rows seen, performance by window, versions, what is in force."""
+
+from __future__ import annotations
+
+import math
+from datetime import datetime
+from typing import Literal
+
+import msgspec
+
+from shared.messages import Metrics, ModelPublished
+from shared.pipeline.span import Span
+
+KEPT_READINGS = 80
+KEPT_REIGNS = 30
+KEPT_SPENT = 300
+
+LOWER_IS_BETTER = frozenset(
+    {"mae", "mse", "rmse", "mape", "log_loss", "logloss", "brier", "ece", "error", "error_rate", "loss", "lag"}
+)
+
+
+class Reading(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """One window of measured or estimated performance, as last revised."""
+
+    family: str
+    index: int
+    revision: int
+    first_row: int
+    last_row: int
+    rows: int
+    values: dict[str, float]
+    by_version: dict[str, dict[str, float]] = {}
+    model_version: str = ""
+
+
+class Reign(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """A version became champion when `since_row` rows had been seen, by order of `command`."""
+
+    version: str
+    since_row: int
+    command: str = ""
+
+
+class Spent(msgspec.Struct, frozen=True, kw_only=True):
+    """One action taken under a policy: what budgets and cool-downs are counted from."""
+
+    policy: str
+    action: str
+    at: datetime
+    row: int
+    incident: str
+
+
+class Knowledge(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """One pipeline. `reigns` are its champions in order, the last one answers now.
+
+    `condemned` versions were rolled back from as bad and are never returned to. `quarantined` maps a
+    source to the fields withheld from it.
+    """
+
+    pipeline: str
+    specification: dict[str, object] | None = None
+    specification_version: int = 0
+    rows_seen: int = 0
+    labelled_seen: int = 0
+    readings: tuple[Reading, ...] = ()
+    reigns: tuple[Reign, ...] = ()
+    stages: dict[str, str] = {}
+    condemned: tuple[str, ...] = ()
+    replicas: dict[str, int] = {}
+    quarantined: dict[str, tuple[str, ...]] = {}
+    held: bool = False
+    spent: tuple[Spent, ...] = ()
+
+    @property
+    def live(self) -> str | None:
+        """The champion, or None before the first model."""
+        return self.reigns[-1].version if self.reigns else None
+
+    @property
+    def earlier(self) -> str | None:
+        """The newest champion before the live one that was not found bad, or None."""
+        for reign in reversed(self.reigns):
+            if reign.version != self.live and reign.version not in self.condemned:
+                return reign.version
+        return None
+
+
+def measured(known: Knowledge, metrics: Metrics) -> Knowledge:
+    """With one more window: totals only grow, and a higher revision replaces a lower one."""
+    known = msgspec.structs.replace(
+        known,
+        rows_seen=max(known.rows_seen, metrics.rows_seen),
+        labelled_seen=max(known.labelled_seen, metrics.labelled_seen),
+    )
+    if metrics.family not in ("performance", "estimate"):
+        return known
+    window = metrics.window
+    new = Reading(
+        family=metrics.family,
+        index=window.index,
+        revision=metrics.revision,
+        first_row=window.first_row,
+        last_row=window.last_row,
+        rows=window.rows,
+        values=_finite(metrics.values),
+        by_version={version: _finite(values) for version, values in metrics.by_version.items()},
+        model_version=metrics.model_version,
+    )
+    same = [r for r in known.readings if (r.family, r.index) == (new.family, new.index)]
+    if same and same[0].revision > new.revision:
+        return known
+    others = [r for r in known.readings if (r.family, r.index) != (new.family, new.index)]
+    readings = sorted([*others, new], key=lambda r: (r.last_row, r.family, r.index))
+    return msgspec.structs.replace(known, readings=tuple(readings[-KEPT_READINGS:]))
+
+
+def published(known: Knowledge, message: ModelPublished) -> Knowledge:
+    """With the stage that a version took. A champion published again begins no new reign."""
+    stages = {**known.stages, message.version: message.stage}
+    reigns = known.reigns
+    if message.stage == "champion" and known.live != message.version:
+        if known.live is not None:
+            stages[known.live] = "retired"
+        reign = Reign(version=message.version, since_row=known.rows_seen, command=message.command or "")
+        reigns = (*reigns, reign)[-KEPT_REIGNS:]
+    return msgspec.structs.replace(known, stages=stages, reigns=reigns)
+
+
+def with_spent(known: Knowledge, spent: Spent) -> Knowledge:
+    """With one more action counted."""
+    return msgspec.structs.replace(known, spent=(*known.spent, spent)[-KEPT_SPENT:])
+
+
+def in_force(known: Knowledge, action: str, arguments: dict[str, object]) -> Knowledge:
+    """With the lasting effect of a command that succeeded."""
+    if action in ("hold", "release_hold"):
+        return msgspec.structs.replace(known, held=action == "hold")
+    if action == "scale_service":
+        replicas = {**known.replicas, str(arguments.get("service")): int(str(arguments.get("replicas", 1)))}
+        return msgspec.structs.replace(known, replicas=replicas)
+    if action not in ("quarantine_source", "release_source"):
+        return known
+    source, fields = str(arguments.get("source")), fields_in(arguments)
+    now = [f for f in known.quarantined.get(source, ()) if f not in fields]
+    now += fields if action == "quarantine_source" else []
+    quarantined = {**known.quarantined, source: tuple(sorted(now))}
+    return msgspec.structs.replace(known, quarantined={s: f for s, f in quarantined.items() if f})
+
+
+def fields_in(arguments: dict[str, object]) -> list[str]:
+    """The fields a command names; one that names none gives none."""
+    fields = arguments.get("fields")
+    return [str(field) for field in fields] if isinstance(fields, list | tuple) else []
+
+
+def elapsed(span: Span, since: datetime, since_row: int, now: datetime, row: int) -> bool:
+    """Whether `span` has passed since that time and row."""
+    if span.time is not None:
+        return now - since >= span.time
+    return row - since_row >= (span.rows or 0)
+
+
+def direction(metric: str) -> Literal["up", "down"]:
+    """``up`` where more of `metric` is better, ``down`` where less is.
+
+    >>> direction("performance.accuracy"), direction("mae")
+    ('up', 'down')
+    """
+    return "down" if metric.rsplit(".", 1)[-1] in LOWER_IS_BETTER else "up"
+
+
+def better(metric: str, value: float, than: float) -> bool:
+    """Whether `value` is strictly better than `than` in this metric."""
+    return value > than if direction(metric) == "up" else value < than
+
+
+def _finite(values: dict[str, float]) -> dict[str, float]:
+    return {name: value for name, value in values.items() if value is not None and math.isfinite(value)}

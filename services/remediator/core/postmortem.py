@@ -1,0 +1,109 @@
+"""The story of an incident in Markdown, made from the incident alone: nobody has to write it."""
+
+from __future__ import annotations
+
+from services.remediator.core.incidents import Action, Incident
+from services.remediator.core.verification import RESOLVED
+from shared.messages import Alert, LogPosition
+
+TELLING = {
+    "resolved": "It ended well.",
+    "escalated": "A person has to look at it.",
+    "expired": "Nobody decided in time; nothing more was done.",
+}
+
+
+def postmortem(incident: Incident) -> str:
+    """What happened, the timeline with log positions, evidence, actions with expected and measured
+    effect, the cost, and what to do. Markdown, ends with a newline.
+    """
+    parts = [
+        f"# {incident.pipeline}: {incident.diagnosis.why or incident.diagnosis.name}",
+        f"Incident `{incident.id}`, {incident.state}. "
+        f"{TELLING.get(incident.state, 'It is open.')} {_sentence(incident.why)}",
+        "## What happened\n\n" + _what(incident),
+        "## Timeline\n\n"
+        + "\n".join(
+            f"- {moment.at:%Y-%m-%d %H:%M:%S} `#{moment.sequence}` {moment.summary}{_refs(moment.refs)}"
+            for moment in incident.timeline
+        ),
+    ]
+    if incident.alerts:
+        parts.append("## Evidence\n\n" + "\n".join(_evidence(alert) for alert in incident.alerts.values()))
+    acted = [action for action in incident.actions if action.role != "tell"]
+    parts.append("## Actions\n\n" + (_table(acted) if acted else "None."))
+    parts.append("## Cost\n\n" + _cost(incident, acted))
+    parts.append("## What to do\n\n" + _advice(incident))
+    return "\n\n".join(parts) + "\n"
+
+
+def _sentence(text: str) -> str:
+    return text[:1].upper() + text[1:] + ("" if text.endswith(".") else ".") if text else ""
+
+
+def _what(incident: Incident) -> str:
+    if incident.request is not None:
+        asked = incident.request
+        return f"{asked.issued_by} asked for {asked.action}: {asked.reason or 'no reason given'}."
+    lead = incident.leading
+    told = f"{lead.summary}." if lead else ""
+    again = f" It came back {incident.reopened} times." if incident.reopened else ""
+    diagnosis = incident.diagnosis
+    return f"{told} Diagnosis: {diagnosis.name}, {diagnosis.cause} `{diagnosis.what}` ({diagnosis.why}).{again}".strip()
+
+
+def _refs(refs: tuple[LogPosition, ...]) -> str:
+    return "".join(f" ({ref.topic}/{ref.partition}@{ref.offset})" for ref in refs)
+
+
+def _evidence(alert: Alert) -> str:
+    evidence = alert.evidence
+    before = f", before {evidence.baseline:.4g}" if evidence.baseline is not None else ""
+    suspects = ", ".join(f"{cause.kind} `{cause.what}` ({cause.score:.2g})" for cause in alert.causes[:3])
+    return (
+        f"- {alert.kind} ({alert.severity}, {alert.state}): {evidence.statistic} {evidence.value:.4g} against "
+        f"{evidence.threshold:.4g}{before}, on {evidence.samples} rows"
+        + (f"; suspects: {suspects}" if suspects else "")
+    )
+
+
+def _table(actions: list[Action]) -> str:
+    lines = ["| action | by | expected | measured | outcome |", "|---|---|---|---|---|"]
+    for action in actions:
+        expected = _expected(action)
+        seen = "—" if action.measured is None else f"{action.measured:.4g} over {action.measured_rows} rows"
+        role = "" if action.role == "act" else f" ({action.role})"
+        lines.append(f"| {action.name}{role} | {action.issued_by} | {expected} | {seen} | {action.outcome} |")
+    return "\n".join(lines)
+
+
+def _expected(action: Action) -> str:
+    expects = action.expects
+    if expects is None:
+        return "—"
+    if expects.metric == RESOLVED:
+        return "the alert resolves"
+    return f"{expects.metric} {'≥' if expects.direction == 'up' else '≤'} {expects.bound:.4g}"
+
+
+def _cost(incident: Incident, actions: list[Action]) -> str:
+    seconds = sum(action.cost_seconds or 0.0 for action in actions)
+    lasted = (incident.since - incident.opened_at).total_seconds()
+    rows = max(0, incident.closed_row - incident.opened_row) if incident.closed_row else 0
+    length = f"{lasted:.0f} s" + (f" and {rows} rows" if rows else "")
+    return f"It lasted {length}. Its {len(actions)} actions took {seconds:.0f} s of work."
+
+
+def _advice(incident: Incident) -> str:
+    if incident.state == "resolved":
+        return "Nothing, unless it comes back." if not incident.reopened else "It flaps: look for its source."
+    name, what = incident.diagnosis.name, incident.diagnosis.what
+    return {
+        "bad_field": f"Mend field `{what}` where it is made; the quarantine ends by itself when it is right again.",
+        "bad_labels": f"Check the labels of `{what}`; learning stays on hold until they are right.",
+        "bad_version": f"Look at how version `{what}` was made before it is promoted again.",
+        "concept_drift": "Retraining did not win it back: new features, or labels to be checked, may be needed.",
+        "service_down": f"Read the log of `{what}`; restarting it did not keep it up.",
+        "load": f"Give `{what}` more room, or slow its senders down.",
+        "silent_source": f"Ask whoever runs `{what}` why it stopped.",
+    }.get(name, "Look at the evidence above and decide.")

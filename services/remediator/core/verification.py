@@ -1,0 +1,188 @@
+"""What an action is expected to do, and whether it did: measured, or it does not count.
+
+Four answers, not two (after Argo Rollouts): met, missed, waiting for more rows, and unknown. Unknown
+is never success.
+"""
+
+from __future__ import annotations
+
+import math
+from datetime import datetime
+from typing import Literal, NamedTuple
+
+from services.remediator.core.incidents import Action, start_row
+from services.remediator.core.knowledge import Knowledge, Reading, better, direction
+from shared.messages import Alert, Expectation
+from shared.pipeline.specification import Rung, Specification
+
+RESOLVED = "alert.resolved"
+CONTAINING = (
+    "quarantine_source",
+    "hold",
+    "restart_service",
+    "scale_service",
+    "notify",
+    "release_source",
+    "release_hold",
+)
+BASELINE_WINDOWS = 4
+
+
+class Loss(NamedTuple):
+    """What was lost: the metric before the trouble and at the alert."""
+
+    baseline: float
+    level: float
+
+
+class Measure(NamedTuple):
+    """A metric over `rows` rows; `value` None where nothing could be measured."""
+
+    rows: int
+    value: float | None
+
+
+class Judgement(NamedTuple):
+    """Whether an expectation is met, and what was seen."""
+
+    answer: Literal["met", "missed", "waiting", "unknown"]
+    why: str
+    measure: Measure = Measure(0, None)
+
+
+def metric_for(rung: Rung, alert: Alert | None, specification: Specification | None) -> str:
+    """What the rung's effect is read from: its own metric, else that in which the loss shows."""
+    if rung.metric is not None:
+        return rung.metric
+    if rung.action in CONTAINING or specification is None:
+        return RESOLVED
+    estimated = alert is not None and alert.evidence.statistic.startswith("estimate")
+    return f"{'estimate' if estimated else 'performance'}.{specification.main_metric}"
+
+
+def loss_of(alert: Alert, metric: str, known: Knowledge) -> Loss | None:
+    """The loss that `alert` speaks of, in `metric`; None where it cannot be told.
+
+    From the alert's evidence where that is the same metric (or its error rate), else from the
+    windows before and since the change.
+    """
+    name = metric.rsplit(".", 1)[-1]
+    evidence = alert.evidence
+    statistic = evidence.statistic.rsplit(".", 1)[-1]
+    if evidence.baseline is not None and statistic == name:
+        loss = Loss(evidence.baseline, evidence.value)
+    elif evidence.baseline is not None and name == "accuracy" and statistic in ("error", "error_rate"):
+        loss = Loss(1 - evidence.baseline, 1 - evidence.value)
+    else:
+        measured = _loss_measured(known, metric, start_row(alert))
+        if measured is None:
+            return None
+        loss = measured
+    lost = all(math.isfinite(x) for x in loss) and better(metric, loss.baseline, loss.level)
+    return loss if lost else None
+
+
+def bound_of(loss: Loss, recover: float) -> float:
+    """The level at which the share `recover` of the loss is won back, whichever way the metric goes.
+
+    >>> bound_of(Loss(baseline=0.9, level=0.6), recover=0.5)
+    0.75
+    >>> bound_of(Loss(baseline=10.0, level=30.0), recover=0.5)
+    20.0
+    """
+    return round(loss.level + recover * (loss.baseline - loss.level), 12)
+
+
+def expectation(metric: str, bound: float, rows: int, by: datetime) -> Expectation:
+    """The expectation as a command carries it."""
+    return Expectation(metric=metric, direction=direction(metric), bound=bound, rows=rows, by=by)
+
+
+def keeping(metric: str, known: Knowledge, specification: Specification, before_row: int) -> tuple[float, Loss] | None:
+    """The bound for "as good as before, within the tolerance", with what it is made of; None if unknown."""
+    baseline = mean_of(known, metric, last_before=before_row)
+    if baseline is None:
+        return None
+    slack = specification.monitor.tolerance * (abs(baseline) if direction(metric) == "down" else 1.0)
+    bound = baseline - slack if direction(metric) == "up" else baseline + slack
+    return bound, Loss(baseline, bound)
+
+
+def mean_of(known: Knowledge, metric: str, last_before: int, windows: int = BASELINE_WINDOWS) -> float | None:
+    """The metric over the last `windows` windows that ended before that row, weighted by rows."""
+    before = [r for r in _readings(known, metric) if r.last_row < last_before][-windows:]
+    return _measure([_row_values(r, None, metric) for r in before]).value
+
+
+def effect_of(action: Action, known: Knowledge, metric: str) -> Measure:
+    """The metric over the rows that the action is judged by: those of the version it made answer.
+
+    A version that answered before is measured in windows that begin after the action only.
+    """
+    readings = [r for r in _readings(known, metric) if action.fresh or r.first_row >= action.from_row]
+    return _measure([_row_values(r, action.version, metric) for r in readings])
+
+
+def judgement(action: Action, known: Knowledge, lead_resolved: bool, now: datetime, deadline: datetime) -> Judgement:
+    """What is to be said of `action` now. Past `deadline` there is no more waiting."""
+    expects = action.expects
+    late = now >= deadline
+    if expects is None or expects.metric == RESOLVED:
+        if lead_resolved:
+            return Judgement("met", "the alert has resolved")
+        return (
+            Judgement("missed", "the alert still fires at the deadline")
+            if late
+            else Judgement("waiting", "the alert fires")
+        )
+    measure = effect_of(action, known, expects.metric)
+    seen = f"{expects.metric} is {_text(measure.value)} over {measure.rows} rows"
+    wanted = (
+        f"wanted {'at least' if expects.direction == 'up' else 'at most'} {_text(expects.bound)} over {expects.rows}"
+    )
+    reached = measure.value is not None and not better(expects.metric, expects.bound, measure.value)
+    if measure.rows >= expects.rows and measure.value is not None:
+        return Judgement("met" if reached else "missed", f"{seen}; {wanted}", measure)
+    if not late:
+        return Judgement("waiting", f"{seen}; {wanted}", measure)
+    if measure.value is None or reached:
+        return Judgement("unknown", f"at the deadline {seen}; {wanted}", measure)
+    return Judgement("missed", f"at the deadline {seen}; {wanted}", measure)
+
+
+def until(rung: Rung, now: datetime) -> datetime:
+    """By when the rung's effect must have shown, if it is issued now."""
+    return now + rung.deadline + rung.verify_within
+
+
+def _loss_measured(known: Knowledge, metric: str, since_row: int) -> Loss | None:
+    baseline = mean_of(known, metric, last_before=since_row)
+    after = [_row_values(r, None, metric) for r in _readings(known, metric) if r.last_row >= since_row]
+    level = _measure(after[-BASELINE_WINDOWS:]).value
+    return None if baseline is None or level is None else Loss(baseline, level)
+
+
+def _readings(known: Knowledge, metric: str) -> list[Reading]:
+    family = metric.split(".", 1)[0]
+    return [r for r in known.readings if r.family == family]
+
+
+def _row_values(reading: Reading, version: str | None, metric: str) -> tuple[float, float | None]:
+    name = metric.split(".", 1)[1]
+    if version is None:
+        return float(reading.rows), reading.values.get(name)
+    values = reading.by_version.get(version)
+    if values is not None:
+        return values.get("rows", float(reading.rows)), values.get(name)
+    alone = reading.model_version == version and not reading.by_version
+    return (float(reading.rows), reading.values.get(name)) if alone else (0.0, None)
+
+
+def _measure(pairs: list[tuple[float, float | None]]) -> Measure:
+    known = [(rows, value) for rows, value in pairs if value is not None and math.isfinite(value) and rows > 0]
+    rows = sum(rows for rows, _ in known)
+    return Measure(int(rows), sum(r * v for r, v in known) / rows) if rows else Measure(0, None)
+
+
+def _text(value: float | None) -> str:
+    return "unknown" if value is None else f"{value:.4g}"

@@ -1,0 +1,85 @@
+"""The remediator's knobs, and the policies it falls back on."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import timedelta
+from pathlib import Path
+
+from pydantic import TypeAdapter, ValidationError
+from ruamel.yaml import YAML
+from ruamel.yaml.error import YAMLError
+
+from services.remediator.core.limits import Limits
+from services.remediator.core.policies import problems_in
+from shared.errors import Misconfigured
+from shared.pipeline.span import duration_of
+from shared.pipeline.specification import Policy
+
+DEFAULT_POLICIES_FILE = Path(__file__).with_name("policies.yaml")
+_POLICIES: TypeAdapter[tuple[Policy, ...]] = TypeAdapter(tuple[Policy, ...])
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RemediatorSettings:
+    """`policies` answer for pipelines that have none of their own; `limits` hold for all."""
+
+    policies: tuple[Policy, ...]
+    limits: Limits = field(default_factory=Limits)
+
+
+def remediator_settings(environ: Mapping[str, str]) -> RemediatorSettings:
+    """The settings in `environ`; `Misconfigured` names the variable or the file that is wrong."""
+    defaults = Limits()
+    limits = Limits(
+        wait_within=_duration(environ, "HOMEOSTAT_WAIT_WITHIN", defaults.wait_within),
+        approval_within=_duration(environ, "HOMEOSTAT_APPROVAL_WITHIN", defaults.approval_within),
+        request_within=_duration(environ, "HOMEOSTAT_REQUEST_WITHIN", defaults.request_within),
+        escalated_within=_duration(environ, "HOMEOSTAT_ESCALATED_WITHIN", defaults.escalated_within),
+        tell_after=_duration(environ, "HOMEOSTAT_TELL_AFTER", defaults.tell_after),
+        max_reopens=_whole(environ, "HOMEOSTAT_MAX_REOPENS", defaults.max_reopens),
+        max_replicas=_whole(environ, "HOMEOSTAT_MAX_REPLICAS", defaults.max_replicas),
+        person_actions_per_hour=_whole(environ, "HOMEOSTAT_PERSON_ACTIONS_PER_HOUR", defaults.person_actions_per_hour),
+        dry_run=_flag(environ, "HOMEOSTAT_DRY_RUN"),
+    )
+    path = Path(environ.get("HOMEOSTAT_POLICIES") or DEFAULT_POLICIES_FILE)
+    return RemediatorSettings(policies=policies_in(path), limits=limits)
+
+
+def policies_in(path: Path) -> tuple[Policy, ...]:
+    """The policies in a YAML file; `Misconfigured` names the file and each thing wrong in it."""
+    try:
+        policies = _POLICIES.validate_python(tuple(YAML(typ="safe").load(path.read_text(encoding="utf-8")) or ()))
+    except (OSError, YAMLError, ValidationError, TypeError) as error:
+        raise Misconfigured(f"{path}: no policies could be read: {error}") from error
+    problems = [problem for policy in policies for problem in problems_in(policy)]
+    if problems:
+        raise Misconfigured(f"{path}: " + "; ".join(problems))
+    return policies
+
+
+def _duration(environ: Mapping[str, str], name: str, default: timedelta) -> timedelta:
+    text = environ.get(name)
+    if not text:
+        return default
+    try:
+        return duration_of(text)
+    except ValueError as error:
+        raise Misconfigured(f"{name}: {error}") from error
+
+
+def _whole(environ: Mapping[str, str], name: str, default: int) -> int:
+    text = environ.get(name)
+    if not text:
+        return default
+    if not text.isascii() or not text.isdigit():
+        raise Misconfigured(f"{name}={text!r} is not a whole number")
+    return int(text)
+
+
+def _flag(environ: Mapping[str, str], name: str) -> bool:
+    text = (environ.get(name) or "false").lower()
+    if text not in ("true", "false", "1", "0"):
+        raise Misconfigured(f"{name}={text!r} is neither true nor false")
+    return text in ("true", "1")
