@@ -1,7 +1,8 @@
 """The data contract: rows and labels held against the schema, one by one and quickly.
 
 Rows come from JSON, so a number is a number: the text "12" is refused (turning text into numbers is
-the work of whoever reads a CSV file). A whole number passes as `number`, and 3.0 as `integer`.
+the work of whoever reads a CSV file). A whole number passes as `number`, and 3.0 as `integer`. Times
+are RFC 3339, UTC where they name no zone, or seconds since 1970.
 """
 
 from __future__ import annotations
@@ -172,10 +173,10 @@ def _boolean_check(field: FieldSpec, show: Callable[[object], str]) -> _Check:
 
 def _timestamp_check(field: FieldSpec, show: Callable[[object], str]) -> _Check:
     def check(value: Any) -> Value:
-        if type(value) is not str:
+        if type(value) not in (str, int, float):
             raise _why_not("timestamp", field, value, show)
         try:
-            time = datetime.fromisoformat(value)
+            time = datetime.fromisoformat(value) if type(value) is str else datetime.fromtimestamp(value, UTC)
             utc = time.astimezone(UTC).replace(tzinfo=None) if time.tzinfo is not None else time
         except (ValueError, OverflowError):
             raise _RefusedError(

@@ -56,6 +56,10 @@ METRICS: tuple[Metric, ...] = (
         "homeostat_predictions_total", "counter", "predictions", ("service", "pipeline", "model_version"), "answers"
     ),
     Metric("homeostat_live_version", "gauge", "1", ("pipeline", "model_version"), "1 for the champion"),
+    Metric("homeostat_repeated_rows", "gauge", "rows", ("pipeline", "partition"), "events dropped as repetitions"),
+    Metric(
+        "homeostat_unknown_fields", "gauge", "fields", ("pipeline", "partition"), "fields dropped as not in the schema"
+    ),
     Metric("homeostat_rest_requests_total", "counter", "requests", ("service", "route", "status"), "REST calls"),
     Metric("homeostat_rest_seconds", "histogram", "seconds", ("service", "route"), "time of a REST call", _SECONDS),
     # what the monitor sees

@@ -57,6 +57,11 @@ class FeaturePlan:
         """What tails must have been made for to be of use to this plan."""
         return (*((text, str(each.dtype)) for text, each in self._remembered.items()), self.depth)
 
+    @property
+    def values_per_key(self) -> int:
+        """How many values are remembered of one key."""
+        return self.depth * len(self._remembered)
+
     def tails(self, most_keys: int) -> Tails:
         """Empty ones."""
         return Tails(len(self._remembered), self.depth, most_keys)

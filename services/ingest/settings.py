@@ -1,0 +1,52 @@
+"""Ingest's knobs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from services.ingest.core.state import Bounds
+from shared.errors import Misconfigured
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class IngestSettings:
+    """Bounds on what one task (one partition) remembers, and when it archives.
+
+    `remembered_ids`: newest ids per pipeline in which a repetition is recognised. `most_keys` and
+    `most_tail_values` bound the windows: past either, the key seen longest ago begins anew.
+    `unknown_wait_seconds`: how long rows wait for the specification of their pipeline, at most
+    `unknown_wait_rows` of them. The archive runs every `archive_seconds`, or after `archive_rows` rows.
+    """
+
+    remembered_ids: int = 100_000
+    most_keys: int = 50_000
+    most_tail_values: int = 2_000_000
+    unknown_wait_seconds: float = 5.0
+    unknown_wait_rows: int = 5_000
+    archive_seconds: float = 900.0
+    archive_rows: int = 50_000
+    archive_timeout_seconds: float = 600.0
+
+    @property
+    def bounds(self) -> Bounds:
+        return Bounds(self.remembered_ids, self.most_keys, self.most_tail_values)
+
+
+def ingest_settings(environ: Mapping[str, str]) -> IngestSettings:
+    """The settings in `environ`; `Misconfigured` names the variable that is wrong."""
+    defaults = IngestSettings()
+    return IngestSettings(
+        remembered_ids=_whole(environ, "HOMEOSTAT_INGEST_REMEMBERED_IDS", defaults.remembered_ids),
+        most_keys=_whole(environ, "HOMEOSTAT_INGEST_MOST_KEYS", defaults.most_keys),
+        most_tail_values=_whole(environ, "HOMEOSTAT_INGEST_MOST_TAIL_VALUES", defaults.most_tail_values),
+        archive_seconds=float(_whole(environ, "HOMEOSTAT_INGEST_ARCHIVE_SECONDS", int(defaults.archive_seconds))),
+        archive_rows=_whole(environ, "HOMEOSTAT_INGEST_ARCHIVE_ROWS", defaults.archive_rows),
+    )
+
+
+def _whole(environ: Mapping[str, str], name: str, default: int) -> int:
+    text = environ.get(name) or str(default)
+    if not text.isascii() or not text.isdigit() or int(text) < 1:
+        raise Misconfigured(f"{name}={text!r} is not a whole number above 0")
+    return int(text)
