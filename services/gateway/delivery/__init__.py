@@ -1,0 +1,1 @@
+"""Subscriptions: what leaves the gateway for people and their tools, at least once and in order."""

@@ -1,0 +1,181 @@
+"""What is delivered: one event of the log in the form a receiver takes. Pure."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import hmac
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from services.gateway.readmodel.entry import Entry, plain
+from shared.messages import Alert, AuditEntry, Command
+
+TOPICS = ("alerts", "audit", "commands")
+NEVER = "0001-01-01T00:00:00Z"
+SEVERITY_OF = {"escalated": "critical", "awaiting_approval": "warning", "incident_expired": "warning"}
+TOLD = (
+    "incident_opened",
+    "awaiting_approval",
+    "command_issued",
+    "verified",
+    "not_verified",
+    "undone",
+    "escalated",
+    "incident_resolved",
+    "incident_expired",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Notice:
+    """One thing to tell. `id` is the same whenever the same thing is told again."""
+
+    id: str
+    type: str
+    pipeline: str
+    kind: str
+    severity: str
+    state: str
+    title: str
+    text: str
+    at: datetime
+    incident: str
+    fingerprint: str
+    data: dict[str, Any]
+    command: str | None = None
+
+
+def notice_of(entry: Entry[Any]) -> Notice | None:
+    """The notice that an entry of `TOPICS` is, or None where nobody needs to be told."""
+    message = entry.message
+    data = plain(message) | entry.place
+    event = f"{entry.topic}-{entry.partition}-{entry.offset}"
+    if isinstance(message, Alert):
+        return Notice(
+            id=event,
+            type=f"alert.{message.state}",
+            pipeline=message.pipeline,
+            kind=message.kind,
+            severity=message.severity,
+            state=message.state,
+            title=f"{message.pipeline}: {message.kind.replace('_', ' ')} {message.state}",
+            text=message.summary,
+            at=message.at,
+            incident="",
+            fingerprint=message.fingerprint,
+            data=data,
+        )
+    if isinstance(message, AuditEntry) and message.incident and message.kind in TOLD:
+        closed = message.kind in ("incident_resolved", "incident_expired")
+        return Notice(
+            id=event,
+            type=f"incident.{message.kind}",
+            pipeline=message.pipeline,
+            kind="incident",
+            severity=SEVERITY_OF.get(message.kind, "info"),
+            state="resolved" if closed else "firing",
+            title=f"{message.pipeline}: {message.kind.replace('_', ' ')}",
+            text=message.summary,
+            at=message.at,
+            incident=message.incident,
+            fingerprint=message.incident,
+            data=data,
+        )
+    if isinstance(message, Command) and message.action == "notify":
+        return Notice(
+            id=event,
+            type="notify",
+            pipeline=message.pipeline,
+            kind="notify",
+            severity="critical",
+            state="firing",
+            title=f"{message.pipeline}: a person is asked for",
+            text=str(message.arguments.get("message") or message.reason),
+            at=message.at,
+            incident=message.incident,
+            fingerprint=message.incident,
+            data=data,
+            command=message.id,
+        )
+    return None
+
+
+def test_notice(subscription: str, now: datetime) -> Notice:
+    """What `POST …/test` sends."""
+    return Notice(
+        id=f"test-{int(now.timestamp())}",
+        type="test",
+        pipeline="_system",
+        kind="test",
+        severity="info",
+        state="firing",
+        title="Homeostat: test",
+        text=f"Subscription {subscription} works.",
+        at=now,
+        incident="",
+        fingerprint="test",
+        data={},
+    )
+
+
+def webhook_body(notice: Notice) -> dict[str, Any]:
+    """Homeostat's own form."""
+    return {
+        "id": notice.id,
+        "type": notice.type,
+        "timestamp": notice.at.isoformat(),
+        "pipeline": notice.pipeline,
+        "severity": notice.severity,
+        "title": notice.title,
+        "text": notice.text,
+        "incident": notice.incident or None,
+        "data": notice.data,
+    }
+
+
+def alertmanager_body(notice: Notice, receiver: str, external_url: str) -> dict[str, Any]:
+    """Prometheus Alertmanager's webhook, version 4, with one alert in it."""
+    labels = {"alertname": notice.kind, "pipeline": notice.pipeline, "severity": notice.severity}
+    if notice.incident:
+        labels["incident"] = notice.incident
+    annotations = {"summary": notice.title, "description": notice.text}
+    began = str(notice.data.get("since") or notice.at.isoformat())
+    resolved = notice.state == "resolved"
+    alert = {
+        "status": notice.state,
+        "labels": labels,
+        "annotations": annotations,
+        "startsAt": began,
+        "endsAt": notice.at.isoformat() if resolved else NEVER,
+        "generatorURL": external_url,
+        "fingerprint": hashlib.sha256(notice.fingerprint.encode()).hexdigest()[:16],
+    }
+    return {
+        "version": "4",
+        "groupKey": f"{{}}:{{fingerprint={notice.fingerprint!r}}}",
+        "truncatedAlerts": 0,
+        "status": notice.state,
+        "receiver": receiver,
+        "groupLabels": {"alertname": notice.kind},
+        "commonLabels": labels,
+        "commonAnnotations": annotations,
+        "externalURL": external_url,
+        "alerts": [alert],
+    }
+
+
+def signature(secret: str, event: str, at: datetime, body: bytes) -> dict[str, str]:
+    """Headers by the Standard Webhooks specification, 1.0: HMAC-SHA256 over ``id.timestamp.body``.
+
+    `secret` is ``whsec_`` and base64; the receiver compares `webhook-signature` after ``v1,``.
+    """
+    seconds = str(int(at.astimezone(UTC).timestamp()))
+    key = base64.b64decode(secret.removeprefix("whsec_"))
+    digest = hmac.new(key, b".".join((event.encode(), seconds.encode(), body)), hashlib.sha256).digest()
+    return {
+        "webhook-id": event,
+        "webhook-timestamp": seconds,
+        "webhook-signature": "v1," + base64.b64encode(digest).decode(),
+    }

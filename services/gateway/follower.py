@@ -1,0 +1,161 @@
+"""Follows every topic the gateway reads, in a thread of its own, and hands entries to the event loop.
+
+First it reads each topic up to where it ended at the start (control topics whole, data topics their
+newest records), then it follows. When Kafka goes away it goes on from where it was, with back-off.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from itertools import groupby
+from typing import Any, Protocol
+
+import structlog
+from tenacity import wait_exponential_jitter
+
+from services.gateway.readmodel.entry import Entry, entry_of
+from shared.bus.base import Bus, LogReader, Position, Record
+from shared.clock import monotonic
+from shared.errors import HomeostatError, Poison
+from shared.topics import Topic, topics_read_by
+
+log = structlog.get_logger("gateway.follower")
+
+RECENT_ONLY = ("predictions", "dead-letters", "metrics", "telemetry")
+CHECK_SECONDS = 5.0
+MOST = 1000
+
+Partition = tuple[str, int]
+
+
+class Sink(Protocol):
+    """Where entries go. Both are called in the follower's thread and return once it is done."""
+
+    def begin(self, positions: Mapping[Partition, int]) -> None:
+        """Following starts here; no entry before these offsets will come."""
+        ...
+
+    def fold(self, topic: str, entries: Sequence[Entry[Any]]) -> None:
+        """The next entries of one topic, in log order."""
+        ...
+
+
+class Follower:
+    """`ready` is set once everything that was there at the start is folded; `problem` says why Kafka
+    cannot be reached, or is None. `lag` counts records not folded yet, as of the last check.
+    """
+
+    def __init__(self, bus: Bus, full_name: Callable[[str], str], sink: Sink, *, recent: int = 5000) -> None:
+        self.ready = threading.Event()
+        self.problem: str | None = "not connected yet"
+        self.lag: dict[str, int] = {}
+        self.undecodable = 0
+        self.positions: dict[Partition, int] = {}
+        self._bus = bus
+        self._sink = sink
+        self._recent = recent
+        self._topics: dict[str, Topic[Any]] = {full_name(t.name): t for t in topics_read_by("gateway")}
+        self._stop = threading.Event()
+        self._moved = threading.Condition()
+        self._thread = threading.Thread(target=self._run, name="gateway-follower", daemon=True)
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def stop(self) -> None:
+        self._stop.set()
+        self._thread.join(timeout=10)
+
+    def wait_for(self, positions: Iterable[Position], timeout: float) -> bool:
+        """Whether these records (full topic names) are folded, at the latest after `timeout` seconds."""
+        wanted = [(self._topics[p.topic].name, p.partition, p.offset) for p in positions if p.topic in self._topics]
+        with self._moved:
+            return self._moved.wait_for(
+                lambda: all(self.positions.get((topic, partition), 0) > offset for topic, partition, offset in wanted),
+                timeout,
+            )
+
+    def _run(self) -> None:
+        pause = wait_exponential_jitter(multiplier=0.2, max=10)
+        attempt = _Attempt()
+        while not self._stop.is_set():
+            try:
+                self._follow(attempt)
+            except HomeostatError as error:
+                self.problem = str(error)
+                attempt.attempt_number += 1
+                log.warning("kafka is away; trying again", error=str(error), attempt=attempt.attempt_number)
+                self._stop.wait(pause(attempt))  # type: ignore[arg-type]
+
+    def _follow(self, attempt: _Attempt) -> None:
+        reader = self._bus.reader("gateway-follower")
+        try:
+            ends = self._catch_up(reader)
+            self.problem, attempt.attempt_number = None, 0
+            self.ready.set()
+            reader.follow(ends)
+            checked = monotonic()
+            while not self._stop.is_set():
+                records = reader.poll(MOST, 0.25)
+                self._take(records)
+                if monotonic() - checked > CHECK_SECONDS:
+                    checked = monotonic()
+                    self._measure(reader, idle=not records)
+        finally:
+            reader.close()
+
+    def _catch_up(self, reader: LogReader) -> dict[Partition, int]:
+        """Reads up to the present; returns where to follow from (full topic names)."""
+        ends = {(name, p): end for name in self._topics for p, end in reader.end_offsets(name).items()}
+        starts = {place: self._start(reader, *place, end) for place, end in ends.items()}
+        self._sink.begin({(self._topics[name].name, p): start for (name, p), start in starts.items()})
+        for (name, partition), end in ends.items():
+            for records in reader.read(name, partition, starts[name, partition], end):
+                self._take(records)
+                if self._stop.is_set():
+                    return {}
+            self._advance(self._topics[name].name, partition, end)
+        return ends
+
+    def _start(self, reader: LogReader, name: str, partition: int, end: int) -> int:
+        topic, begins = self._topics[name].name, reader.begin_offsets(name)
+        known = self.positions.get((topic, partition))
+        if known is None and topic in RECENT_ONLY:
+            known = end - self._recent // len(begins)
+        return max(begins[partition], min(known or 0, end))
+
+    def _take(self, records: Sequence[Record]) -> None:
+        for name, group in groupby(records, key=lambda record: record.topic):
+            topic = self._topics[name]
+            entries = [entry for record in group if (entry := self._decoded(topic, record)) is not None]
+            if entries:
+                self._sink.fold(topic.name, entries)
+        for record in records:
+            self._advance(self._topics[record.topic].name, record.partition, record.offset + 1)
+
+    def _decoded(self, topic: Topic[Any], record: Record) -> Entry[Any] | None:
+        try:
+            return entry_of(topic, record)
+        except Poison as error:
+            self.undecodable += 1
+            log.warning("skipped", topic=topic.name, offset=record.offset, error=error.detail)
+            return None
+
+    def _advance(self, topic: str, partition: int, offset: int) -> None:
+        with self._moved:
+            self.positions[topic, partition] = max(offset, self.positions.get((topic, partition), 0))
+            self._moved.notify_all()
+
+    def _measure(self, reader: LogReader, *, idle: bool) -> None:
+        """Lag per topic, and proof that Kafka answers. Markers of transactions are no lag when all is quiet."""
+        for name, topic in self._topics.items():
+            ends = reader.end_offsets(name)
+            behind = sum(max(0, end - self.positions.get((topic.name, p), 0)) for p, end in ends.items())
+            self.lag[topic.name] = 0 if idle and behind <= len(ends) else behind
+
+
+class _Attempt:
+    """What tenacity's waits read: how many times it failed in a row."""
+
+    attempt_number = 0

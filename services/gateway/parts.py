@@ -1,0 +1,140 @@
+"""The gateway's parts, made once and handed to the routes. Closed in the opposite order."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Annotated, Any
+
+import httpx
+from fastapi import Depends, Request
+
+from services.gateway.delivery.deliveries import Deliveries
+from services.gateway.delivery.store import SubscriptionStore
+from services.gateway.follower import Follower, Partition
+from services.gateway.hub import Hub
+from services.gateway.readmodel.entry import Entry
+from services.gateway.rest.auth import Keys, session_secret
+from services.gateway.service import ReadModels
+from services.gateway.settings import GatewaySettings
+from services.gateway.stream import LogStreams
+from services.gateway.waiting import Waiters
+from services.gateway.writer import Writer
+from shared.bus.base import Bus, Position
+from shared.clock import utc_now
+from shared.runtime.meter import Meter
+from shared.telemetry.metrics import Meters
+from shared.topics import Out
+
+
+class LoopSink:
+    """Takes entries in the follower's thread and folds them on the event loop."""
+
+    def __init__(self, models: ReadModels, hub: Hub, meter: Meter) -> None:
+        self._models = models
+        self._hub = hub
+        self._meter = meter
+        self.loop: asyncio.AbstractEventLoop | None = None
+
+    def begin(self, positions: Mapping[Partition, int]) -> None:
+        self._on_loop(self._hub.begin, positions)
+
+    def fold(self, topic: str, entries: Sequence[Entry[Any]]) -> None:
+        self._on_loop(self._fold, topic, entries)
+
+    def _fold(self, topic: str, entries: Sequence[Entry[Any]]) -> None:
+        self._models.fold(topic, entries)
+        self._hub.publish(topic, entries)
+        self._meter.took(topic, len(entries))
+
+    def _on_loop(self, call: Callable[..., None], *arguments: Any) -> None:
+        if self.loop is None:
+            raise RuntimeError("the follower was started before the application")
+
+        async def run() -> None:
+            call(*arguments)
+
+        asyncio.run_coroutine_threadsafe(run(), self.loop).result()
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """Everything a route may use."""
+
+    settings: GatewaySettings
+    models: ReadModels
+    hub: Hub
+    sink: LoopSink
+    follower: Follower
+    writer: Writer
+    streams: LogStreams
+    waiters: Waiters
+    subscriptions: SubscriptionStore
+    deliveries: Deliveries
+    keys: Keys
+    meter: Meter
+    bus: Bus
+    full_name: Callable[[str], str]
+    predictor: httpx.AsyncClient
+    now: Callable[[], datetime] = utc_now
+
+    async def write(self, outs: Sequence[Out]) -> list[Position]:
+        """Durably on Kafka when it returns."""
+        positions = await asyncio.to_thread(self.writer.write, outs, self.now())
+        for out in outs:
+            self.meter.wrote(out.topic.name, 1)
+        return positions
+
+    async def write_and_see(self, out: Out) -> Position:
+        """Also folded when it returns, if that takes no more than two seconds: a GET then shows it."""
+        (position,) = await self.write([out])
+        await asyncio.to_thread(self.follower.wait_for, [position], 2.0)
+        return position
+
+
+def make_parts(
+    settings: GatewaySettings,
+    bus: Bus,
+    full_name: Callable[[str], str],
+    data_dir: Path,
+    *,
+    instance: str = "0",
+    now: Callable[[], datetime] = utc_now,
+) -> Parts:
+    """Connects everything; nothing runs before the application starts."""
+    models, hub = ReadModels(), Hub()
+    meter = Meter("gateway", instance, now(), Meters())
+    sink = LoopSink(models, hub, meter)
+    streams = LogStreams(hub, bus, full_name, buffer=settings.stream_buffer)
+    writer = Writer(bus.producer("gateway"), full_name, settings.produce_seconds)
+    store = SubscriptionStore(data_dir / "gateway" / "subscriptions.json")
+    return Parts(
+        settings=settings,
+        models=models,
+        hub=hub,
+        sink=sink,
+        follower=Follower(bus, full_name, sink, recent=settings.recent_records),
+        writer=writer,
+        streams=streams,
+        waiters=Waiters(hub),
+        subscriptions=store,
+        deliveries=Deliveries(store, streams, models, hub, writer, settings, now),
+        keys=Keys(settings.api_key_hashes, session_secret(data_dir / "gateway" / "session-secret")),
+        meter=meter,
+        bus=bus,
+        full_name=full_name,
+        predictor=httpx.AsyncClient(base_url=settings.predictor_url, timeout=httpx.Timeout(60.0, connect=2.0)),
+        now=now,
+    )
+
+
+def _parts(request: Request) -> Parts:
+    parts: Parts = request.app.state.parts
+    return parts
+
+
+Needs = Annotated[Parts, Depends(_parts)]
+"""What a route declares to get at the parts."""

@@ -1,0 +1,66 @@
+"""The pulse of every part, from its heartbeats."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+from services.gateway.readmodel.entry import Entry
+from shared.messages import Heartbeat
+
+SILENT_SECONDS = 20.0
+FORGOTTEN_SECONDS = 3600.0
+
+
+class HealthBook:
+    """The two newest heartbeats of each service's instance: state now, rates between."""
+
+    def __init__(self) -> None:
+        self._beats: dict[tuple[str, str], tuple[Heartbeat | None, Heartbeat]] = {}
+
+    def on_telemetry(self, entries: Sequence[Entry[Heartbeat]]) -> None:
+        for entry in entries:
+            beat = entry.message
+            _, before = self._beats.get((beat.service, beat.instance), (None, None))
+            self._beats[beat.service, beat.instance] = (before, beat)
+
+    def view(self, now: datetime) -> list[dict[str, Any]]:
+        """By service. Down parts stay for an hour; an instance that a newer one replaced goes at once."""
+        alive = {service for (service, _), (_, beat) in self._beats.items() if _age(beat, now) < SILENT_SECONDS}
+        return [
+            _view(before, beat, now)
+            for (service, _), (before, beat) in sorted(self._beats.items())
+            if _age(beat, now) < (SILENT_SECONDS if service in alive else FORGOTTEN_SECONDS)
+        ]
+
+
+def _age(beat: Heartbeat, now: datetime) -> float:
+    return (now - beat.at).total_seconds()
+
+
+def _view(before: Heartbeat | None, beat: Heartbeat, now: datetime) -> dict[str, Any]:
+    state = "silent" if _age(beat, now) >= SILENT_SECONDS and beat.state != "down" else beat.state
+    return {
+        "service": beat.service,
+        "instance": beat.instance,
+        "state": state,
+        "since": beat.started.isoformat(),
+        "seconds_since_beat": round(_age(beat, now), 1),
+        "records_in": beat.records_in,
+        "records_out": beat.records_out,
+        "dead": beat.dead,
+        "errors": beat.errors,
+        "lag": sum(beat.lag.values()),
+        "lag_by_topic": dict(beat.lag),
+        "step_seconds": beat.step_seconds,
+        "rss_mb": round(beat.rss_bytes / 1e6, 1),
+        "records_per_second": _rate(before, beat),
+    }
+
+
+def _rate(before: Heartbeat | None, beat: Heartbeat) -> float:
+    if before is None or before.started != beat.started:
+        return 0.0
+    seconds = (beat.at - before.at).total_seconds()
+    return round((beat.records_in - before.records_in) / seconds, 1) if seconds > 0 else 0.0

@@ -1,0 +1,227 @@
+"""Incidents: the ledger's entries by incident, joined with what they speak of when asked.
+
+The topics an incident is told on arrive in any order; so the join is made at reading, not at folding.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from services.gateway.readmodel.alerts import AlertBook, AlertState
+from services.gateway.readmodel.entry import Entry, plain
+from services.gateway.readmodel.models import ModelBook
+from services.gateway.readmodel.orders import CommandBook
+from shared.messages import Alert, AuditEntry, Command, CommandResult, ModelPublished
+
+INCIDENTS_KEPT = 1000
+STATES = {
+    "incident_opened": "open",
+    "triaged": "open",
+    "awaiting_approval": "awaiting_approval",
+    "approved": "acting",
+    "command_issued": "acting",
+    "verified": "verified",
+    "not_verified": "open",
+    "undone": "undone",
+    "escalated": "escalated",
+    "incident_resolved": "resolved",
+    "incident_expired": "expired",
+}
+CLOSED = ("resolved", "expired")
+TOPIC_ORDER = ("alerts", "audit", "commands", "command-results", "model-published")
+
+
+@dataclass(slots=True)
+class Incident:
+    """One incident as the ledger tells it, oldest entry first."""
+
+    id: str
+    pipeline: str
+    entries: list[Entry[AuditEntry]] = field(default_factory=list)
+
+    @property
+    def state(self) -> str:
+        """Where it stands, by the newest entry that moves it; a finished command is being verified."""
+        for entry in reversed(self.entries):
+            message = entry.message
+            if message.kind == "command_result" and message.body.get("state") == "succeeded":
+                return "verifying"
+            if message.kind in STATES:
+                return STATES[message.kind]
+        return "open"
+
+    def first(self, kind: str) -> AuditEntry | None:
+        return next((entry.message for entry in self.entries if entry.message.kind == kind), None)
+
+    def last(self, *kinds: str) -> AuditEntry | None:
+        return next((entry.message for entry in reversed(self.entries) if entry.message.kind in kinds), None)
+
+
+class IncidentBook:
+    """The newest `INCIDENTS_KEPT` incidents; closed ones are forgotten first."""
+
+    def __init__(self, alerts: AlertBook, commands: CommandBook, models: ModelBook, kept: int = INCIDENTS_KEPT) -> None:
+        self._alerts = alerts
+        self._commands = commands
+        self._models = models
+        self._kept = kept
+        self._incidents: dict[str, Incident] = {}
+
+    def on_audit(self, entries: Sequence[Entry[AuditEntry]]) -> None:
+        for entry in entries:
+            message = entry.message
+            if message.incident:
+                incident = self._incidents.setdefault(message.incident, Incident(message.incident, message.pipeline))
+                incident.entries.append(entry)
+        while len(self._incidents) > self._kept:
+            closed = (name for name, incident in self._incidents.items() if incident.state in CLOSED)
+            del self._incidents[next(closed, next(iter(self._incidents)))]
+
+    def get(self, incident: str) -> Incident | None:
+        return self._incidents.get(incident)
+
+    def select(self, *, pipeline: str | None, state: str | None, limit: int = 100) -> list[dict[str, Any]]:
+        """Newest first, without steps. `state` ``open`` means any that is not closed."""
+        found = [
+            incident
+            for incident in reversed(self._incidents.values())
+            if pipeline in (None, incident.pipeline) and _is(incident.state, state)
+        ]
+        return [self.summary(incident) for incident in found[:limit]]
+
+    def summary(self, incident: Incident) -> dict[str, Any]:
+        """What a list shows: what was noticed, what it blames, what was done, what became of it."""
+        first, last = incident.entries[0].message, incident.entries[-1].message
+        alerts = self.alerts_of(incident)
+        commands = self._commands.of_incident(incident.id)
+        outcome = incident.last("verified", "not_verified", "undone", "escalated", "incident_resolved")
+        return {
+            "id": incident.id,
+            "pipeline": incident.pipeline,
+            "state": incident.state,
+            "opened": first.at.isoformat(),
+            "updated": last.at.isoformat(),
+            "closed": last.at.isoformat() if incident.state in CLOSED else None,
+            "summary": first.summary,
+            "alerts": [_alert(state) for state in alerts],
+            "cause": _cause(alerts, incident),
+            "actions": [self._action(entry) for entry in commands],
+            "outcome": None if outcome is None else outcome.summary,
+            "awaiting_approval": incident.state == "awaiting_approval",
+        }
+
+    def view(self, incident: Incident) -> dict[str, Any]:
+        """The summary and every step, each with its place in the log, in the order they happened."""
+        return self.summary(incident) | {"steps": self.steps(incident)}
+
+    def steps(self, incident: Incident) -> list[dict[str, Any]]:
+        found = [*self._audit_steps(incident), *self._other_steps(incident)]
+        found.sort(key=lambda step: (step["at"], TOPIC_ORDER.index(step["topic"]), step["offset"]))
+        return found
+
+    def alerts_of(self, incident: Incident) -> list[AlertState]:
+        """The alerts that the ledger's entries refer to, in the order they were referred to."""
+        names: dict[str, None] = {}
+        for entry in incident.entries:
+            body = entry.message.body
+            for name in (body.get("alert"), *_listed(body.get("alerts"))):
+                if isinstance(name, str):
+                    names[name] = None
+            for ref in entry.message.refs:
+                name = self._alerts.at(ref) if ref.topic == "alerts" else None
+                if name is not None:
+                    names[name] = None
+        states = (self._alerts.get(name) for name in names)
+        return [state for state in states if state is not None]
+
+    def _audit_steps(self, incident: Incident) -> Iterator[dict[str, Any]]:
+        for entry in incident.entries:
+            message = entry.message
+            refs = [plain(ref) for ref in message.refs]
+            yield _step(entry, message.kind, message.summary, message.body | {"refs": refs})
+
+    def _other_steps(self, incident: Incident) -> Iterator[dict[str, Any]]:
+        for state in self.alerts_of(incident):
+            for alert in _turns(state):
+                yield _step(alert, f"alert_{alert.message.state}", alert.message.summary, plain(alert.message))
+        for command in self._commands.of_incident(incident.id):
+            yield _step(command, "command", command.message.reason, plain(command.message))
+            for result in self._commands.results(command.message.id):
+                yield _step(result, f"command_{result.message.state}", _told(result), plain(result.message))
+        for published in self._models.of_incident(incident.id):
+            yield _step(published, "model_published", _published(published), plain(published.message))
+
+    def _action(self, entry: Entry[Command]) -> dict[str, Any]:
+        results = self._commands.results(entry.message.id)
+        newest = results[-1].message if results else None
+        expects = entry.message.expects
+        return {
+            "command": entry.message.id,
+            "action": entry.message.action,
+            "arguments": entry.message.arguments,
+            "reason": entry.message.reason,
+            "issued_by": entry.message.issued_by,
+            "at": entry.message.at.isoformat(),
+            "expects": None if expects is None else plain(expects),
+            "state": "pending" if newest is None else newest.state,
+            "detail": "" if newest is None else newest.detail,
+            "model_version": None if newest is None else newest.model_version,
+        }
+
+
+def _is(state: str, wanted: str | None) -> bool:
+    return wanted in (None, state) or (wanted == "open" and state not in CLOSED)
+
+
+def _listed(value: object) -> Sequence[object]:
+    return value if isinstance(value, list | tuple) else ()
+
+
+def _turns(state: AlertState) -> Iterator[Entry[Alert]]:
+    """The records at which the alert began, grew more severe, or ended."""
+    before: tuple[str, str] | None = None
+    for entry in state.entries:
+        now = (entry.message.state, entry.message.severity)
+        if now != before:
+            yield entry
+        before = now
+
+
+def _alert(state: AlertState) -> dict[str, Any]:
+    alert = state.newest
+    return {
+        "id": alert.id,
+        "kind": alert.kind,
+        "severity": alert.severity,
+        "state": alert.state,
+        "since": alert.since.isoformat(),
+        "summary": alert.summary,
+        "evidence": plain(alert.evidence),
+    }
+
+
+def _cause(alerts: Sequence[AlertState], incident: Incident) -> dict[str, Any] | None:
+    """The triage's own verdict where the ledger has one, else the first alert's first suspect."""
+    triaged = incident.last("triaged")
+    verdict = None if triaged is None else triaged.body.get("cause")
+    if isinstance(verdict, dict):
+        return verdict
+    suspects = [cause for state in alerts for cause in state.newest.causes[:1]]
+    found = plain(suspects[0]) if suspects else None
+    return {"what": verdict, "kind": "", "detail": ""} if isinstance(verdict, str) and not found else found
+
+
+def _told(result: Entry[CommandResult]) -> str:
+    return result.message.detail or f"{result.message.service}: {result.message.state}"
+
+
+def _published(entry: Entry[ModelPublished]) -> str:
+    message = entry.message
+    return f"version {message.version} is {message.stage}" + (f": {message.reason}" if message.reason else "")
+
+
+def _step(entry: Entry[Any], kind: str, summary: str, body: dict[str, Any]) -> dict[str, Any]:
+    at = getattr(entry.message, "at", entry.at)
+    return {"at": at.isoformat(), "kind": kind, "summary": summary, **entry.place, "body": body}

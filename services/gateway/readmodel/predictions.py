@@ -1,0 +1,72 @@
+"""The newest predictions of each pipeline, and how many came per second."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Sequence
+from datetime import datetime
+
+from services.gateway.readmodel.entry import Entry
+from shared.messages import Prediction
+
+KEPT = 2000
+RATE_SECONDS = 60
+
+
+class _Ring:
+    def __init__(self, kept: int) -> None:
+        self.entries: deque[Entry[Prediction]] = deque()
+        self.by_id: dict[str, Entry[Prediction]] = {}
+        self.per_second: deque[tuple[int, int]] = deque(maxlen=RATE_SECONDS + 1)
+        self.kept = kept
+        self.total = 0
+
+    def add(self, entry: Entry[Prediction]) -> None:
+        self.entries.append(entry)
+        self.by_id[entry.message.id] = entry
+        self.total += 1
+        second = int(entry.at.timestamp())
+        if not self.per_second or self.per_second[-1][0] < second:
+            self.per_second.append((second, 0))
+        newest, count = self.per_second[-1]
+        self.per_second[-1] = (newest, count + 1)
+        if len(self.entries) > self.kept:
+            old = self.entries.popleft()
+            if self.by_id.get(old.message.id) is old:
+                del self.by_id[old.message.id]
+
+
+class PredictionBook:
+    """A ring of `kept` predictions per pipeline."""
+
+    def __init__(self, kept: int = KEPT) -> None:
+        self._kept = kept
+        self._rings: dict[str, _Ring] = {}
+
+    def on_predictions(self, entries: Sequence[Entry[Prediction]]) -> None:
+        for entry in entries:
+            self._rings.setdefault(entry.message.pipeline, _Ring(self._kept)).add(entry)
+
+    def get(self, pipeline: str, event: str) -> Prediction | None:
+        """The newest answer to this event, while it is remembered."""
+        ring = self._rings.get(pipeline)
+        entry = None if ring is None else ring.by_id.get(event)
+        return None if entry is None else entry.message
+
+    def newest(self, pipeline: str, limit: int) -> list[Prediction]:
+        """Newest first."""
+        ring = self._rings.get(pipeline)
+        return [] if ring is None else [entry.message for entry in list(ring.entries)[: -limit - 1 : -1]]
+
+    def per_second(self, pipeline: str, now: datetime) -> float:
+        """Predictions per second over the last ten whole seconds."""
+        ring = self._rings.get(pipeline)
+        this = int(now.timestamp())
+        return 0.0 if ring is None else sum(n for second, n in ring.per_second if this - 10 <= second < this) / 10
+
+    def history(self, pipeline: str, now: datetime) -> list[int]:
+        """Predictions in each of the last `RATE_SECONDS` whole seconds, oldest first."""
+        ring = self._rings.get(pipeline)
+        found = {} if ring is None else dict(ring.per_second)
+        this = int(now.timestamp())
+        return [found.get(second, 0) for second in range(this - RATE_SECONDS, this)]

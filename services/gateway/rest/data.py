@@ -1,0 +1,98 @@
+"""Events and labels in."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Query, Request
+from pydantic import BaseModel
+
+from services.gateway.intake import Intake, Rules, events_of, items_of, labels_of
+from services.gateway.parts import Needs, Parts
+from services.gateway.rest.lookup import pipeline_of
+from services.gateway.rest.problems import Problem
+from shared.errors import Poison
+from shared.topics import RAW_DATA
+
+router = APIRouter(tags=["data"])
+
+
+class Rejection(BaseModel):
+    """One row that was refused: `index` counts the body's rows from 0, `reason` is a kebab-case code."""
+
+    index: int
+    id: str | None = None
+    reason: str
+    field: str | None = None
+    detail: str
+
+
+class Accepted(BaseModel):
+    """`accepted` rows are durably on Kafka. Rows that break the schema are kept as dead letters."""
+
+    accepted: int
+    rejected: list[Rejection]
+
+
+Source = Annotated[
+    str, Query(max_length=200, description="What the rows are said to come from: the unit that is quarantined.")
+]
+
+_ROW = {"type": "object", "additionalProperties": True}
+EVENTS_BODY = {
+    "requestBody": {
+        "required": True,
+        "content": {
+            "application/json": {"schema": {"oneOf": [_ROW, {"type": "array", "items": _ROW}]}},
+            "application/x-ndjson": {"schema": {"type": "string", "description": "one JSON object a line"}},
+            "application/cloudevents+json": {"schema": _ROW},
+            "application/cloudevents-batch+json": {"schema": {"type": "array", "items": _ROW}},
+        },
+    }
+}
+
+
+@router.post("/v1/pipelines/{pipeline}/events", status_code=202, response_model=Accepted, openapi_extra=EVENTS_BODY)
+async def events(pipeline: str, request: Request, parts: Needs, source: Source = "default") -> dict[str, Any]:
+    """Takes raw events: an object, an array, NDJSON or CloudEvents. A repeated id is counted once."""
+    return await _take(pipeline, request, parts, source, events_of)
+
+
+@router.post("/v1/pipelines/{pipeline}/labels", status_code=202, response_model=Accepted, openapi_extra=EVENTS_BODY)
+async def labels(pipeline: str, request: Request, parts: Needs, source: Source = "default") -> dict[str, Any]:
+    """Takes labels, ``{"id", "label", "timestamp"?}``: one, many, NDJSON. The last one for an id counts."""
+    return await _take(pipeline, request, parts, source, labels_of)
+
+
+async def _take(
+    pipeline: str, request: Request, parts: Parts, source: str, sort: Callable[..., Intake]
+) -> dict[str, Any]:
+    intake = await sorted_body(pipeline, request, parts, source, sort)
+    await parts.write([RAW_DATA.of(record) for record in intake.records + intake.broken])
+    return {"accepted": len(intake.records), "rejected": intake.rejected}
+
+
+async def sorted_body(
+    pipeline: str, request: Request, parts: Parts, source: str, sort: Callable[..., Intake]
+) -> Intake:
+    """The body's rows, sorted into records and refusals; 400 or 415 where the body as a whole is no good."""
+    found = pipeline_of(parts, pipeline)
+    encoding = request.headers.get("content-encoding", "identity")
+    if encoding != "identity":
+        raise Problem(415, "encoding", f"Content-Encoding {encoding!r} is not taken: send the body as it is")
+    body = await request.body()
+    if not body.strip():
+        raise Problem(400, "empty", "the body is empty: send a JSON object, an array of them, or NDJSON")
+    content_type, now = request.headers.get("content-type", ""), parts.now()
+    lenient = parts.models.commands.quarantined(pipeline)
+    rules = Rules(found.specification, found.contract, parts.settings.event_bytes, lenient)
+
+    def work() -> Intake:
+        return sort(items_of(body, content_type, request.headers), rules, source=source, now=now)
+
+    try:
+        return await asyncio.to_thread(work)
+    except Poison as error:
+        raise Problem(400, error.reason, error.detail) from error

@@ -1,0 +1,54 @@
+"""The Open Inference Protocol, handed on to the predictor as it is."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import httpx
+from fastapi import APIRouter, Request
+from fastapi import Path as PathParameter
+from fastapi.responses import Response
+
+from services.gateway.parts import Needs
+from services.gateway.rest.problems import Problem
+
+router = APIRouter(tags=["inference"])
+
+HANDED_ON = ("content-type", "accept", "inference-header-content-length", "traceparent", "x-request-id")
+HANDED_BACK = ("content-type", "inference-header-content-length", "x-request-id", "retry-after")
+
+
+Path = Annotated[str, PathParameter(alias="path", description="models/{pipeline}/infer, health/ready, …")]
+
+
+@router.get("/v2", operation_id="oip_server")
+async def server(request: Request, parts: Needs) -> Response:
+    """What the predictor says of itself."""
+    return await _hand_on(request, parts)
+
+
+@router.get("/v2/{path:path}", operation_id="oip_get")
+async def get(request: Request, parts: Needs, _: Path) -> Response:
+    """Server and model metadata, health: what the predictor answers."""
+    return await _hand_on(request, parts)
+
+
+@router.post("/v2/{path:path}", operation_id="oip_post")
+async def post(request: Request, parts: Needs, _: Path) -> Response:
+    """Inference, JSON or the binary extension: what the predictor answers."""
+    return await _hand_on(request, parts)
+
+
+async def _hand_on(request: Request, parts: Needs) -> Response:
+    headers = {name: request.headers[name] for name in HANDED_ON if name in request.headers}
+    target = request.url.path + (f"?{request.url.query}" if request.url.query else "")
+    try:
+        answer = await parts.predictor.request(request.method, target, content=await request.body(), headers=headers)
+    except httpx.TimeoutException as error:
+        raise Problem(504, "predictor-slow", f"the predictor took too long: {type(error).__name__}") from error
+    except httpx.HTTPError as error:
+        where = parts.settings.predictor_url
+        detail = f"the predictor does not answer at {where}: {error}"
+        raise Problem(503, "unavailable", detail, headers={"Retry-After": "2"}, part="predictor") from error
+    back = {name: answer.headers[name] for name in HANDED_BACK if name in answer.headers}
+    return Response(answer.content, answer.status_code, back)

@@ -1,0 +1,34 @@
+"""What a path names, or 404 that says so."""
+
+from __future__ import annotations
+
+from services.gateway.parts import Parts
+from services.gateway.readmodel.incidents import Incident
+from services.gateway.readmodel.models import Version
+from services.gateway.readmodel.pipelines import Pipeline
+from services.gateway.rest.problems import Problem, not_found
+
+
+def pipeline_of(parts: Parts, name: str) -> Pipeline:
+    found = parts.models.pipelines.get(name)
+    if found is None and not parts.follower.ready.is_set():
+        waiting = parts.follower.problem or "the log is still being read"
+        raise Problem(503, "unavailable", f"pipelines are not known yet: {waiting}", headers={"Retry-After": "1"})
+    if found is None:
+        raise not_found("pipeline", name, "/v1/pipelines")
+    return found
+
+
+def version_of(parts: Parts, pipeline: str, version: str) -> Version:
+    pipeline_of(parts, pipeline)
+    found = parts.models.models.version(pipeline, version)
+    if found is None:
+        raise not_found(f"version of {pipeline}", version, f"/v1/pipelines/{pipeline}/models")
+    return found
+
+
+def incident_of(parts: Parts, incident: str) -> Incident:
+    found = parts.models.incidents.get(incident)
+    if found is None:
+        raise not_found("incident", incident, "/v1/incidents")
+    return found

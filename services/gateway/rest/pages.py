@@ -1,0 +1,55 @@
+"""The dashboard's page and its assets, from this package alone."""
+
+from __future__ import annotations
+
+from importlib.resources import files
+
+from fastapi import APIRouter
+from fastapi.responses import Response
+
+from services.gateway.rest.problems import Problem
+
+router = APIRouter(include_in_schema=False)
+
+FOLDER = files("services.gateway") / "dashboard"
+ASSETS = {
+    "style.css": "text/css",
+    "app.js": "text/javascript",
+    "chart.js": "text/javascript",
+    "render.js": "text/javascript",
+    "docs.js": "text/javascript",
+    "icon.svg": "image/svg+xml",
+}
+SECURITY = {
+    "Content-Security-Policy": (
+        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; "
+        "base-uri 'none'; form-action 'none'; frame-ancestors 'none'; require-trusted-types-for 'script'"
+    ),
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "no-referrer",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cache-Control": "no-cache",
+}
+
+
+@router.get("/")
+async def dashboard() -> Response:
+    """The page's shell: it holds no data, and asks for a key where there is no session."""
+    return _file("index.html", "text/html")
+
+
+@router.get("/docs")
+async def docs() -> Response:
+    """The interface, readable: made in the browser from /openapi.json."""
+    return _file("docs.html", "text/html")
+
+
+@router.get("/assets/{name}")
+async def asset(name: str) -> Response:
+    if name not in ASSETS:
+        raise Problem(404, "not-found", f"there is no asset {name!r}")
+    return _file(name, ASSETS[name])
+
+
+def _file(name: str, media_type: str) -> Response:
+    return Response((FOLDER / name).read_bytes(), media_type=f"{media_type}; charset=utf-8", headers=SECURITY)

@@ -1,0 +1,53 @@
+"""The read models together: one handler per topic the gateway reads, as every service has."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from services.gateway.readmodel.alerts import AlertBook
+from services.gateway.readmodel.dead_letters import DeadLetterBook
+from services.gateway.readmodel.entry import Entry
+from services.gateway.readmodel.health import HealthBook
+from services.gateway.readmodel.incidents import IncidentBook
+from services.gateway.readmodel.ledger import LedgerBook
+from services.gateway.readmodel.metrics import MetricBook
+from services.gateway.readmodel.models import ModelBook
+from services.gateway.readmodel.orders import CommandBook
+from services.gateway.readmodel.pipelines import PipelineBook
+from services.gateway.readmodel.predictions import PredictionBook
+from shared.messages import AuditEntry
+from shared.topics import BY_NAME
+
+
+class ReadModels:
+    """Everything that GET answers from. It can be rebuilt from the log at any time, and is, at each start."""
+
+    def __init__(self) -> None:
+        self.pipelines = PipelineBook()
+        self.models = ModelBook()
+        self.metrics = MetricBook()
+        self.alerts = AlertBook()
+        self.commands = CommandBook()
+        self.incidents = IncidentBook(self.alerts, self.commands, self.models)
+        self.ledger = LedgerBook()
+        self.dead_letters = DeadLetterBook()
+        self.predictions = PredictionBook()
+        self.health = HealthBook()
+        self.on_pipelines = self.pipelines.on_pipelines
+        self.on_model_published = self.models.on_model_published
+        self.on_metrics = self.metrics.on_metrics
+        self.on_alerts = self.alerts.on_alerts
+        self.on_commands = self.commands.on_commands
+        self.on_command_results = self.commands.on_command_results
+        self.on_dead_letters = self.dead_letters.on_dead_letters
+        self.on_predictions = self.predictions.on_predictions
+        self.on_telemetry = self.health.on_telemetry
+
+    def on_audit(self, entries: Sequence[Entry[AuditEntry]]) -> None:
+        self.ledger.on_audit(entries)
+        self.incidents.on_audit(entries)
+
+    def fold(self, topic: str, entries: Sequence[Entry[Any]]) -> None:
+        """Hands entries of one topic, in log order, to its handler."""
+        getattr(self, BY_NAME[topic].handler)(entries)

@@ -1,0 +1,153 @@
+"""Events and labels over REST."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from shared.messages import RawRecord
+from shared.topics import COMMANDS, RAW_DATA
+from tests.services.gateway.messages import command
+from tests.services.gateway.running import Running
+
+EVENTS = "/v1/pipelines/elec2/events"
+LABELS = "/v1/pipelines/elec2/labels"
+GOOD = {"nswprice": 0.5, "vicprice": 1.5}
+
+
+def raw(gateway: Running) -> list[RawRecord]:
+    return gateway.written(RAW_DATA)
+
+
+def test_an_object_an_array_and_ndjson_are_all_accepted_and_on_the_log(gateway: Running) -> None:
+    lines = "\n".join(json.dumps(GOOD | {"id": f"line-{n}"}) for n in range(3))
+
+    one = gateway.http.post(EVENTS, json=GOOD | {"id": "one"})
+    many = gateway.http.post(EVENTS, json=[GOOD | {"id": "a"}, GOOD | {"id": 7}])
+    ndjson = gateway.http.post(EVENTS, content=lines, headers={"Content-Type": "application/x-ndjson"})
+
+    assert [answer.status_code for answer in (one, many, ndjson)] == [202, 202, 202]
+    assert [answer.json()["accepted"] for answer in (one, many, ndjson)] == [1, 2, 3]
+    assert sorted(record.id for record in raw(gateway)) == ["7", "a", "line-0", "line-1", "line-2", "one"]
+    assert all(record.values == GOOD for record in raw(gateway))
+
+
+def test_ndjson_is_recognised_without_its_content_type(gateway: Running) -> None:
+    answer = gateway.http.post(EVENTS, content=b'{"nswprice": 1, "vicprice": 2}\n{"nswprice": 2, "vicprice": 3}\n')
+
+    assert answer.json() == {"accepted": 2, "rejected": []}
+
+
+def test_a_row_that_breaks_the_schema_is_named_and_the_others_are_not_harmed(gateway: Running) -> None:
+    rows = [GOOD | {"id": "good"}, {"id": "bad", "nswprice": "cheap", "vicprice": 1}, {"id": "far", "nswprice": 99}]
+
+    body = gateway.http.post(EVENTS, json=rows).json()
+
+    assert body["accepted"] == 1
+    assert [(r["index"], r["id"], r["reason"], r["field"]) for r in body["rejected"]] == [
+        (1, "bad", "type", "nswprice"),
+        (2, "far", "range", "nswprice"),
+    ]
+
+
+def test_a_row_that_breaks_the_schema_goes_on_so_that_ingest_keeps_it_as_a_dead_letter(gateway: Running) -> None:
+    gateway.http.post(EVENTS, json={"id": "bad", "nswprice": "cheap", "vicprice": 1})
+
+    assert [record.id for record in raw(gateway)] == ["bad"]
+
+
+def test_a_field_under_quarantine_does_not_get_a_row_refused(gateway: Running) -> None:
+    order = command(action="quarantine_source", arguments={"source": "meter", "fields": ["nswprice"]})
+    gateway.put(COMMANDS, order)
+
+    quarantined = gateway.http.post(EVENTS, json={"nswprice": 5000, "vicprice": 1}, params={"source": "meter"}).json()
+    other = gateway.http.post(EVENTS, json={"nswprice": 5000, "vicprice": 1}, params={"source": "other"}).json()
+
+    assert (quarantined["accepted"], other["accepted"]) == (1, 0)
+
+
+def test_an_event_that_is_too_large_is_named_and_the_others_are_taken(gateway: Running) -> None:
+    rows = [GOOD | {"id": "small"}, GOOD | {"id": "large", "note": "x" * 10_000_000}]
+
+    answer = gateway.http.post(EVENTS, json=rows)
+
+    assert answer.status_code == 202
+    assert answer.json()["accepted"] == 1
+    (refused,) = answer.json()["rejected"]
+    assert (refused["index"], refused["id"], refused["reason"]) == (1, "large", "too-large")
+    assert [record.id for record in raw(gateway)] == ["small"]
+
+
+def test_a_cloud_event_gives_id_source_and_time(gateway: Running) -> None:
+    event = {
+        "specversion": "1.0",
+        "type": "meter.read",
+        "id": "ce-1",
+        "source": "/meters/7",
+        "time": "2026-03-01T12:00:00Z",
+        "data": GOOD,
+    }
+
+    structured = gateway.http.post(EVENTS, json=event, headers={"Content-Type": "application/cloudevents+json"})
+    binary = gateway.http.post(
+        EVENTS, json=GOOD, headers={"ce-specversion": "1.0", "ce-id": "ce-2", "ce-source": "/meters/8", "ce-type": "t"}
+    )
+
+    assert (structured.json()["accepted"], binary.json()["accepted"]) == (1, 1)
+    by_id = {record.id: record for record in raw(gateway)}
+    assert (by_id["ce-1"].source, by_id["ce-2"].source) == ("/meters/7", "/meters/8")
+    assert by_id["ce-1"].at is not None
+    assert by_id["ce-1"].at.isoformat() == "2026-03-01T12:00:00+00:00"
+
+
+def test_an_event_without_an_id_is_known_by_its_content(gateway: Running) -> None:
+    gateway.http.post(EVENTS, json=GOOD)
+    gateway.http.post(EVENTS, json=dict(reversed(GOOD.items())))
+    gateway.http.post(EVENTS, json=GOOD | {"vicprice": 2.5})
+
+    first, again, other = (record.id for record in raw(gateway))
+    assert first == again != other
+
+
+def test_labels_are_accepted_and_what_is_wrong_with_one_is_said(gateway: Running) -> None:
+    labels = [
+        {"id": "1", "label": True, "timestamp": "2026-03-01T12:00:00Z"},
+        {"label": True},
+        {"id": "2"},
+        {"id": "3", "label": "maybe"},
+        {"id": "4", "label": True, "colour": "red"},
+    ]
+
+    body = gateway.http.post(LABELS, json=labels).json()
+
+    assert body["accepted"] == 1
+    assert [(r["index"], r["reason"], r["field"]) for r in body["rejected"]] == [
+        (1, "missing-id", "id"),
+        (2, "missing-label", "label"),
+        (3, "type", "up"),
+        (4, "unknown-field", "colour"),
+    ]
+    label = raw(gateway)[0]
+    assert (label.kind, label.id, label.label) == ("label", "1", True)
+
+
+@pytest.mark.parametrize(
+    ("body", "status", "code"),
+    [(b"", 400, "empty"), (b"{not json", 400, "not-json"), (b"\xff\xfe", 400, "not-json")],
+)
+def test_a_body_that_is_nothing_is_refused_as_a_whole(gateway: Running, body: bytes, status: int, code: str) -> None:
+    answer = gateway.http.post(EVENTS, content=body, headers={"Content-Type": "application/json"})
+
+    assert answer.status_code == status
+    assert answer.headers["content-type"] == "application/problem+json"
+    assert answer.json()["type"].endswith(code)
+    assert raw(gateway) == []
+
+
+def test_rows_that_are_no_objects_are_refused_one_by_one(gateway: Running) -> None:
+    body = gateway.http.post(EVENTS, json=[1, "text", GOOD, None]).json()
+
+    assert body["accepted"] == 1
+    assert [r["index"] for r in body["rejected"]] == [0, 1, 3]
+    assert {r["reason"] for r in body["rejected"]} == {"not-an-object"}
