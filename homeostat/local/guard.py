@@ -18,7 +18,7 @@ while read -r sign group; do
   groups=$kept
   [ "$sign" = + ] && groups="$groups $group"
 done
-for each in $groups; do kill -KILL -- "-$each" 2>/dev/null; done
+for each in $groups; do kill -s KILL -- "-$each" 2>/dev/null; done
 """
 
 
@@ -28,7 +28,12 @@ class Guard:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._shell = subprocess.Popen(
-            ["/bin/sh", "-c", _SHELL], stdin=subprocess.PIPE, text=True, start_new_session=True
+            ["/bin/sh", "-c", _SHELL],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            text=True,
+            start_new_session=True,
         )
 
     def enter(self, group: int) -> None:

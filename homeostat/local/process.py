@@ -61,6 +61,10 @@ class Child:
         if self._process and self.running:
             self._signal(signal.SIGTERM, whole_group=False)
 
+    def strike(self) -> None:
+        """SIGKILL to the whole group, without waiting."""
+        self._signal(signal.SIGKILL, whole_group=True)
+
     def stop(self, grace: float = 10.0) -> None:
         """SIGTERM, then after `grace` seconds SIGKILL to the whole group. Afterwards nothing of it runs."""
         if self._process is None:
@@ -74,7 +78,7 @@ class Child:
         """SIGKILL to the whole group, at once."""
         if self._process is None:
             return
-        self._signal(signal.SIGKILL, whole_group=True)
+        self.strike()
         self._process.wait()
         self._guard.leave(self._process.pid)
         self._process = None

@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import socket
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,13 +10,6 @@ from confluent_kafka.admin import AdminClient, NewTopic
 from homeostat.local.errors import NoSpace, PartFailed, PortInUse
 from homeostat.local.guard import Guard
 from homeostat.local.kafka import EmbeddedKafka, KafkaSettings, kafka_answers
-
-
-@pytest.fixture
-def guard() -> Iterator[Guard]:
-    guard = Guard()
-    yield guard
-    guard.close()
 
 
 @pytest.fixture

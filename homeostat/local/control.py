@@ -1,0 +1,188 @@
+"""The stack's end of the loop: it obeys commands about services, and beats for the servers it runs."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import datetime
+
+import psutil
+import structlog
+
+from homeostat.local.orders import Plan, plan_of
+from homeostat.local.parts import Part
+from homeostat.local.supervisor import Supervisor
+from shared import codec
+from shared.bus.base import Bus, NewRecord
+from shared.clock import monotonic, utc_now
+from shared.errors import HomeostatError, Poison
+from shared.messages import Command, CommandResult, CommandState, Heartbeat
+from shared.runtime.installation import topic_specs
+from shared.settings import CommonSettings
+from shared.topics import COMMAND_RESULTS, COMMANDS, SERVICES, TELEMETRY, Out
+
+BEAT_SECONDS = 5.0
+SERVERS = ("kafka", "redis", "mlflow")
+
+_log = structlog.get_logger()
+
+
+@dataclass(slots=True)
+class _Pending:
+    """A command under way: `starts` is how often each part had been started when it came."""
+
+    command: Command
+    starts: dict[str, int]
+    leaving: tuple[str, ...]
+
+
+class Control:
+    """Follows `commands` from when it starts, in a thread of its own, until it is closed.
+
+    A command that came while no stack ran finds no result and expires where it was issued.
+    """
+
+    def __init__(
+        self, bus: Bus, settings: CommonSettings, supervisor: Supervisor, make: Callable[[str, int], Part]
+    ) -> None:
+        self._bus = bus
+        self._settings = settings
+        self._supervisor = supervisor
+        self._make = make
+        self._started = utc_now()
+        self._seen: set[str] = set()
+        self._pending: list[_Pending] = []
+        self._ended = threading.Event()
+        self._following = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="control", daemon=True)
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def wait_until_following(self, seconds: float) -> bool:
+        """Whether commands written from now on will be seen."""
+        return self._following.wait(seconds)
+
+    def close(self) -> None:
+        self._ended.set()
+        if self._thread.is_alive():
+            self._thread.join(timeout=5)
+
+    def _run(self) -> None:
+        while not self._ended.is_set():
+            try:
+                self._follow()
+            except HomeostatError as error:
+                _log.warning("control.interrupted", error=str(error))
+                self._ended.wait(1.0)
+
+    def _follow(self) -> None:
+        self._bus.ensure_topics(topic_specs(self._settings), timeout=30)
+        name = self._settings.full_name(COMMANDS.name)
+        reader = self._bus.reader("supervisor")
+        producer = self._bus.producer("supervisor")
+        try:
+            if not self._following.is_set():
+                self._ends = reader.end_offsets(name)
+            reader.follow({(name, partition): offset for partition, offset in self._ends.items()})
+            self._following.set()
+            beat_at = monotonic()
+            while not self._ended.is_set():
+                out = []
+                for record in reader.poll(100, 0.5):
+                    self._ends[record.partition] = record.offset + 1
+                    with suppress(Poison):
+                        out += self._obey(codec.decode(COMMANDS, record.value), utc_now())
+                out += self._finished(utc_now())
+                if monotonic() >= beat_at:
+                    beat_at = monotonic() + BEAT_SECONDS
+                    out += self._pulse(utc_now())
+                if out:
+                    producer.send([self._record(each) for each in out], timeout=30)
+        finally:
+            reader.close()
+            producer.close()
+
+    def _record(self, out: Out) -> NewRecord:
+        name = self._settings.full_name(out.topic.name)
+        return NewRecord(name, out.topic.key(out.message).encode(), codec.encode(out.message))
+
+    def _obey(self, command: Command, now: datetime) -> list[Out]:
+        if command.id in self._seen:
+            return []
+        services = {*SERVICES, *SERVERS}
+        running = {s: [(p.name, int(p.instance)) for p in self._supervisor.instances(s)] for s in services}
+        running = {service: parts for service, parts in running.items() if parts}
+        plan = plan_of(command, running, self._settings.data_partitions)
+        if plan is None:
+            return []
+        self._seen.add(command.id)
+        if plan.refusal:
+            return [_result(command, "refused", plan.refusal, now)]
+        if command.deadline <= now:
+            return [_result(command, "expired", "its deadline had passed when it came", now)]
+        self._carry_out(command, plan)
+        return [_result(command, "accepted", "", now)]
+
+    def _carry_out(self, command: Command, plan: Plan) -> None:
+        service = str(command.arguments["service"])
+        added = [self._make(service, instance) for instance in plan.add]
+        status = self._supervisor.status()
+        starts = {name: status[name].starts for name in plan.restart} | {part.name: 0 for part in added}
+        for name in plan.restart:
+            self._supervisor.restart(name)
+        for part in added:
+            self._supervisor.add(part)
+        for name in plan.remove:
+            self._supervisor.remove(name)
+        self._pending.append(_Pending(command, starts, plan.remove))
+
+    def _finished(self, now: datetime) -> list[Out]:
+        status = self._supervisor.status()
+        out, pending = [], []
+        for each in self._pending:
+            started = all(
+                name in status and status[name].starts > before and status[name].phase == "ready"
+                for name, before in each.starts.items()
+            )
+            if started and not any(name in status for name in each.leaving):
+                out.append(_result(each.command, "succeeded", "", now))
+            elif now > each.command.deadline:
+                out.append(_result(each.command, "failed", "not ready by the deadline", now))
+            else:
+                pending.append(each)
+        self._pending = pending
+        return out
+
+    def _pulse(self, now: datetime) -> list[Out]:
+        return [
+            TELEMETRY.of(
+                Heartbeat(
+                    service=part.service,
+                    instance=part.instance,
+                    at=now,
+                    started=self._started,
+                    rss_bytes=_resident(part.child.pid),
+                    state="running" if self._supervisor.is_ready(part.name) else "down",
+                )
+            )
+            for service in SERVERS
+            for part in self._supervisor.instances(service)
+        ]
+
+
+def _result(command: Command, state: CommandState, detail: str, now: datetime) -> Out:
+    return COMMAND_RESULTS.of(
+        CommandResult(
+            command=command.id, pipeline=command.pipeline, state=state, at=now, service="supervisor", detail=detail
+        )
+    )
+
+
+def _resident(pid: int | None) -> int:
+    try:
+        return int(psutil.Process(pid).memory_info().rss) if pid else 0
+    except psutil.Error:
+        return 0

@@ -1,0 +1,74 @@
+"""One stack per data folder, and how others find the one that runs."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, TextIO
+
+from homeostat.local.errors import StackInUse
+
+STATE = "stack.json"
+LOCK = "lock"
+
+
+class Claim:
+    """The right to run a stack on a data folder. It ends with this process, in whatever way that ends."""
+
+    def __init__(self, data: Path) -> None:
+        data.mkdir(parents=True, exist_ok=True)
+        self._data = data
+        self._lock: TextIO = (data / LOCK).open("a")
+        try:
+            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            self._lock.close()
+            pid = _state(data).get("pid", "unknown")
+            raise StackInUse(
+                f"a stack already runs on {data} (process {pid}): stop that one, or choose another folder with --data"
+            ) from error
+        (data / STATE).unlink(missing_ok=True)  # left by one that was killed
+
+    def announce(self, urls: Mapping[str, str], environment: Mapping[str, str]) -> None:
+        """Says where the stack is to be found. No secrets."""
+        state = {"pid": os.getpid(), "urls": dict(urls), "environment": dict(environment)}
+        part = self._data / f"{STATE}.part"
+        part.write_text(json.dumps(state, indent=2) + "\n")
+        part.replace(self._data / STATE)
+
+    def release(self) -> None:
+        (self._data / STATE).unlink(missing_ok=True)
+        self._lock.close()
+
+
+def environment_of(data: Path) -> dict[str, str]:
+    """The variables by which anything else reaches the stack that runs on `data`; empty where none does."""
+    return dict(_state(data).get("environment", {})) if is_running(data) else {}
+
+
+def urls_of(data: Path) -> dict[str, str]:
+    """The addresses of the stack that runs on `data`; empty where none does."""
+    return dict(_state(data).get("urls", {})) if is_running(data) else {}
+
+
+def is_running(data: Path) -> bool:
+    """Whether a stack runs on `data`."""
+    if not (data / LOCK).exists():
+        return False
+    with (data / LOCK).open("a") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except OSError:
+            return True
+    return False
+
+
+def _state(data: Path) -> dict[str, Any]:
+    try:
+        state = json.loads((data / STATE).read_text())
+    except (OSError, ValueError):
+        return {}
+    return state if isinstance(state, dict) else {}

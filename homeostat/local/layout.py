@@ -1,0 +1,128 @@
+"""Which parts a stack has, on which ports, with which environment."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from homeostat.local.errors import PortInUse
+from homeostat.local.guard import Guard
+from homeostat.local.kafka import EmbeddedKafka, KafkaSettings
+from homeostat.local.keys import SIGNING_KEY, hash_of, kept_secret
+from homeostat.local.mlflow import mlflow_part
+from homeostat.local.parts import Part
+from homeostat.local.process import claim_port
+from homeostat.local.redis import redis_part
+from homeostat.local.service import service_part
+from homeostat.local.settings import KAFKA_PORT, StackSettings
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """`environ` is what services are given, `public_environ` its part without secrets.
+
+    `service` makes one more instance of a service. `notes` say what is not started and why.
+    """
+
+    parts: tuple[Part, ...]
+    urls: dict[str, str]
+    environ: dict[str, str]
+    public_environ: dict[str, str]
+    service: Callable[[str, int], Part]
+    notes: tuple[str, ...]
+
+
+def settle(settings: StackSettings, api_key: str, guard: Guard) -> Layout:
+    """Settles every port, so that all can start at once. `PortInUse` names the setting of one that is taken."""
+    kafka, redis, mlflow = (make(settings, guard) for make in (_kafka, _redis, _mlflow))
+    gateway = claim_port("gateway", settings.port, "--port or HOMEOSTAT_PORT")
+    predictor = claim_port("predictor", settings.predictor_port, "HOMEOSTAT_PREDICTOR_PORT")
+    public = {
+        "KAFKA_BOOTSTRAP_SERVERS": kafka.address,
+        "REDIS_URL": redis.address,
+        "MLFLOW_TRACKING_URI": mlflow.address,
+        "HOMEOSTAT_DATA": str(settings.data_dir),
+        "HOMEOSTAT_TOPIC_PREFIX": settings.environ.get("HOMEOSTAT_TOPIC_PREFIX", ""),
+        "HOMEOSTAT_PORT": str(gateway),
+        "HOMEOSTAT_PREDICTOR_PORT": str(predictor),
+        "HOMEOSTAT_PREDICTOR_URL": f"http://127.0.0.1:{predictor}",
+    }
+    environ = {**settings.environ, **_secrets(settings, api_key), **public}
+
+    def service(name: str, instance: int) -> Part:
+        needs = ("kafka",) if kafka.part else ()
+        return service_part(name, instance, environ, settings.data_dir / "logs", guard, needs)
+
+    services = [service(name, 0) for name in settings.services]
+    parts = [server.part for server in (redis, kafka) if server.part] + services
+    servers = {"kafka": kafka, "redis": redis, "mlflow": mlflow}
+    return Layout(
+        parts=(*parts, mlflow.part) if mlflow.part else tuple(parts),
+        urls={"gateway": f"http://127.0.0.1:{gateway}", "predictor": f"http://127.0.0.1:{predictor}"}
+        | {name: server.address for name, server in servers.items()},
+        environ=environ,
+        public_environ=public,
+        service=service,
+        notes=tuple(
+            f"{name}: {server.address} is used as it is" for name, server in servers.items() if not server.part
+        ),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Server:
+    """A server's address, and its part where the stack runs it."""
+
+    address: str
+    part: Part | None = None
+
+
+def _redis(settings: StackSettings, guard: Guard) -> _Server:
+    if settings.redis_url:
+        return _Server(settings.redis_url)
+    port = claim_port("redis", settings.redis_port, "REDIS_PORT")
+    log = settings.data_dir / "logs" / "redis.log"
+    return _Server(f"redis://127.0.0.1:{port}/0", redis_part(settings.data_dir / "redis", log, port, guard))
+
+
+def _mlflow(settings: StackSettings, guard: Guard) -> _Server:
+    if settings.mlflow_tracking_uri:
+        return _Server(settings.mlflow_tracking_uri)
+    port = claim_port("mlflow", settings.mlflow_port, "MLFLOW_PORT")
+    log = settings.data_dir / "logs" / "mlflow.log"
+    return _Server(f"http://127.0.0.1:{port}", mlflow_part(settings.data_dir / "mlflow", log, port, guard))
+
+
+def _secrets(settings: StackSettings, api_key: str) -> dict[str, str]:
+    given = settings.environ.get("HOMEOSTAT_API_KEY_HASHES", "")
+    hashes = ",".join(filter(None, (f"local:{hash_of(api_key)}", given)))
+    signing = settings.environ.get("HOMEOSTAT_SIGNING_KEY") or kept_secret(settings.data_dir / SIGNING_KEY)[0]
+    return {"HOMEOSTAT_API_KEY_HASHES": hashes, "HOMEOSTAT_SIGNING_KEY": signing}
+
+
+def _kafka(settings: StackSettings, guard: Guard) -> _Server:
+    if settings.bootstrap_servers:
+        return _Server(settings.bootstrap_servers)
+    own = KafkaSettings(
+        data_dir=settings.data_dir / "kafka",
+        log=settings.data_dir / "logs" / "kafka.log",
+        port=_kafka_port(settings),
+        controller_port=settings.kafka_controller_port,
+        heap=settings.kafka_heap,
+        jvm_options=settings.kafka_jvm_options,
+        cache=settings.cache,
+        maven=settings.maven,
+    )
+    broker = EmbeddedKafka(own, guard)
+    broker.claim_ports()
+    part = Part("kafka", broker.child, broker.start, broker.ready, broker.ready, service="kafka", stop_seconds=20)
+    return _Server(broker.bootstrap_servers, part)
+
+
+def _kafka_port(settings: StackSettings) -> int:
+    if settings.kafka_port is not None:
+        return settings.kafka_port
+    try:
+        return claim_port("kafka", KAFKA_PORT, "KAFKA_PORT")
+    except PortInUse:
+        return 0

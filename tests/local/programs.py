@@ -1,0 +1,43 @@
+"""Small programs that behave like parts of a stack: well, badly, or not at all."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from homeostat.local.guard import Guard
+from homeostat.local.parts import Part
+from homeostat.local.process import Child
+
+SLEEPS = "exec sleep 600"
+"""Works until it is ended."""
+
+
+def part(
+    name: str,
+    folder: Path,
+    guard: Guard,
+    script: str = SLEEPS,
+    *,
+    needs: tuple[str, ...] = (),
+    awaited: bool = True,
+    service: str = "",
+) -> Part:
+    """A shell script as a part, ready as soon as it has written its `name`.ready file."""
+    child, ready = Child(name, folder / f"{name}.log", guard), folder / f"{name}.ready"
+
+    def launch() -> None:
+        ready.unlink(missing_ok=True)
+        child.start(["/bin/sh", "-c", f"echo started; touch {ready}; {script}"], os.environ)
+
+    return Part(
+        name,
+        child,
+        launch,
+        ready=ready.exists,
+        alive=lambda: child.running,
+        service=service or name,
+        needs=needs,
+        awaited=awaited,
+        stop_seconds=2,
+    )

@@ -1,0 +1,144 @@
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from homeostat.local.errors import NoSpace, PartFailed
+from homeostat.local.guard import Guard
+from homeostat.local.parts import Part
+from homeostat.local.supervisor import Event, Supervisor
+from homeostat.local.waiting import wait_for
+from shared.errors import Misconfigured
+from tests.local.programs import part
+
+
+@contextmanager
+def _supervised(*parts: Part, on_event: Callable[[Event], None] = lambda _: None) -> Iterator[Supervisor]:
+    supervisor = Supervisor(parts, on_event)
+    supervisor.start()
+    try:
+        yield supervisor
+    finally:
+        supervisor.stop()
+
+
+def _runs(pid: int | None) -> bool:
+    try:
+        os.kill(pid or -1, 0)
+    except OSError:
+        return False
+    return pid is not None
+
+
+def test_parts_start_when_what_they_need_is_ready(tmp_path: Path, guard: Guard) -> None:
+    events: list[Event] = []
+    first, second = part("first", tmp_path, guard), part("second", tmp_path, guard, needs=("first",))
+
+    with _supervised(second, first, on_event=events.append) as supervisor:
+        supervisor.wait_until_ready(10)
+
+    told = [(event.part, event.phase) for event in events]
+    assert told.index(("first", "ready")) < told.index(("second", "starting"))
+
+
+def test_a_killed_part_runs_again_and_its_restart_is_told(tmp_path: Path, guard: Guard) -> None:
+    events: list[Event] = []
+    with _supervised(part("only", tmp_path, guard), on_event=events.append) as supervisor:
+        supervisor.wait_until_ready(10)
+        before = supervisor.pid("only")
+
+        supervisor.kill("only")
+        wait_for(lambda: supervisor.pid("only") not in (None, before) and supervisor.is_ready("only"), 10)
+
+        assert supervisor.is_ready("only")
+        assert supervisor.pid("only") != before
+    assert any("ended by itself (crash 1)" in event.what for event in events)
+
+
+def test_a_restart_on_request_is_not_a_crash(tmp_path: Path, guard: Guard) -> None:
+    with _supervised(part("only", tmp_path, guard)) as supervisor:
+        supervisor.wait_until_ready(10)
+
+        supervisor.restart("only")
+        wait_for(lambda: supervisor.status()["only"].starts == 2 and supervisor.is_ready("only"), 10)
+
+        assert supervisor.status()["only"].restarts == 0
+        assert supervisor.status()["only"].starts == 2
+
+
+def test_a_part_can_be_added_and_taken_away(tmp_path: Path, guard: Guard) -> None:
+    with _supervised(part("only", tmp_path, guard)) as supervisor:
+        supervisor.add(part("more", tmp_path, guard))
+        assert wait_for(lambda: supervisor.is_ready("more"), 10)
+        pid = supervisor.pid("more")
+
+        supervisor.remove("more")
+
+        assert wait_for(lambda: "more" not in supervisor.status(), 10)
+        assert not _runs(pid)
+
+
+def test_a_part_that_keeps_ending_at_the_start_is_an_error_with_its_last_words(tmp_path: Path, guard: Guard) -> None:
+    broken = part("broken", tmp_path, guard, "echo the disk is upside down; rm -f broken.ready; exit 3")
+    broken.ready = lambda: False
+
+    with (
+        _supervised(broken) as supervisor,
+        pytest.raises(PartFailed, match=r"(?s)broken ended by itself 3 times.*broken\.log.*upside down"),
+    ):
+        supervisor.wait_until_ready(20)
+
+
+def test_what_a_launch_raises_reaches_whoever_waits(tmp_path: Path, guard: Guard) -> None:
+    full = part("full", tmp_path, guard)
+
+    def launch() -> None:
+        raise NoSpace("the disk is full")
+
+    full.launch = launch
+    with _supervised(full) as supervisor, pytest.raises(NoSpace, match="the disk is full"):
+        supervisor.wait_until_ready(10)
+
+
+def test_nobody_waits_for_a_part_that_is_not_awaited(tmp_path: Path, guard: Guard) -> None:
+    late = part("late", tmp_path, guard, awaited=False)
+    late.ready = lambda: False
+
+    with _supervised(part("only", tmp_path, guard), late) as supervisor:
+        supervisor.wait_until_ready(10)
+
+        assert not supervisor.is_ready("late")
+
+
+def test_a_stop_ends_even_what_does_not_listen_and_its_children(tmp_path: Path, guard: Guard) -> None:
+    deaf = part("deaf", tmp_path, guard, f"trap '' TERM; sleep 600 & echo $! > {tmp_path}/grandchild; sleep 600")
+    with _supervised(deaf) as supervisor:
+        supervisor.wait_until_ready(10)
+        pid = supervisor.pid("deaf")
+        assert wait_for((tmp_path / "grandchild").exists, 5)
+
+    assert not _runs(pid)
+    assert wait_for(lambda: not _runs(int((tmp_path / "grandchild").read_text())), 5)
+
+
+def test_an_unknown_part_is_an_error_that_names_the_known(tmp_path: Path, guard: Guard) -> None:
+    with _supervised(part("only", tmp_path, guard)) as supervisor, pytest.raises(Misconfigured, match="it has only"):
+        supervisor.restart("lonely")
+
+
+def test_servers_end_after_the_services_that_use_them(tmp_path: Path, guard: Guard) -> None:
+    log = tmp_path / "order"
+    script = "trap 'echo {0} >> " + str(log) + "; exit 0' TERM; while :; do sleep 0.05; done"
+    kafka = part("kafka", tmp_path, guard, script.format("kafka"))
+    ingest = part("ingest", tmp_path, guard, script.format("ingest"), needs=("kafka",))
+
+    with _supervised(kafka, ingest) as supervisor:
+        supervisor.wait_until_ready(10)
+        os.kill(supervisor.pid("ingest") or 0, signal.SIGCONT)
+
+    assert log.read_text().split() == ["ingest", "kafka"]
