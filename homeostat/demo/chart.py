@@ -14,7 +14,11 @@ HEALED, STATIC, MARK = "#0b7285", "#adb5bd", "#c92a2a"
 
 
 def write_chart(
-    path: Path, right: Mapping[int, bool], static: Mapping[int, bool], healings: Sequence[Healing], swaps: Mapping[int, str]
+    path: Path,
+    right: Mapping[int, bool],
+    static: Mapping[int, bool],
+    healings: Sequence[Healing],
+    swaps: Mapping[int, str],
 ) -> Path:
     """Writes the chart to `path`. `swaps` maps the row of each model change to its version."""
     figure = go.Figure()

@@ -56,7 +56,9 @@ def panel_of(row: int, rows: int, speed: float, version: str, shares: Sequence[f
     """Where things stand: how far, which version answers, accuracy of the last 500 rows and its course."""
     head = Text(f"row {row:,} of {rows:,}   {speed:,.0f} rows/s   live version {version or 'none yet'}   ")
     level = f"accuracy {shares[-1]:.1%}" if shares else "accuracy: no answers yet"
-    return Panel(Group(head, Text(f"{level}  {sparkline(shares[-70:])}", style="cyan")), title="electricity", title_align="left")
+    return Panel(
+        Group(head, Text(f"{level}  {sparkline(shares[-70:])}", style="cyan")), title="electricity", title_align="left"
+    )
 
 
 def sparkline(values: Sequence[float], low: float = 0.4, high: float = 1.0) -> str:
@@ -72,7 +74,18 @@ def sparkline(values: Sequence[float], low: float = 0.4, high: float = 1.0) -> s
 def table_of(healings: Sequence[Healing]) -> Table:
     """The closing table: one line per fault. Seconds and rows count from the fault's begin."""
     table = Table(title="What was wrong, and what became of it", title_justify="left", header_style="bold")
-    for heading in ("fault", "from row", "alert", "action", "recovery", "before", "during", "after", "never retrained", ""):
+    for heading in (
+        "fault",
+        "from row",
+        "alert",
+        "action",
+        "recovery",
+        "before",
+        "during",
+        "after",
+        "never retrained",
+        "",
+    ):
         table.add_column(heading, justify="left" if heading in ("fault", "action") else "right")
     for line in healings:
         episode = line.episode
@@ -80,7 +93,9 @@ def table_of(healings: Sequence[Healing]) -> Table:
             line.fault,
             f"{line.begins.row:,}",
             _since(line, episode.opened.second, episode.opened.row) if episode else "-",
-            f"{episode.action} {_since(line, episode.acted.second, episode.acted.row)}" if episode and episode.acted else "-",
+            f"{episode.action} {_since(line, episode.acted.second, episode.acted.row)}"
+            if episode and episode.acted
+            else "-",
             _since(line, episode.recovered.second, episode.recovered.row) if episode and episode.recovered else "-",
             *(_percent(value) for value in (line.before, line.during, line.after, line.never_retrained)),
             Text("healed", style="green") if line.healed else Text(f"not healed: {line.why}", style="red"),

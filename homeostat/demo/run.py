@@ -1,0 +1,220 @@
+"""Runs the demo: stack, stream, story, judgement."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.live import Live
+
+from homeostat.client import Client
+from homeostat.demo import bad_release
+from homeostat.demo.chart import smoothed, write_chart
+from homeostat.demo.offline import never_retrained
+from homeostat.demo.outcome import Healing, Moment, episodes_of, healings_of
+from homeostat.demo.player import Player
+from homeostat.demo.story import Story, story_of
+from homeostat.demo.view import line_of, panel_of, table_of, told_line
+from homeostat.demo.watcher import Watcher
+from homeostat.local.stack import Stack, stack_settings
+from homeostat.rows import Row, frame_of, rows_of
+from shared.bus.factory import connect
+from shared.clock import monotonic
+from shared.errors import HomeostatError
+from shared.messages import ModelPublished
+from shared.models.artifact import ModelCache
+from shared.models.store import FileStore
+from shared.pipeline.load import load
+from shared.pipeline.specification import Specification
+from shared.settings import CommonSettings, common_settings
+
+EXAMPLE = Path(__file__).parents[2] / "examples" / "electricity"
+FOLDER = Path(".homeostat/demo")
+FIRST_MODEL_SECONDS = 90.0
+SETTLE_SECONDS = 20.0
+
+
+@dataclass(frozen=True, slots=True)
+class Scene:
+    """What one round plays with."""
+
+    specification: Specification
+    table: list[Row]
+    story: Story
+    speed: float
+    settings: CommonSettings
+
+
+def run_demo(*, speed: float, sabotage: tuple[str, ...], ends: bool, rounds: int, data: Path | None, port: int) -> bool:
+    """Plays the story `rounds` times in one stack; whether everything healed in each."""
+    console = Console()
+    specification = load(EXAMPLE / "pipeline.yaml")
+    table = rows_of(frame_of(str(EXAMPLE / "data.parquet")))
+    story = story_of(sabotage, len(table))
+    folder = _fresh_folder(data)
+    begun = monotonic()
+    with Stack(stack_settings(folder, port, os.environ)) as stack:
+        stack.start(progress=lambda line: console.print(line, style="dim", highlight=False))
+        scene = Scene(specification, table, story, speed, common_settings(stack.environ))
+        console.print(f"dashboard: {stack.urls['gateway']}/#key={stack.api_key}", highlight=False, soft_wrap=True)
+        with Client(stack.urls["gateway"], stack.api_key) as client:
+            client.define(specification.canonical)
+            healed, first = True, None
+            for number in range(rounds):
+                well, first = _round(console, client, scene, number, begun, first)
+                healed = healed and well
+        if not ends:
+            console.print("The stack goes on: open the dashboard, or ctrl-C to stop it.")
+            _until_interrupted()
+    return healed
+
+
+def _round(
+    console: Console, client: Client, scene: Scene, number: int, begun: float, first: ModelPublished | None
+) -> tuple[bool, ModelPublished]:
+    """One telling of the story: whether all healed, and the first model there ever was."""
+    prefix = "" if number == 0 else f"r{number}-"
+    story, name = scene.story, scene.specification.name
+    row_of = {prefix + str(row["id"]): index for index, row in enumerate(scene.table[: story.rows])}
+    marks: dict[str, Moment] = {}
+    watcher = Watcher(connect(scene.settings), scene.settings, name, row_of)
+    watcher.start()
+    at_row = _faults(console, client, scene, marks)
+    player = Player(client, name, str(scene.specification.target), scene.table, story, scene.speed, at_row, prefix)
+    try:
+        player.warm_up()
+        if first is None:
+            first = _first_model(watcher, player)
+            console.print(f"first model after {monotonic() - begun:.1f} s; the stream begins", style="dim")
+        _play(console, scene, watcher, player)
+        _settle(console, watcher)
+        return _conclude(console, scene, watcher, marks, number, first), first
+    finally:
+        player.stop()
+        watcher.stop()
+
+
+def _faults(console: Console, client: Client, scene: Scene, marks: dict[str, Moment]) -> dict[int, Any]:
+    """What is done at which row: said aloud, and for `bad-release` done."""
+
+    def begin(name: str, row: int, about: str) -> None:
+        if name == "bad-release":
+            candidate = bad_release.wrong_candidate(
+                scene.specification, scene.table, row, scene.settings.data_dir, scene.settings.signing_key
+            )
+            bad_release.promote(client, scene.specification.name, candidate)
+        marks[name] = Moment(monotonic(), row)
+        console.print(told_line(row, "SABOTAGE", about))
+
+    return {
+        fault.begins: (lambda fault=fault: begin(fault.name, fault.begins, fault.about)) for fault in scene.story.faults
+    }
+
+
+def _first_model(watcher: Watcher, player: Player) -> ModelPublished:
+    deadline = monotonic() + FIRST_MODEL_SECONDS
+    while monotonic() < deadline:
+        for seen in watcher.events(0):
+            if isinstance(seen.message, ModelPublished) and seen.message.stage == "champion":
+                return seen.message
+        time.sleep(0.05)
+    raise HomeostatError(
+        f"no first model within {FIRST_MODEL_SECONDS:.0f} s of {player.progress.rows} rows: see the trainer's log"
+    )
+
+
+def _play(console: Console, scene: Scene, watcher: Watcher, player: Player) -> None:
+    thread = player.start()
+    told = 0
+    with Live(console=console, refresh_per_second=4, transient=True) as live:
+        while thread.is_alive():
+            told = _tell(console, watcher, told)
+            shares = smoothed(_right(scene, watcher))[1]
+            row = player.progress.rows
+            live.update(panel_of(row, scene.story.rows, scene.speed, _live_version(watcher), shares))
+            thread.join(0.25)
+    if player.failure is not None:
+        raise HomeostatError(
+            f"the stream broke off at row {player.progress.rows}: {player.failure}"
+        ) from player.failure
+
+
+def _tell(console: Console, watcher: Watcher, told: int) -> int:
+    events = watcher.events(told)
+    for seen in events:
+        line = line_of(seen)
+        if line is not None:
+            console.print(line, soft_wrap=True)
+    return told + len(events)
+
+
+def _settle(console: Console, watcher: Watcher) -> None:
+    """Late labels still come in: gives open incidents a moment to end."""
+    deadline = monotonic() + SETTLE_SECONDS
+    told = len(watcher.seen.events)
+    while monotonic() < deadline and any(e.state == "open" for e in episodes_of(watcher.events(0))):
+        time.sleep(0.25)
+        told = _tell(console, watcher, told)
+
+
+def _conclude(
+    console: Console, scene: Scene, watcher: Watcher, marks: Mapping[str, Moment], number: int, first: ModelPublished
+) -> bool:
+    models = [s for s in watcher.events(0) if isinstance(s.message, ModelPublished) and s.message.stage == "champion"]
+    cache = ModelCache(FileStore(scene.settings.data_dir / "artifacts"), scene.settings.signing_key)
+    static = never_retrained(scene.specification, scene.story, scene.table, cache.get(first.artifact))
+    right = _right(scene, watcher)
+    healings = healings_of(scene.story, episodes_of(watcher.events(0), number * scene.story.rows), marks, right, static)
+    swaps = {seen.row: seen.message.version for seen in models if isinstance(seen.message, ModelPublished)}
+    chart = write_chart(scene.settings.data_dir / f"accuracy-{number}.html", right, static, healings, swaps)
+    console.print()
+    console.print(table_of(healings))
+    console.print(_summary(right, static))
+    console.print(f"chart: {chart}", highlight=False, soft_wrap=True)
+    return _all_healed(healings, scene.story)
+
+
+def _all_healed(healings: Sequence[Healing], story: Story) -> bool:
+    planned = {fault.name for fault in story.faults}
+    return all(line.healed for line in healings if line.fault in planned)
+
+
+def _right(scene: Scene, watcher: Watcher) -> dict[int, bool]:
+    target, table = str(scene.specification.target), scene.table
+    answers = list(watcher.seen.answers.items())
+    return {row: answer == table[row][target] for row, (answer, _) in answers if answer is not None}
+
+
+def _live_version(watcher: Watcher) -> str:
+    row = watcher.seen.last_row
+    return watcher.seen.answers[row][1] if row in watcher.seen.answers else ""
+
+
+def _summary(right: Mapping[int, bool], static: Mapping[int, bool]) -> str:
+    both = [row for row in right if row in static]
+    ours, fixed = sum(right[row] for row in both), sum(static[row] for row in both)
+    rows = max(1, len(both))
+    return f"over all {len(both):,} rows: {ours / rows:.1%} right; a model never retrained: {fixed / rows:.1%}"
+
+
+def _fresh_folder(data: Path | None) -> Path:
+    if data is not None:
+        return data
+    folder = FOLDER / time.strftime("%Y%m%d-%H%M%S")
+    for earlier in sorted(FOLDER.glob("2*"))[:-2]:
+        shutil.rmtree(earlier, ignore_errors=True)
+    return folder
+
+
+def _until_interrupted() -> None:
+    try:
+        while True:
+            time.sleep(3600)
+    except KeyboardInterrupt:
+        return
