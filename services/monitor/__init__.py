@@ -1,1 +1,5 @@
-"""Notices what goes wrong with data, models and services, and ranks causes."""
+"""Notices what goes wrong with data, models and services, and ranks causes.
+
+In: features, predictions, labels, dead-letters, pipelines, model-published, commands, telemetry.
+Out: metrics, alerts, dead-letters (labels whose event never came).
+"""

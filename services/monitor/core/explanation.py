@@ -14,15 +14,15 @@ from services.monitor.core.inputs import DataWindow, Fault
 from services.monitor.core.loss import Trouble
 from services.monitor.core.quality import WINDOW
 from services.monitor.core.state import Ints
-from shared.messages import AlertKind, Cause, Evidence, Window
+from shared.messages import AlertKind, Cause, Evidence
 
 if TYPE_CHECKING:
     from services.monitor.core.pipeline import Pipeline
 
 _BASELINE_ROWS = 1000
 _LEAST_BASELINE = 50
-_LEAST_OF_SOURCE = 25
 _LABELS_TO_BLAME = 0.1
+_LOWER_IS_BETTER = ("mae", "rmse", "log_loss", "calibration_error")
 
 
 def of_fault(pipeline: Pipeline, fault: Fault) -> Finding:
@@ -166,38 +166,35 @@ def of_switch(pipeline: Pipeline, shift: Shift, *, urgent: bool) -> Finding:
     )
 
 
-def place_of_loss(pipeline: Pipeline) -> tuple[AlertKind, str]:
-    """Kind and place of the alert for the trouble at hand: they stay the same while it lasts."""
-    trouble = pipeline.loss.trouble
-    if trouble is not None and trouble.release:
+def place_of_loss(trouble: Trouble) -> tuple[AlertKind, str]:
+    """Kind and place of the alert for a loss: they stay the same while it lasts."""
+    if trouble.labels_of:
+        return "data_quality", "labels"
+    if trouble.release:
         return "performance", f"version {trouble.version}"
     return "concept_drift", "model"
 
 
-def of_loss(pipeline: Pipeline) -> Finding:
-    """The live model has become worse: a release's fault, or the world's."""
-    trouble = pipeline.loss.trouble
-    assert trouble is not None
-    kind, place = place_of_loss(pipeline)
+def of_loss(pipeline: Pipeline, trouble: Trouble) -> Finding:
+    """The live model has become worse: a release's fault, a source's labels, or the world's."""
+    kind, place = place_of_loss(trouble)
     record, metric = pipeline.record, pipeline.plan.main_metric
     since = _rows_since(pipeline, trouble)
-    now, before = record.values(since), _before(pipeline, trouble)
-    value = now.get(metric, trouble.level)
-    baseline = before.get(metric, trouble.baseline)
+    value = record.values(since).get(metric, trouble.level)
+    baseline = _before(pipeline, trouble).get(metric, _from_error(metric, trouble.baseline))
     tolerance = pipeline.plan.tolerance * (baseline if record.regression else 1.0)
-    falls = metric not in ("mae", "rmse", "log_loss", "calibration_error")
+    falls = metric not in _LOWER_IS_BETTER
     change = record.since(trouble.onset)
-    who = f"version {trouble.version}" if trouble.release else "the concept has changed"
     return Finding(
         kind=kind,
         place=place,
         severity="critical",
-        summary=f"{metric} {baseline:.3f} → {value:.3f} since row {trouble.onset}: {who}",
+        summary=f"{metric} {baseline:.3f} → {value:.3f} since row {trouble.onset}: {_blame(trouble)}",
         evidence=Evidence(
             statistic=metric,
             value=value,
             threshold=baseline - tolerance if falls else baseline + tolerance,
-            window=_span(change, trouble),
+            window=msgspec.structs.replace(change, rows=trouble.samples),
             samples=trouble.samples,
             reference_samples=trouble.reference_samples,
             baseline=baseline,
@@ -205,19 +202,39 @@ def of_loss(pipeline: Pipeline) -> Finding:
             method=_method(trouble),
             change=change,
         ),
-        causes=_causes_of_loss(pipeline, trouble, since),
+        causes=_causes_of_loss(pipeline, trouble),
         version=trouble.version,
     )
+
+
+def source_of_wrong_labels(pipeline: Pipeline, trouble: Trouble) -> str:
+    """The source of labels that alone disagrees with the model, where the others go on as before; else empty."""
+    record, since = pipeline.record, _rows_since(pipeline, trouble)
+    if not len(since):
+        return ""
+    sources, errors = record.join.read("label_source", since), record.errors(since)
+    means = {int(c): float(errors[sources == c].mean()) for c in np.unique(sources) if (sources == c).sum() >= 25}
+    calm = [mean for mean in means.values() if mean <= trouble.baseline + _LABELS_TO_BLAME]
+    worst = max(means, key=lambda code: means[code], default=-1)
+    if worst < 0 or not calm or means[worst] <= trouble.baseline + 2 * _LABELS_TO_BLAME:
+        return ""
+    return _source(pipeline, worst)
+
+
+def _blame(trouble: Trouble) -> str:
+    if trouble.labels_of:
+        return f"only labels from {trouble.labels_of} disagree"
+    return f"it begins with version {trouble.version}" if trouble.release else "the concept has changed"
+
+
+def _from_error(metric: str, error: float) -> float:
+    return 1.0 - error if metric == "accuracy" else error
 
 
 def _method(trouble: Trouble) -> str:
     if trouble.release:
         return f"betting test against the version before, evidence {trouble.evidence:.3g} (bound: its level)"
     return f"e-detector on the error stream, evidence {trouble.evidence:.3g} (bound: false alarms per row)"
-
-
-def _span(change: Window, trouble: Trouble) -> Window:
-    return msgspec.structs.replace(change, rows=trouble.samples)
 
 
 def _rows_since(pipeline: Pipeline, trouble: Trouble) -> Ints:
@@ -237,19 +254,25 @@ def _before(pipeline: Pipeline, trouble: Trouble) -> dict[str, float]:
     return record.values(own[-_BASELINE_ROWS:]) if len(own) >= _LEAST_BASELINE else {}
 
 
-def _causes_of_loss(pipeline: Pipeline, trouble: Trouble, since: Ints) -> tuple[Cause, ...]:
-    first = (
-        Cause(kind="version", what=trouble.version, score=0.95, detail="the loss begins with this version")
-        if trouble.release
-        else Cause(kind="model", what=trouble.version, score=0.9, detail="the relation of inputs to target has changed")
-    )
-    links = _links(pipeline)
-    linked = sorted(links.items(), key=lambda item: (-item[1], item[0]))[:3]
-    features = [
-        Cause(kind="feature", what=n, score=round(0.5 * v, 4), detail="linked to the errors") for n, v in linked
+def _causes_of_loss(pipeline: Pipeline, trouble: Trouble) -> tuple[Cause, ...]:
+    ranked = _faulty_fields(pipeline, trouble)
+    if trouble.labels_of:
+        ranked.append(Cause(kind="source", what=trouble.labels_of, score=0.97, detail="its labels alone disagree"))
+        ranked.append(Cause(kind="label", what="labels", score=0.96))
+    if trouble.release:
+        detail = "the loss begins with this version"
+        ranked.append(Cause(kind="version", what=trouble.version, score=0.95, detail=detail))
+    else:
+        detail = "the relation of inputs to target has changed"
+        ranked.append(Cause(kind="model", what=trouble.version, score=0.9, detail=detail))
+    links = sorted(_links(pipeline).items(), key=lambda item: (-item[1], item[0]))[:3]
+    named = {cause.what for cause in ranked}
+    ranked += [
+        Cause(kind="feature", what=name, score=round(0.5 * link, 4), detail="goes with the errors")
+        for name, link in links
+        if name not in named
     ]
-    ranked = [*_faulty_fields(pipeline, trouble), *_faulty_labels(pipeline, since), first, *features]
-    return tuple(dict(((c.kind, c.what), c) for c in reversed(ranked)).values())[::-1]
+    return tuple(ranked)
 
 
 def _faulty_fields(pipeline: Pipeline, trouble: Trouble) -> list[Cause]:
@@ -261,25 +284,6 @@ def _faulty_fields(pipeline: Pipeline, trouble: Trouble) -> list[Cause]:
         if inputs.row_at(fault.since) <= trouble.row and trouble.onset >= inputs.row_at(fault.since) - WINDOW
     )
     return [Cause(kind="feature", what=name, score=1.0, detail="the field is at fault") for name in names]
-
-
-def _faulty_labels(pipeline: Pipeline, since: Ints) -> list[Cause]:
-    """A source of labels that alone disagrees with the model, where others go on as before."""
-    record = pipeline.record
-    if not len(since):
-        return []
-    sources, errors = record.join.read("label_source", since), record.errors(since)
-    codes = np.unique(sources)
-    if len(codes) < 2:
-        return []
-    means = {int(c): float(errors[sources == c].mean()) for c in codes if (sources == c).sum() >= _LEAST_OF_SOURCE}
-    usual = pipeline.loss.trouble.baseline if pipeline.loss.trouble else 0.0
-    calm = [mean for mean in means.values() if mean <= usual + _LABELS_TO_BLAME]
-    worst = max(means, key=lambda code: means[code], default=-1)
-    if worst < 0 or not calm or means[worst] <= usual + 2 * _LABELS_TO_BLAME:
-        return []
-    detail = f"error {means[worst]:.2f} on its labels alone"
-    return [Cause(kind="source", what=_source(pipeline, worst), score=0.97, detail=detail)]
 
 
 def _links(pipeline: Pipeline) -> dict[str, float]:

@@ -13,12 +13,12 @@ from services.monitor.core.alerting import Finding
 from services.monitor.core.answers import LEAST_BEFORE, Switch, extreme, too_many
 from services.monitor.core.inputs import DataWindow, Fault
 from services.monitor.core.quality import WINDOW
-from services.monitor.core.record import mask_of
+from services.monitor.core.record import Stretch, mask_of
 from services.monitor.core.state import Floats, Ints
-from shared.messages import Cause, Evidence
+from shared.messages import Evidence
 
 if TYPE_CHECKING:
-    from services.monitor.core.pipeline import Pipeline, Said, Stretch
+    from services.monitor.core.pipeline import Pipeline, Said
 
 _QUIET_CHECKS = 2
 _QUIET_WINDOWS = 2
@@ -125,10 +125,11 @@ def of_loss(pipeline: Pipeline, now: datetime) -> list[Said]:
             return []
         loss.confirm()
         pipeline.held_since = 0.0
-        return list(pipeline.alerts.raise_(explanation.of_loss(pipeline), now, row))
+        loss.trouble.labels_of = explanation.source_of_wrong_labels(pipeline, loss.trouble)
+        return list(pipeline.alerts.raise_(explanation.of_loss(pipeline, loss.trouble), now, row))
     if not loss.recovered(pipeline.plan.limits):
         return []
-    kind, place = explanation.place_of_loss(pipeline)
+    kind, place = explanation.place_of_loss(loss.trouble)
     level = float(loss.watch.mean())
     why = (
         f"errors are down to {level:.3f} over the last {len(loss.watch)} labelled rows, answered by version {loss.live}"
@@ -139,9 +140,10 @@ def of_loss(pipeline: Pipeline, now: datetime) -> list[Said]:
 
 def withdrawn(pipeline: Pipeline, version: str, now: datetime) -> list[Said]:
     """A canary or shadow left; a loss it was blamed for ends with it."""
-    kind, place = explanation.place_of_loss(pipeline) if pipeline.loss.trouble else ("performance", version)
-    if not pipeline.loss.withdraw(version):
+    trouble = pipeline.loss.trouble
+    if not pipeline.loss.withdraw(version) or trouble is None or not trouble.confirmed:
         return []
+    kind, place = explanation.place_of_loss(trouble)
     row = pipeline.record.join.next_row
     return list(pipeline.alerts.resolve(kind, place, now, row, f"version {version} was withdrawn"))
 
@@ -210,12 +212,10 @@ def _point_at_faults(pipeline: Pipeline, now: datetime) -> list[Said]:
     since = min(pipeline.inputs.row_at(fault.since) for fault in pipeline.inputs.faults.values())
     if loss.trouble.onset < since - WINDOW:
         return []
-    return list(pipeline.alerts.raise_(explanation.of_loss(pipeline), now, pipeline.record.join.next_row))
+    return list(pipeline.alerts.raise_(explanation.of_loss(pipeline, loss.trouble), now, pipeline.record.join.next_row))
 
 
 def _stretch(pipeline: Pipeline, key: str, fault: Fault) -> Stretch:
-    from services.monitor.core.pipeline import Stretch
-
     return Stretch(key, fault.source, pipeline.inputs.row_at(fault.since), -1)
 
 
@@ -280,9 +280,8 @@ def _anomalies(pipeline: Pipeline, entities: Sequence[str], rows: Ints, now: dat
         entity = entities[place] if pipeline.plan.keyed else ""
         run = pipeline.run_of(entity)
         if run.take([(int(rows[place]), score)]):
-            said += pipeline.alerts.raise_(
-                explanation.of_anomaly(pipeline, entity, int(rows[place]), score), now, next_row
-            )
+            finding = explanation.of_anomaly(pipeline, entity, int(rows[place]), score)
+            said += pipeline.alerts.raise_(finding, now, next_row)
     for entity, run in pipeline.runs.items():
         count = run.count
         if run.ended(next_row):
@@ -316,11 +315,3 @@ def _answers(pipeline: Pipeline, rows: Ints) -> Floats:
 def _live_labels(pipeline: Pipeline) -> int:
     regime = pipeline.loss.regimes.get(pipeline.loss.live)
     return 0 if regime is None else regime.total
-
-
-def suspects_among(pipeline: Pipeline, extra: Sequence[Cause]) -> tuple[Cause, ...]:
-    """The fields at fault now, ahead of `extra`."""
-    names = pipeline.inputs.fields.names
-    fields = dict.fromkeys(names[fault.column] for fault in pipeline.inputs.faults.values())
-    found = [Cause(kind="feature", what=name, score=1.0, detail="the field is at fault") for name in fields]
-    return (*found, *extra)

@@ -35,7 +35,8 @@ class Trouble(msgspec.Struct):
     """A loss that began at row `onset` and crossed the line at `row`.
 
     `evidence` is the wealth of the bet: one over the false-alarm rate it could still be claimed at.
-    `baseline` and `level` are mean errors before and since; `confirmed` once it was raised.
+    `baseline` and `level` are mean errors before and since; `confirmed` once it was raised; `labels_of`
+    names the one source whose labels alone disagree with the model, if that is what it is.
     """
 
     release: bool
@@ -50,6 +51,7 @@ class Trouble(msgspec.Struct):
     reference_samples: int
     canary: bool = False
     confirmed: bool = False
+    labels_of: str = ""
 
 
 class Release(msgspec.Struct):

@@ -21,7 +21,7 @@ from services.monitor.core.fields import Fields
 from services.monitor.core.inputs import Inputs, Sizes
 from services.monitor.core.join import Join, Waiting
 from services.monitor.core.loss import Limits, Loss
-from services.monitor.core.record import Record
+from services.monitor.core.record import Record, Stretch
 from services.monitor.core.refusals import Refusals
 from services.monitor.core.state import Ints, no_rows
 from services.monitor.core.windows import Windows
@@ -36,15 +36,6 @@ Said = Metrics | Alert | DeadLetter
 _CHECKS_PER_FIELD = 5
 _MOST_STRETCHES = 64
 _MOST_RUNS = 200
-
-
-class Stretch(msgspec.Struct):
-    """Rows of a source whose inputs are at fault: what they show is not held against the model."""
-
-    fault: str
-    source: int
-    first: int
-    last: int
 
 
 class Plan(msgspec.Struct, frozen=True):
@@ -64,7 +55,7 @@ class Plan(msgspec.Struct, frozen=True):
 
     @property
     def limits(self) -> Limits:
-        """The limits of the loss tests; for numbers the tolerance is a share of the error, at most a fifth of it counts."""
+        """The limits of the loss tests. For numbers, a share of the error moves the bounded error by a fifth of it."""
         tolerance = self.tolerance * 0.2 if self.kind == "regression" else self.tolerance
         rate = budget.rate_per_row(self.per_million, "errors")
         return Limits(tolerance, rate, budget.level_per_test(self.per_million, "release"))
@@ -187,7 +178,7 @@ class Pipeline(msgspec.Struct):
 
     def on_labels(self, messages: Sequence[Label], partition: int, offsets: Sequence[int], now: datetime) -> list[Said]:
         rows = self.record.join.find([m.id for m in messages])
-        for place in np.flatnonzero(rows < 0):
+        for place in np.flatnonzero(rows < 0).tolist():
             self.record.join.wait(messages[place], partition, offsets[place], now.timestamp())
         there = rows >= 0
         known = [m for m, is_there in zip(messages, there, strict=True) if is_there]
@@ -206,6 +197,11 @@ class Pipeline(msgspec.Struct):
             self.record.shadows.pop(model.version, None)
             return judgement.withdrawn(self, model.version, now)
         return []
+
+    def on_quarantine(self, source: str, fields: Sequence[str], *, begins: bool) -> None:
+        """Fields of a source are withheld from the model, or no longer: told in the data figures."""
+        named = [(field, source) for field in fields]
+        self.quarantined = [q for q in self.quarantined if q not in named] + (named if begins else [])
 
     def on_tick(self, now: datetime) -> list[Said]:
         said = self._give_up(now)
@@ -259,7 +255,7 @@ class Pipeline(msgspec.Struct):
         return [_unknown(waiting, self.plan, now) for waiting in late]
 
     def remember(self, stretch: Stretch) -> None:
-        self.stretches = (self.stretches + [stretch])[-_MOST_STRETCHES:]
+        self.stretches = [*self.stretches, stretch][-_MOST_STRETCHES:]
 
     def run_of(self, entity: str) -> AnomalyRun:
         """The run of anomalies of one entity; the oldest make room for new ones."""
@@ -277,12 +273,13 @@ class Pipeline(msgspec.Struct):
 def _unknown(waiting: Waiting, plan: Plan, now: datetime) -> DeadLetter:
     label = waiting.label
     rows = plan.settings.unknown_horizon_rows
+    detail = f"a label for {label.id!r}, but no event of that id in {rows} rows: check the id, or send the event"
     return DeadLetter(
         topic=LABELS.name,
         partition=waiting.partition,
         offset=waiting.offset,
         reason="unknown-id",
-        detail=f"a label for {label.id!r}, but no event of that id came within {rows} rows: check the id, or send the event first",
+        detail=detail,
         value=encode(label),
         key=label.id.encode(),
         field="id",

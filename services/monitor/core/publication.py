@@ -110,12 +110,14 @@ def estimates(pipeline: Pipeline, now: datetime) -> list[Said]:
         rows, pipeline.answered = np.split(pipeline.answered, [pipeline.plan.window])
         rows = rows[pipeline.record.join.known(rows)]
         values, by_version = _estimated(pipeline, rows)
+        if pipeline.plan.kind == "anomaly" and (claims := pipeline.record.claims(rows)) is not None:
+            values["anomaly_rate"] = float(claims.mean())
         index = pipeline.estimate_index
         pipeline.estimate_index += 1
         if not values:
             continue
         estimated = Estimated(index, rows, values, by_version)
-        pipeline.estimates = (pipeline.estimates + [estimated])[-_MOST_ESTIMATES:]
+        pipeline.estimates = [*pipeline.estimates, estimated][-_MOST_ESTIMATES:]
         said.append(_estimate_message(pipeline, estimated, values, now, 0))
     return said
 
@@ -182,7 +184,7 @@ def _estimated(pipeline: Pipeline, rows: Ints) -> tuple[dict[str, float], dict[s
         for name, value in found.items():
             values[name] = values.get(name, 0.0) + value * len(own)
         total += len(own)
-    return {name: value / total for name, value in values.items()}, by_version
+    return {name: value / max(1, total) for name, value in values.items()}, by_version
 
 
 def _realised(pipeline: Pipeline, now: datetime) -> list[Said]:

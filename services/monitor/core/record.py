@@ -47,6 +47,15 @@ class Shadow(msgspec.Struct):
     answers: Floats
 
 
+class Stretch(msgspec.Struct):
+    """Rows of a source whose inputs are at fault: what they show is not held against the model."""
+
+    fault: str
+    source: int
+    first: int
+    last: int
+
+
 class Record(msgspec.Struct):
     """The join with its codes: sources, versions, sets of withheld fields (code 0: none), classes."""
 

@@ -1,0 +1,158 @@
+"""The monitor as a service: it leads each pipeline's records to its watch, and heartbeats to the system's."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any, TypeVar
+
+import msgspec
+
+from services.monitor.core.pipeline import Pipeline, Said, plan_of
+from services.monitor.core.state import pack, unpack
+from services.monitor.core.system import System
+from services.monitor.settings import MonitorSettings
+from shared.messages import (
+    Alert,
+    Command,
+    DeadLetter,
+    Features,
+    Heartbeat,
+    Label,
+    Metrics,
+    ModelPublished,
+    PipelineDefined,
+    Prediction,
+)
+from shared.pipeline.specification import Specification
+from shared.service import Batch, Job, JobResult, Step
+from shared.topics import ALERTS, DEAD_LETTERS, METRICS, Out
+
+_OWN = "monitor"
+
+
+R = TypeVar("R", Features, Prediction, Label)
+
+
+class State(msgspec.Struct):
+    """Everything the monitor knows."""
+
+    pipelines: dict[str, Pipeline] = {}
+    specifications: dict[str, dict[str, object]] = {}
+    system: System = msgspec.field(default_factory=System)
+
+
+class Monitor:
+    """One task for all pipelines: features, predictions and labels in; metrics and alerts out."""
+
+    def __init__(self, settings: MonitorSettings | None = None) -> None:
+        self._settings = settings or MonitorSettings()
+        self._state = State()
+
+    def on_pipelines(self, batch: Batch[PipelineDefined], now: datetime) -> Step:
+        for message in batch.messages:
+            if message.removed:
+                self._state.pipelines.pop(message.pipeline, None)
+                self._state.specifications.pop(message.pipeline, None)
+                continue
+            specification = Specification.model_validate(message.specification)
+            self._state.specifications[message.pipeline] = message.specification
+            known = self._state.pipelines.get(message.pipeline)
+            if known is None or known.plan.kind != specification.kind:
+                self._state.pipelines[message.pipeline] = Pipeline.of(specification, self._settings)
+            elif known.plan != plan_of(specification, self._settings) or known.inputs.fields.names != ():
+                known.adopt(specification, self._settings)
+        return Step()
+
+    def on_features(self, batch: Batch[Features], now: datetime) -> Step:
+        return _step(
+            pipeline.on_features(messages, batch.partition, offsets, now)
+            for pipeline, messages, offsets in self._by_pipeline(batch)
+        )
+
+    def on_predictions(self, batch: Batch[Prediction], now: datetime) -> Step:
+        return _step(pipeline.on_predictions(messages, now) for pipeline, messages, _ in self._by_pipeline(batch))
+
+    def on_labels(self, batch: Batch[Label], now: datetime) -> Step:
+        return _step(
+            pipeline.on_labels(messages, batch.partition, offsets, now)
+            for pipeline, messages, offsets in self._by_pipeline(batch)
+        )
+
+    def on_dead_letters(self, batch: Batch[DeadLetter], now: datetime) -> Step:
+        for letter in batch.messages:
+            pipeline = self._state.pipelines.get(letter.pipeline or "")
+            if pipeline is not None and letter.service != _OWN:
+                pipeline.on_dead_letter(letter)
+        return Step()
+
+    def on_model_published(self, batch: Batch[ModelPublished], now: datetime) -> Step:
+        step = Step()
+        for message in batch.messages:
+            pipeline = self._state.pipelines.get(message.pipeline)
+            if pipeline is not None:
+                if message.stage == "champion":
+                    self._state.system.released[message.pipeline] = (message.version, now.timestamp())
+                step += _step([pipeline.on_model(message, now)])
+        return step
+
+    def on_commands(self, batch: Batch[Command], now: datetime) -> Step:
+        for command in batch.messages:
+            pipeline = self._state.pipelines.get(command.pipeline)
+            if pipeline is not None and command.action in ("quarantine_source", "release_source"):
+                pipeline.on_quarantine(
+                    str(command.arguments.get("source", "")),
+                    _texts(command.arguments.get("fields")),
+                    begins=command.action == "quarantine_source",
+                )
+        return Step()
+
+    def on_telemetry(self, batch: Batch[Heartbeat], now: datetime) -> Step:
+        return _step(self._state.system.take(beat, now) for beat in batch.messages)
+
+    def on_tick(self, now: datetime) -> Step:
+        """Deadlines: labels nobody claimed, windows to revise, services that fell silent."""
+        step = _step(pipeline.on_tick(now) for pipeline in self._state.pipelines.values())
+        settings = self._settings
+        alerts, metrics = self._state.system.tick(now, settings.silence_seconds, settings.system_window_seconds)
+        return step + _step([alerts, [metrics] if metrics else []])
+
+    def on_job(self, result: JobResult, now: datetime) -> Step:
+        return Step()
+
+    def pending_jobs(self) -> list[Job]:
+        return []
+
+    def save(self) -> bytes:
+        return pack(self._state)
+
+    def restore(self, state: bytes) -> None:
+        self._state = unpack(state, State)
+
+    def _by_pipeline(self, batch: Batch[R]) -> list[tuple[Pipeline, Sequence[R], Sequence[int]]]:
+        """The batch cut by pipeline, in order of appearance; records of unknown pipelines are left out."""
+        names = list(dict.fromkeys(message.pipeline for message in batch.messages))
+        if len(names) == 1:
+            pipeline = self._state.pipelines.get(names[0])
+            return [(pipeline, batch.messages, batch.offsets)] if pipeline else []
+        parts: list[tuple[Pipeline, Sequence[R], Sequence[int]]] = []
+        for name in names:
+            pipeline = self._state.pipelines.get(name)
+            if pipeline is not None:
+                places = [place for place, message in enumerate(batch.messages) if message.pipeline == name]
+                parts.append((pipeline, [batch.messages[p] for p in places], [batch.offsets[p] for p in places]))
+        return parts
+
+
+def _step(parts: Any) -> Step:
+    return Step([_out(said) for part in parts for said in part])
+
+
+def _out(said: Said) -> Out:
+    if isinstance(said, Metrics):
+        return METRICS.of(said)
+    return ALERTS.of(said) if isinstance(said, Alert) else DEAD_LETTERS.of(said)
+
+
+def _texts(value: object) -> list[str]:
+    return [str(item) for item in value] if isinstance(value, (list, tuple)) else []
