@@ -30,11 +30,12 @@ FUNCTIONS = _words(
 )
 """The functions an expression may call; each looks at its own row only."""
 
-_WORDS = _words(
+KEYWORDS = _words(
     "and or not is null true false in between like case when then else end cast try_cast as from "
     "double float real bigint int integer varchar text boolean "
     "year quarter month week day dow doy hour minute second"
 )
+"""Words that are not names; a field called so is written in double quotes."""
 _TYPES = frozenset({"double", "float", "real", "bigint", "int", "integer", "varchar", "text", "boolean"})
 _TOKEN = re.compile(
     r"""(?P<space>\s+)
@@ -120,7 +121,7 @@ def _next(tokens: list[tuple[str, str]], index: int, step: int) -> str:
 
 
 def _is_called(tokens: list[tuple[str, str]], index: int) -> bool:
-    return _next(tokens, index, 1) == "(" and tokens[index][1].lower() not in _WORDS - {"cast", "try_cast"}
+    return _next(tokens, index, 1) == "(" and tokens[index][1].lower() not in KEYWORDS - {"cast", "try_cast"}
 
 
 def _is_keyword(tokens: list[tuple[str, str]], index: int) -> bool:
@@ -130,7 +131,7 @@ def _is_keyword(tokens: list[tuple[str, str]], index: int) -> bool:
         return _next(tokens, index, -1) == "as"
     if word in {"year", "quarter", "month", "week", "day", "dow", "doy", "hour", "minute", "second"}:
         return _next(tokens, index, 1) == "from"
-    return word in _WORDS
+    return word in KEYWORDS
 
 
 def _allow_call(name: str) -> None:

@@ -12,8 +12,18 @@ from datetime import timedelta
 from functools import cached_property
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, PlainSerializer, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    GetJsonSchemaHandler,
+    PlainSerializer,
+    WithJsonSchema,
+    model_validator,
+)
 from pydantic.functional_validators import BeforeValidator
+from pydantic.json_schema import JsonSchemaValue
+from pydantic_core import CoreSchema
 
 from shared.pipeline.span import Span, duration_of, duration_text
 
@@ -23,6 +33,7 @@ Duration = Annotated[
     timedelta,
     BeforeValidator(lambda v: duration_of(v) if isinstance(v, str) else v),
     PlainSerializer(duration_text, return_type=str),
+    WithJsonSchema({"type": "string", "pattern": r"^\d+(\.\d+)?\s*(ms|s|m|h|d|w)$"}, mode="validation"),
 ]
 
 
@@ -63,6 +74,11 @@ class FeatureSpec(_Part):
     @classmethod
     def _short_form(cls, value: Any) -> Any:
         return {"expression": value} if isinstance(value, str) else value
+
+    @classmethod
+    def __get_pydantic_json_schema__(cls, core: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
+        """The short form is text: the expression alone."""
+        return {"anyOf": [{"type": "string"}, handler.resolve_ref_schema(handler(core))]}
 
     @model_validator(mode="after")
     def _one_of(self) -> FeatureSpec:

@@ -29,14 +29,15 @@ def windowed(values: pl.Series, ends: pl.Series, length: int, statistic: str, mi
 
 
 def _chunk(values: pl.Series, ends: pl.Series, length: int, statistic: str, min_rows: int) -> pl.Series:
-    indices = pl.select(pl.int_ranges(ends - (length - 1), ends + 1).explode()).to_series()
-    cells = values.gather(indices)
-    count = cells.is_not_null().cast(pl.Int64).reshape((len(ends), length)).arr.sum()
-    found = count if statistic == "count" else _of(cells.cast(pl.Float64).reshape((len(ends), length)), statistic)
+    last = pl.lit(ends)
+    cells = values.gather(pl.select(pl.int_ranges(last - (length - 1), last + 1).explode()).to_series())
+    shape = (len(ends), length)
+    count = pl.lit(cells).is_not_null().cast(pl.Int64).reshape(shape).arr.sum()
+    found = count if statistic == "count" else _of(pl.lit(cells).cast(pl.Float64).reshape(shape), statistic)
     return pl.select(pl.when(count >= min_rows).then(found)).to_series()
 
 
-def _of(rows: pl.Series, statistic: str) -> pl.Series:
+def _of(rows: pl.Expr, statistic: str) -> pl.Expr:
     match statistic:
         case "mean":
             return rows.arr.mean()

@@ -1,0 +1,225 @@
+"""A first specification from a data file: types, ranges, kind, id, time and key, guessed and commented.
+
+Ranges are generous (ten times the span that was seen), since a range is a contract: what breaks it
+is refused, while what is merely unusual is for the monitor to find.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from shared.errors import Misconfigured
+from shared.pipeline.expressions import KEYWORDS
+from shared.pipeline.problems import did_you_mean
+from shared.pipeline.specification import Kind
+
+_KEY_NAMES = re.compile(
+    r"(?i)(^|_)(key|device|sensor|host|server|customer|user|account|region|station|machine|site|file|series)(_?id)?$"
+)
+_PERSONAL = re.compile(
+    r"(?i)(^|_)(e?mail|phone|mobile|ssn|first_?name|last_?name|surname|address|iban|passport|birth_?date|dob)(_|$)"
+)
+_MOST_CLASSES = 50
+_MOST_ALLOWED = 20
+_MOST_CATEGORIES = 200
+_PLAIN = re.compile(r"^[A-Za-z_][A-Za-z0-9_-]*$")
+_YAML_WORDS = frozenset({"true", "false", "null", "yes", "no", "on", "off", "y", "n"})
+
+
+@dataclass(slots=True)
+class _Guess:
+    """One column as the specification will describe it."""
+
+    name: str
+    type: str
+    extras: dict[str, Any] = field(default_factory=dict)
+    comment: str = ""
+    is_input: bool = True
+
+
+def specification_text(file: Path, target: str, name: str | None = None) -> str:
+    """YAML, with comments, that `load` accepts. `Misconfigured` names what is wrong with the file or the target."""
+    frame = _read(Path(file))
+    if target not in frame.columns:
+        columns = ", ".join(frame.columns)
+        raise Misconfigured(f"{file} has no column `{target}`{did_you_mean(target, frame.columns)}; it has {columns}")
+    kind = _kind(frame[target], str(file))
+    guesses = [_guess(frame[column], column == target) for column in frame.columns]
+    roles = _roles(frame, target)
+    return (
+        "\n".join(_lines(name or _name(Path(file)), kind, guesses, roles, target, Path(file).name, len(frame))) + "\n"
+    )
+
+
+def _read(file: Path) -> pl.DataFrame:
+    if not file.is_file():
+        raise Misconfigured(f"{file}: no such file")
+    try:
+        if file.suffix == ".parquet":
+            frame = pl.read_parquet(file)
+        elif file.suffix in (".ndjson", ".jsonl", ".json"):
+            frame = pl.read_ndjson(file, infer_schema_length=None)
+        else:
+            frame = pl.read_csv(file, try_parse_dates=True, infer_schema_length=None)
+    except (pl.exceptions.PolarsError, OSError) as error:
+        what = {".parquet": "Parquet", ".ndjson": "NDJSON", ".jsonl": "NDJSON", ".json": "NDJSON"}.get(
+            file.suffix, "CSV"
+        )
+        raise Misconfigured(f"{file} cannot be read as {what}: {str(error).splitlines()[0]}") from error
+    if frame.is_empty():
+        raise Misconfigured(f"{file} has no rows: nothing can be inferred from it")
+    return frame
+
+
+def _kind(target: pl.Series, where: str) -> Kind:
+    values = target.drop_nulls()
+    classes = values.n_unique()
+    if classes < 2:
+        raise Misconfigured(f"{where}: `{target.name}` has {classes} different values: there is nothing to predict")
+    if classes == 2:
+        return "binary"
+    if target.dtype == pl.String:
+        if classes > _MOST_CLASSES:
+            raise Misconfigured(f"{where}: `{target.name}` is text with {classes} different values: too many classes")
+        return "multiclass"
+    if target.dtype.is_integer() and classes <= _MOST_CLASSES and len(values) >= 20 * classes:
+        return "multiclass"
+    if target.dtype.is_numeric():
+        return "regression"
+    raise Misconfigured(f"{where}: `{target.name}` is {target.dtype}, which no model can predict")
+
+
+def _guess(column: pl.Series, is_target: bool) -> _Guess:
+    values = column.drop_nulls()
+    unique = values.n_unique()
+    guess = _Guess(column.name, _type(column.dtype))
+    guess.is_input = guess.type != "timestamp" and not is_target
+    if guess.type in ("number", "integer") and len(values):
+        _describe_numbers(guess, values, unique)
+    if guess.type == "string":
+        if unique > 1 and unique <= _MOST_ALLOWED and len(values) >= 50 * unique:
+            guess.extras["allowed"] = sorted(values.unique().to_list())
+        elif unique > _MOST_CATEGORIES or len(values) < 20 * unique:
+            guess.comment, guess.is_input = f"{unique} different values: not a feature as it is", False
+    if unique < 2 and not is_target:
+        guess.comment, guess.is_input = "constant in this file: not a feature", False
+    if column.null_count() and not is_target:
+        guess.extras["nullable"] = True
+    if _PERSONAL.search(column.name):
+        guess.extras["pii"], guess.is_input = True, False
+    return guess
+
+
+def _describe_numbers(guess: _Guess, values: pl.Series, unique: int) -> None:
+    low, high = float(values.min()), float(values.max())  # type: ignore[arg-type]
+    if guess.type == "integer" and unique == 2:
+        guess.extras["allowed"] = sorted(values.unique().to_list())
+        return
+    span = high - low or abs(high) or 1.0
+    least = 0 if low >= 0 else _rounded(low - 10 * span)
+    most = None if values.is_sorted() and unique > len(values) / 2 else _rounded(high + 10 * span)
+    guess.extras["range"] = [least, most]
+    guess.comment = f"seen: {low:g} to {high:g}" + ("" if most is not None else ", always growing")
+
+
+def _type(dtype: pl.DataType) -> str:
+    if dtype.is_integer():
+        return "integer"
+    if dtype.is_numeric():
+        return "number"
+    if dtype == pl.Boolean:
+        return "boolean"
+    return "timestamp" if dtype in (pl.Datetime, pl.Date) else "string"
+
+
+def _rounded(value: float) -> float | int:
+    """Away from zero, to one digit: a bound that looks like the guess it is."""
+    if value == 0:
+        return 0
+    size = 10.0 ** math.floor(math.log10(abs(value)))
+    rounded = math.copysign(math.ceil(abs(value) / size) * size, value)
+    return int(rounded) if abs(rounded) >= 1 else float(f"{rounded:.1g}")
+
+
+def _roles(frame: pl.DataFrame, target: str) -> dict[str, str]:
+    roles = {}
+    times = [name for name in frame.columns if _type(frame.schema[name]) == "timestamp"]
+    if times:
+        roles["timestamp"] = next((name for name in times if frame[name].is_sorted()), times[0])
+    for name in frame.columns:
+        column = frame[name]
+        if name == target or _type(column.dtype) not in ("string", "integer"):
+            continue
+        whole = column.null_count() == 0
+        if (
+            "id" not in roles
+            and whole
+            and re.search(r"(?i)(^|_)(id|uuid|guid)$", name)
+            and column.n_unique() == len(frame)
+        ):
+            roles["id"] = name
+        elif "key" not in roles and whole and _KEY_NAMES.search(name) and column.n_unique() * 20 <= len(frame):
+            roles["key"] = name
+    return roles
+
+
+def _lines(
+    name: str, kind: Kind, guesses: list[_Guess], roles: dict[str, str], target: str, file: str, rows: int
+) -> Iterator[str]:
+    yield f"# Inferred from {rows} rows of {file}. Read it: ranges and allowed values are a contract, and rows that"
+    yield "# break it are refused. Everything that is left out has a default."
+    yield f"name: {name}"
+    yield f"kind: {kind}"
+    yield "\nschema:"
+    for guess in guesses:
+        if guess.name in roles.values():
+            guess.extras.pop("allowed", None)
+            guess.comment = ""
+        parts = [f"type: {guess.type}", *(f"{key}: {json.dumps(value)}" for key, value in guess.extras.items())]
+        comment = f"  # {guess.comment}" if guess.comment else ""
+        yield f"  {_scalar(guess.name)}: {{{', '.join(parts)}}}{comment}"
+    yield f"\ntarget: {_scalar(target)}"
+    yield from (f"{role}: {_scalar(column)}" for role, column in roles.items())
+    if "id" not in roles:
+        yield "# id: none found. Labels that come later than their row need one to find it."
+    if "key" not in roles:
+        yield "# key: none found. Windows and lags are taken over the rows of one key."
+    yield "# label_delay: 1d    # how long after the row its label is known"
+    fixed = {*roles.values(), target}
+    inputs = [guess.name for guess in guesses if guess.is_input and guess.name not in fixed]
+    if not inputs:
+        raise Misconfigured(f"{file}: no column but `{target}` can be a feature")
+    yield "\nfeatures:"
+    for column in inputs:
+        plain = _PLAIN.match(column) and "-" not in column and column.lower() not in KEYWORDS
+        yield f"  {_scalar(column)}: {_scalar(column) if plain else _quoted(column)}"
+    if "key" in roles:
+        yield f"  # {inputs[0]}_mean: {{expression: {inputs[0]}, window: 24}}"
+
+
+def _quoted(column: str) -> str:
+    """A name as SQL quotes it, quoted again for YAML."""
+    return json.dumps('"' + column.replace('"', '""') + '"', ensure_ascii=False)
+
+
+def _scalar(text: str) -> str:
+    return text if _PLAIN.match(text) and text.lower() not in _YAML_WORDS else json.dumps(text, ensure_ascii=False)
+
+
+def _name(file: Path) -> str:
+    """The file's name, or its folder's where the file's says nothing."""
+    stem = file.resolve().parent.name if file.stem.lower() in ("data", "train", "test", "rows") else file.stem
+    return _slug(stem)
+
+
+def _slug(text: str) -> str:
+    slug = re.sub(r"[^a-z0-9_-]+", "-", text.lower()).strip("-_")[:63]
+    return slug if re.match(r"[a-z]", slug) else f"p-{slug}".rstrip("-")
