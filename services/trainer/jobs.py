@@ -6,6 +6,7 @@ Each takes a JSON object (`core.orders`) and gives one. Learning libraries are i
 from __future__ import annotations
 
 import os
+import warnings
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from typing import TYPE_CHECKING, Any
@@ -78,5 +79,6 @@ def _one_thread() -> Iterator[None]:
     from sklearn import compose, ensemble, impute, linear_model, pipeline, preprocessing  # noqa: F401
     from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
-    with threadpool_limits(limits=1):
+    with threadpool_limits(limits=1), warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # learners warn of hopeless parameters; the figures say so too
         yield

@@ -234,24 +234,27 @@ def card_of(
 
 
 def trace_of(found: Found | None) -> dict[str, Any]:
-    """The search in short: how many attempts, whether time cut it, and the best value per candidate."""
+    """The search in short: how many attempts, whether time cut it, and the values per candidate."""
     if found is None:
         return {}
-    best: dict[str, Any] = {}
+    candidates: dict[str, Any] = {}
     for attempt in found.attempts:
-        shown = best.setdefault(attempt.candidate, {"attempts": 0, "values": []})
+        shown = candidates.setdefault(attempt.candidate, {"attempts": 0, "values": []})
         shown["attempts"] += 1
         if attempt.value is not None:
-            shown["values"].append(round(attempt.value, 6))
+            shown["values"] = sorted([*shown["values"], round(attempt.value, 6)])
         elif attempt.error:
             shown["error"] = attempt.error
+    for shown in candidates.values():
+        values = shown.pop("values")
+        shown.update({"lowest": values[0], "highest": values[-1]} if values else {})
     return {
         "attempts": len(found.attempts),
         "cut": found.cut,
         "best": found.best.candidate,
         "parameters": found.best.parameters,
         "value": found.best.value,
-        "candidates": best,
+        "candidates": candidates,
     }
 
 

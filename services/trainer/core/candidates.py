@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from services.trainer.core.preprocessing import columns_of, river_pipeline, sklearn_pipeline
+from services.trainer.core.preprocessing import boosting_pipeline, columns_of, river_pipeline, sklearn_pipeline
 from shared.errors import Misconfigured
 from shared.models.metadata import Input
 
@@ -106,15 +106,17 @@ def _boosting(classes: bool) -> Callable[[Sequence[Input], Parameters, int], Any
         from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
 
         kind = HistGradientBoostingClassifier if classes else HistGradientBoostingRegressor
-        return kind(
+        numbers, categories = columns_of(inputs)
+        learner = kind(
             learning_rate=p["rate"],
             max_iter=p["iterations"],
             max_leaf_nodes=p["leaves"],
             l2_regularization=p["l2"],
-            categorical_features=columns_of(inputs)[1] or None,
+            categorical_features=list(range(len(categories))) or None,
             early_stopping=False,
             random_state=seed,
         )
+        return boosting_pipeline(numbers, categories, learner)
 
     return build
 

@@ -96,7 +96,7 @@ def _of_numbers(truth: Floats, predicted: Floats) -> dict[str, float]:
 def _of_classes(kind: str, truth: Floats, outcome: Outcome, classes: int) -> dict[str, float]:
     present = np.unique(truth)
     recalls = [float(np.mean(outcome.predicted[truth == each] == each)) for each in present]
-    average: dict[str, Any] = {"average": "binary", "pos_label": 1} if kind == "binary" else {"average": "macro"}
+    average: dict[str, Any] = {"labels": [1], "average": "macro"} if kind == "binary" else {"average": "macro"}
     found = {
         "accuracy": float(np.mean(outcome.predicted == truth)),
         "balanced_accuracy": float(np.mean(recalls)),

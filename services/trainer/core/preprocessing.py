@@ -45,6 +45,19 @@ def sklearn_pipeline(inputs: Sequence[Input], estimator: Any, *, scale: bool) ->
     return Pipeline([("inputs", ColumnTransformer(steps)), ("learner", estimator)])
 
 
+def boosting_pipeline(numbers: list[int], categories: list[int], learner: Any) -> Any:
+    """`learner` for input that it takes with gaps and codes as they are, the categories' columns first.
+
+    A number that never changes in training, or is always missing, is dropped: binning fails on it.
+    """
+    from sklearn.compose import ColumnTransformer
+    from sklearn.feature_selection import VarianceThreshold
+    from sklearn.pipeline import Pipeline
+
+    steps = [("categories", "passthrough", categories), ("numbers", VarianceThreshold(), numbers)]
+    return Pipeline([("inputs", ColumnTransformer([each for each in steps if each[2]])), ("learner", learner)])
+
+
 def river_pipeline(inputs: Sequence[Input], learner: Any, *, scaler: Any) -> Any:
     """`learner` behind `scaler` for the numbers and one-hot columns for the categories, nothing learnt yet."""
     from river import compose, preprocessing
