@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.servers import kafka_server
+from tools.chromium import bring
 
 
 def _shared_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
@@ -24,6 +25,12 @@ def kafka_bootstrap(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The address of a real broker: KAFKA_BOOTSTRAP_SERVERS, else a container, else the embedded one."""
     with kafka_server(_shared_folder(tmp_path_factory)) as address:
         yield address
+
+
+@pytest.fixture(scope="session")
+def chromium() -> str:
+    """The path of a Chromium; `make test` brings one."""
+    return bring()
 
 
 @pytest.fixture

@@ -1,6 +1,7 @@
 """Kafka's jars: which ones (a lock with a SHA-256 each), fetched once, kept in the user's cache.
 
-`python -m homeostat.local.jars` writes the lock anew (`make lock`).
+`python -m homeostat.local.jars` fetches them ahead (`make setup`); `--lock` writes the lock anew
+(`make lock`).
 """
 
 from __future__ import annotations
@@ -8,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import os
 import ssl
+import sys
 import tomllib
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -113,4 +115,7 @@ def write_lock() -> None:
 
 
 if __name__ == "__main__":
-    write_lock()
+    if "--lock" in sys.argv[1:]:
+        write_lock()
+    else:
+        kafka_class_path(cache_folder(), os.environ.get("HOMEOSTAT_MAVEN", MAVEN).rstrip("/"))
