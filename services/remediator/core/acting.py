@@ -8,11 +8,11 @@ import msgspec
 
 from services.remediator.core import verification
 from services.remediator.core.escalation import escalate, resolve
-from services.remediator.core.incidents import Action, Incident, Role, with_action
+from services.remediator.core.incidents import Action, Diagnosis, Incident, Role, with_action
 from services.remediator.core.knowledge import Spent, in_force, with_spent
-from services.remediator.core.orders import Impossible, Order
+from services.remediator.core.orders import Impossible, Order, quarantine_of
 from services.remediator.core.turn import Turn
-from services.remediator.core.undo import undo_of
+from services.remediator.core.undo import release_of, undo_of
 from shared.identity import stable_id
 from shared.messages import Command, CommandResult, Expectation
 from shared.pipeline.specification import Rung
@@ -104,17 +104,53 @@ def issue(turn: Turn, incident_id: str, order: Order, role: Role, reason: str, a
     )
     turn.put(with_action(incident, action))
     turn.say(command)
-    if role == "act" and order.action != "notify":
+    if role == "act" and order.action == "notify":
+        turn.update(incident_id, told=True)
+    elif role == "act":
         policy = "person" if incident.request is not None else incident.policy
         spent = Spent(policy=policy, action=order.action, at=turn.now, row=row, incident=incident.id)
         turn.learn(with_spent(known, spent))
     _wait_for_answer(turn, incident_id, action, reason)
     turn.record(
         "command_issued", incident.pipeline, f"{order.action}: {reason}", incident_id,
-        command=command.id, action=command.action, arguments=command.arguments, reason=reason, role=role,
+        command=command.id, action=command.action, arguments=told(command.arguments), reason=reason, role=role,
         issued_by=command.issued_by, deadline=deadline, expects=msgspec.to_builtins(aim.expects),
         baseline=aim.baseline, level=aim.level, approved_by=incident.approved_by,
     )  # fmt: skip
+
+
+def withhold_everywhere(turn: Turn, incident_id: str, diagnosis: Diagnosis) -> None:
+    """Extends a quarantine in force to every source that the diagnosis names and it does not cover yet."""
+    incident = turn.incident(incident_id)
+    ordered = [a for a in incident.actions if a.name == "quarantine_source" and a.role in ("act", "aside")]
+    covered = {str(action.arguments.get("source")) for action in ordered if action.rung == incident.rung}
+    if not covered or incident.state not in ("acting", "verifying"):
+        return
+    for source in diagnosis.sources:
+        if source not in covered:
+            arguments = quarantine_of(source, incident.diagnosis, incident.leading)
+            why = f"{source} sends it wrong too"
+            issue(turn, incident_id, Order("quarantine_source", arguments), "aside", why, Aim(), turn.now + UNDO_WITHIN)
+
+
+def release_others(turn: Turn, incident_id: str) -> None:
+    """Releases what `withhold_everywhere` withheld; nobody waits for it."""
+    incident = turn.incident(incident_id)
+    quarantined = turn.known(incident.pipeline).quarantined
+    for action in incident.actions:
+        order = release_of(action)
+        aside = action.role == "aside" and action.name == "quarantine_source"
+        if aside and order is not None and str(action.arguments["source"]) in quarantined:
+            issue(turn, incident_id, order, "aside", "the field is right again", Aim(), turn.now + UNDO_WITHIN)
+
+
+def told(arguments: dict[str, object]) -> dict[str, object]:
+    """Arguments as the ledger holds them: a model brought from outside is named by its hash alone."""
+    candidate = arguments.get("candidate")
+    if not isinstance(candidate, dict):
+        return arguments
+    artifact = candidate.get("artifact")
+    return {**arguments, "candidate": artifact.get("sha256") if isinstance(artifact, dict) else None}
 
 
 def _wait_for_answer(turn: Turn, incident_id: str, action: Action, reason: str) -> None:

@@ -65,12 +65,12 @@ def _same_firing(alert: Alert, incident: Incident) -> bool:
 
 
 def _among(alert: Alert, diagnosis: Diagnosis, incident: Incident, limits: Limits) -> Place | None:
+    if incident.request is not None:
+        return None
     last = incident.last
     of_its_version = diagnosis.name == "bad_version" and last is not None and diagnosis.version == last.version
     if of_its_version and last is not None and last.role == "act" and incident.state == "verifying":
         return Place("joins", incident.id, f"it speaks of version {diagnosis.version}, made here")
-    if incident.request is not None:
-        return None
     follows = explains(incident.diagnosis, diagnosis) and _follows(alert, incident, limits)
     if follows and not (incident.state == "escalated" and not _near(alert, incident, limits)):
         return Place("joins", incident.id, f"a consequence of {incident.diagnosis.name}")

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 import msgspec
 
-from services.remediator.core.acting import MODEL_ACTIONS, aim_of, issue, next_rung
+from services.remediator.core.acting import MODEL_ACTIONS, aim_of, issue, next_rung, withhold_everywhere
 from services.remediator.core.escalation import escalate, expire, tell
 from services.remediator.core.incidents import Incident
 from services.remediator.core.judging import follow_up, lead_resolved, wind_down
@@ -112,6 +112,7 @@ def _weigh(turn: Turn, incident_id: str, policy: Policy, rung: Rung, order: Orde
         pause(turn, paused, incident_id)
         why = incident.diagnosis.why or incident.diagnosis.name
         issue(turn, incident_id, order, "act", why, aim_of(turn, incident, rung), turn.now + rung.deadline)
+        withhold_everywhere(turn, incident_id, incident.diagnosis)
 
 
 def pause(turn: Turn, incident_ids: Iterable[str], by: str) -> None:

@@ -51,7 +51,7 @@ class Diagnosis(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """What is thought to be wrong. `rank`: the lower, the nearer to the root of trouble.
 
     `cause` is the kind of the first cause, as policies name it; `what` the suspect; `fields` what a
-    quarantine would withhold, from `source`; `version` the suspect version or the one to return to.
+    quarantine would withhold, from each of `sources`; `version` the suspect version or the one to return to.
     """
 
     name: str
@@ -59,7 +59,7 @@ class Diagnosis(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     what: str
     rank: int
     fields: tuple[str, ...] = ()
-    source: str = ""
+    sources: tuple[str, ...] = ()
     version: str = ""
     why: str = ""
 

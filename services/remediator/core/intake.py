@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
-from services.remediator.core.acting import aim_of_return, take_back_late
+from services.remediator.core.acting import aim_of_return, take_back_late, withhold_everywhere
 from services.remediator.core.correlation import Place, place_of
 from services.remediator.core.incidents import Diagnosis, Incident, with_action, with_alert
 from services.remediator.core.policies import only_watched, policy_for
@@ -99,6 +99,7 @@ def _join(turn: Turn, alert: Alert, diagnosis: Diagnosis, place: Place) -> None:
                 alert_kind=alert.kind, fingerprint=alert.fingerprint, evidence=_evidence(alert),
             )  # fmt: skip
         return
+    withhold_everywhere(turn, incident.id, diagnosis)
     if before is not None and before.state == "resolved":
         _fires_again(turn, incident, alert, diagnosis)
     elif incident.state in ("triaged", "awaiting_approval") and not incident.actions:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
-from services.remediator.core.acting import Aim, aim_of_return, issue, take_back
+from services.remediator.core.acting import Aim, aim_of_return, issue, release_others, take_back
 from services.remediator.core.escalation import escalate, expire, resolve
 from services.remediator.core.incidents import Action, Incident, with_action
 from services.remediator.core.limits import SYSTEM
@@ -62,6 +62,7 @@ def wind_down(turn: Turn, incident_id: str, why: str) -> None:
         return
     aim = aim_of_return(turn, incident, rung) if kept.name == "quarantine_source" else Aim()
     within = rung.deadline if rung is not None else kept.deadline - kept.at
+    release_others(turn, incident_id)
     issue(turn, incident_id, order, "release", why, aim, turn.now + within)
 
 

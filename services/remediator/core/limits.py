@@ -97,7 +97,8 @@ def reach(
         "rollback": ("to_version", "there is no earlier version to go back to"),
         "notify": ("message", "notify has no message"),
     }.get(action)
-    if missing is not None and not arguments.get(missing[0]):
+    brought = action == "promote" and arguments.get("candidate")
+    if missing is not None and not arguments.get(missing[0]) and not brought:
         return Verdict("refuse", missing[1])
     weight = arguments.get("weight", 0)
     if action == "shift_traffic" and not (isinstance(weight, int | float) and 0 <= weight <= 1):

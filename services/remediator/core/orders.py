@@ -38,8 +38,8 @@ def order_of(  # noqa: PLR0911 - one return per action
         case "rollback":
             return _rollback(incident, known, specification, given)
         case "quarantine_source":
-            arguments = {"source": diagnosis.source, "fields": list(diagnosis.fields), **_since(alert), **given}
-            return Order("quarantine_source", arguments)
+            source = diagnosis.sources[0] if diagnosis.sources else ""
+            return Order("quarantine_source", {**quarantine_of(source, diagnosis, alert), **given})
         case "restart_service":
             return Order("restart_service", {"service": diagnosis.what, **given})
         case "scale_service":
@@ -53,6 +53,11 @@ def order_of(  # noqa: PLR0911 - one return per action
             return Order(cast("ActionName", rung.action), {**given, "version": version}, version=version or None)
         case _:
             return Order(cast("ActionName", rung.action), given)
+
+
+def quarantine_of(source: str, diagnosis: Diagnosis, alert: Alert | None) -> dict[str, object]:
+    """The arguments that withhold the diagnosed fields of one source."""
+    return {"source": source, "fields": list(diagnosis.fields), **_since(alert)}
 
 
 def _since(alert: Alert | None) -> dict[str, object]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import cast
 
 from services.remediator.core import verification
-from services.remediator.core.acting import MODEL_ACTIONS, Aim, issue
+from services.remediator.core.acting import MODEL_ACTIONS, Aim, issue, told
 from services.remediator.core.deciding import pause, turn_of
 from services.remediator.core.escalation import expire
 from services.remediator.core.incidents import Diagnosis, Incident
@@ -48,7 +48,7 @@ def take_request(turn: Turn, request: Request) -> None:
     )  # fmt: skip
     turn.record(
         "incident_opened", request.pipeline, f"{request.issued_by} asks for {request.action}", incident_id,
-        request=request.id, issued_by=request.issued_by, action=request.action, arguments=request.arguments,
+        request=request.id, issued_by=request.issued_by, action=request.action, arguments=told(request.arguments),
         reason=request.reason,
     )  # fmt: skip
     turn.move(incident_id, "triaged", f"asked for by {request.issued_by}", deadline)
@@ -90,7 +90,9 @@ def order_in(request: Request, known: Knowledge) -> Order:
     if action == "rollback":
         return Order(action, arguments, version=str(arguments.get("to_version") or "") or None)
     if action == "promote":
-        return Order(action, arguments, version=str(arguments.get("version") or "") or None)
+        return Order(
+            action, arguments, version=str(arguments.get("version") or "") or None, fresh="candidate" in arguments
+        )
     if action == "retrain":
         return Order(action, {"reason": request.reason or f"asked for by {request.issued_by}", **arguments}, fresh=True)
     return Order(action, arguments)

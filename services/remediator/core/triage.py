@@ -18,6 +18,7 @@ RANKS = {
     "load": 1,
     "bad_field": 2,
     "bad_labels": 2,
+    "bad_source": 2,
     "silent_source": 2,
     "bad_version": 3,
     "concept_drift": 4,
@@ -31,6 +32,7 @@ EXPLAINS: dict[str, frozenset[str]] = {
     "load": frozenset({"load", "unknown"}),
     "bad_field": frozenset({"concept_drift", "covariate_shift", "unknown"}),
     "bad_labels": frozenset({"concept_drift"}),
+    "bad_source": frozenset({"concept_drift", "covariate_shift", "unknown"}),
     "silent_source": frozenset({"covariate_shift"}),
     "bad_version": frozenset({"concept_drift", "bad_version", "unknown"}),
     "concept_drift": frozenset({"concept_drift", "covariate_shift", "unknown"}),
@@ -53,7 +55,8 @@ def diagnosis_of(  # noqa: PLR0911 - one return per diagnosis
         return _of("service_down", "service", cause, "a service does not answer")
     if alert.kind in ("lag", "saturation"):
         return _of("load", kind or "load", cause, "more comes in than is worked off")
-    if alert.kind == "data_quality" or (alert.kind == "data_drift" and kind == "feature"):
+    alone = [c.kind for c in alert.causes].count("feature") == 1
+    if alert.kind == "data_quality" or (alert.kind == "data_drift" and kind == "feature" and alone):
         return _of_data(alert, cause, specification)
     if kind == "version" and cause is not None:
         return _of_version(alert, cause, known)
@@ -62,7 +65,7 @@ def diagnosis_of(  # noqa: PLR0911 - one return per diagnosis
     if alert.kind in ("latency", "errors") and kind in ("load", "service"):
         return _of("load", kind, cause, f"{alert.kind} under load")
     if alert.kind == "data_drift":
-        return _of("covariate_shift", kind, cause, "the inputs moved together")
+        return _of("covariate_shift", "", cause, "the inputs moved together")
     return _of("unknown", kind, cause, f"no rule knows {alert.kind} with cause {kind or 'none'}")
 
 
@@ -123,17 +126,17 @@ def _of_data(alert: Alert, cause: Cause | None, specification: Specification | N
     if cause.kind == "label" or about_labels:
         return _of("bad_labels", "label", cause, "labels are not what they were")
     if cause.kind == "source":
-        return _of("silent_source", "source", cause, "a source does not send what it used to")
+        silent = alert.evidence.statistic.startswith("silent")
+        return _of("silent_source" if silent else "bad_source", "source", cause, cause.detail or "a source misbehaves")
     if cause.kind != "feature":
         return _of("unknown", cause.kind, cause, "bad data without a field")
-    source = next((c.what for c in alert.causes if c.kind == "source"), "")
     return Diagnosis(
         name="bad_field",
         cause="feature",
         what=cause.what,
         rank=RANKS["bad_field"],
         fields=fields_of(cause.what, specification),
-        source=source,
+        sources=tuple(c.what for c in alert.causes if c.kind == "source"),
         why=cause.detail or "a field is not what it was",
     )
 

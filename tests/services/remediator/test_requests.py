@@ -1,0 +1,121 @@
+"""People's requests take the same path, limits and ledger as a policy's orders."""
+
+from __future__ import annotations
+
+from tests.support.desk import Desk
+
+
+def test_a_request_becomes_a_command_under_an_incident_of_that_person() -> None:
+    desk = Desk()
+    desk.steady()
+    desk.model("2")
+    desk.ask("rollback", by="ann")
+    assert desk.last.issued_by == "person:ann"
+    assert desk.last.arguments == {"to_version": "1"}
+    assert desk.incident.request is not None
+    desk.model("1", command=desk.last.id)
+    desk.answer(desk.last, version="1")
+    desk.pass_rows(0.9)
+    desk.pass_rows(0.9)
+    assert desk.incident.state == "resolved"
+    assert "verified" in desk.kinds()
+
+
+def test_what_a_person_did_is_measured_but_never_undone() -> None:
+    desk = Desk()
+    desk.steady()
+    desk.ask("promote", version="2", force=True)
+    desk.retrained(desk.last, "2")
+    desk.pass_rows(0.5, version="2")
+    desk.pass_rows(0.5, version="2")
+    assert desk.actions == ["promote"]
+    assert "not_verified" in desk.kinds()
+    assert desk.incident.state == "resolved"
+
+
+def test_a_model_brought_from_outside_is_named_in_the_ledger_by_its_hash_alone() -> None:
+    desk = Desk()
+    desk.ask("promote", candidate={"artifact": {"sha256": "abc"}, "card": {"long": "x" * 999}})
+    assert desk.last.arguments["candidate"] == {"artifact": {"sha256": "abc"}, "card": {"long": "x" * 999}}
+    issued = next(e for e in desk.audit if e.kind == "command_issued")
+    assert issued.body["arguments"] == {"candidate": "abc"}
+
+
+def test_a_request_for_a_pipeline_that_is_not_there_is_refused() -> None:
+    desk = Desk()
+    desk.define({"name": "gone", "kind": "binary", "schema": {"a": {"type": "number"}}}, pipeline="other")
+    desk.ask("hold")
+    assert desk.actions == ["hold"]
+    import msgspec
+
+    from shared.messages import Request
+
+    desk.give("requests", Request(id="r", pipeline="nowhere", action="hold", issued_by="ann", at=desk.now))
+    assert desk.audit[-1].summary == "hold by ann refused: there is no pipeline 'nowhere'"
+    assert msgspec.to_builtins(desk.audit[-1].body)["request"] == "r"
+
+
+def test_a_request_waits_for_a_rollback_in_hand_and_lapses_if_that_takes_too_long() -> None:
+    desk = Desk()
+    desk.steady()
+    desk.model("2")
+    desk.alert("performance", ("version", "2"), severity="critical", since_row=1000)
+    desk.ask("retrain")
+    assert desk.actions == ["rollback"]
+    desk.model("1", command=desk.last.id)
+    desk.answer(desk.last, version="1")
+    assert desk.actions == ["rollback"], "its effect is being measured"
+    desk.wait(901)
+    person = next(i for i in desk.incidents if i.request is not None)
+    assert person.state == "expired"
+    assert "not carried out in time" in person.why
+
+
+def test_a_request_that_fails_is_told_to_a_person() -> None:
+    desk = Desk()
+    desk.steady()
+    desk.ask("retrain")
+    desk.answer(desk.last, "failed", detail="too few rows")
+    assert desk.incident.state == "escalated"
+    assert "too few rows" in desk.told[0]
+
+
+def test_a_hold_of_a_person_stays_until_a_person_ends_it() -> None:
+    desk = Desk()
+    desk.steady()
+    desk.ask("hold")
+    desk.answer(desk.last)
+    desk.wait(3600)
+    assert desk.actions == ["hold"]
+    desk.alert("concept_drift", ("model", "1"), severity="critical")
+    assert desk.actions == ["hold"]
+    assert desk.incidents[-1].why == "learning is on hold"
+    desk.ask("release_hold")
+    desk.answer(desk.last)
+    assert desk.actions == ["hold", "release_hold", "retrain"]
+
+
+def test_a_person_pauses_a_retrain_whose_effect_is_pending() -> None:
+    desk = Desk()
+    desk.steady()
+    desk.alert("concept_drift", ("model", "1"), severity="critical", since_row=1000)
+    desk.retrained(desk.last, "2")
+    desk.ask("rollback")
+    assert desk.actions == ["retrain", "rollback"]
+
+
+def test_acknowledging_keeps_an_escalated_incident_from_expiring() -> None:
+    desk = Desk()
+    desk.alert("cost")
+    desk.wait(3600)
+    assert desk.incident.open
+    desk.ask("acknowledge", by="ann", incident=desk.incident.id)
+    assert desk.incident.acknowledged_by == "ann"
+    assert desk.kinds()[-1] == "acknowledged"
+
+
+def test_an_answer_to_an_incident_that_is_not_there_is_refused() -> None:
+    desk = Desk()
+    desk.ask("approve", incident="incident-0")
+    assert desk.audit[-1].kind == "request_refused"
+    assert "no incident 'incident-0'" in desk.audit[-1].summary
