@@ -224,6 +224,8 @@ def _why_not(kind: str, field: FieldSpec, value: object, show: Callable[[object]
 
 
 def _shown(value: object) -> str:
+    if isinstance(value, int) and value.bit_length() > 256:
+        return "a number too large for any type"
     text = repr(value)
     text = text if len(text) <= _SHOWN else text[:_SHOWN] + "…"
     return f"the text {text}" if isinstance(value, str) else text

@@ -1,0 +1,103 @@
+"""A first specification from a file: it loads, and its guesses are those a person would make."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import polars as pl
+import pytest
+
+from shared.errors import Misconfigured
+from shared.pipeline.inference import specification_text
+from shared.pipeline.load import parse
+from shared.pipeline.specification import Specification
+
+EXAMPLES = Path(__file__).parents[3] / "examples"
+
+
+def inferred(path: Path, target: str, name: str | None = None) -> Specification:
+    return parse(specification_text(path, target, name).encode(), "inferred.yaml")
+
+
+def test_the_electricity_file_gives_its_own_roles() -> None:
+    specification = inferred(EXAMPLES / "electricity" / "data.parquet", "target")
+
+    assert (specification.name, specification.kind) == ("electricity", "binary")
+    assert (specification.id, specification.timestamp, specification.key) == ("id", "at", "region")
+    assert "target" not in specification.feature_names
+    assert "nswprice" in specification.feature_names
+
+
+@pytest.mark.parametrize("suffix", ["csv", "parquet", "ndjson"])
+def test_the_same_table_gives_the_same_specification_in_each_format(tmp_path: Path, suffix: str) -> None:
+    frame = pl.DataFrame(
+        {
+            "odd name": [0.5 * n for n in range(300)],
+            "end": [n % 7 for n in range(300)],
+            "color": ["red", "blue", "green"] * 100,
+            "e_mail": [f"{n}@x.org" for n in range(300)],
+            "kind": ["a", "b", "c"] * 100,
+        }
+    )
+    path = tmp_path / f"Own Data.{suffix}"
+    getattr(frame, f"write_{suffix}")(path)
+
+    specification = inferred(path, "kind")
+
+    assert (specification.name, specification.kind) == ("own-data", "multiclass")
+    assert specification.feature_names == ("odd name", "end", "color")
+    assert specification.fields["color"].allowed == ("blue", "green", "red")
+    assert specification.fields["e_mail"].pii
+
+
+def test_ranges_leave_room_and_what_only_grows_is_left_open(tmp_path: Path) -> None:
+    path = tmp_path / "rows.csv"
+    frame = pl.DataFrame({"t": [float(n % 40 - 20) for n in range(200)], "meter": list(range(200))})
+    frame.with_columns(y=pl.col("t") * 0.37).write_csv(path)
+
+    fields = inferred(path, "y", "own").fields
+
+    low, high = fields["t"].range or (0, 0)
+    assert low is not None
+    assert high is not None
+    assert low <= -200
+    assert high >= 200
+    assert fields["meter"].range == (0, None)
+
+
+def test_nulls_seen_make_a_field_nullable(tmp_path: Path) -> None:
+    path = tmp_path / "own.ndjson"
+    pl.DataFrame({"x": [1.5, None, 2.5, 4.5] * 10, "y": [1.0, 2.0, 3.5, 4.0] * 10}).write_ndjson(path)
+
+    specification = inferred(path, "y")
+
+    assert specification.fields["x"].nullable
+    assert not specification.fields["y"].nullable
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "expected"),
+    [
+        ("a.csv", b"x,y\n1,2\n3,5\n4,9\n", "has no column `z`"),
+        ("a.csv", b"", "cannot be read as CSV"),
+        ("a.csv", b"z,y\n", "has no rows"),
+        ("a.csv", b"z,y\n1,1\n1,2\n", "there is nothing to predict"),
+        ("a.csv", b"z\n1\n2\n", "no column but `z` can be a feature"),
+        ("a.parquet", b"z,y\n1,2\n", "cannot be read as Parquet"),
+        ("a.ndjson", b"not json\n", "cannot be read as NDJSON"),
+    ],
+)
+def test_a_file_that_is_not_what_it_says_is_named(tmp_path: Path, name: str, content: bytes, expected: str) -> None:
+    path = tmp_path / name
+    path.write_bytes(content)
+
+    with pytest.raises(Misconfigured) as caught:
+        specification_text(path, "z")
+
+    assert expected in str(caught.value)
+    assert name in str(caught.value)
+
+
+def test_a_misspelt_target_gets_a_suggestion() -> None:
+    with pytest.raises(Misconfigured, match="did you mean `rentals`"):
+        specification_text(EXAMPLES / "bike-rentals" / "data.parquet", "rental")
