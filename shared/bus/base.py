@@ -15,6 +15,12 @@ from shared.errors import HomeostatError, Poison
 MAX_RECORD_BYTES = 1_000_000
 """The largest record (key, value and headers) a topic takes, unless the bus was told otherwise."""
 
+REQUEST_SECONDS = 10.0
+"""How long one request to a broker may take."""
+
+TRANSACTION_SECONDS = 30.0
+"""A transaction that is open for longer is aborted by the broker, so that it holds up no reader."""
+
 
 class Record(NamedTuple):
     """One record as read from the log. `timestamp_ms` is Kafka's, in milliseconds since the epoch."""
@@ -68,6 +74,11 @@ def refuse_too_large(records: Sequence[NewRecord], limits: Mapping[str, int]) ->
         size, limit = size_of(record), limits.get(record.topic, MAX_RECORD_BYTES)
         if size > limit:
             raise Poison(f"a record for {record.topic} has {size} bytes; at most {limit} fit", reason="too-large")
+
+
+def largest_request(limits: Mapping[str, int]) -> int:
+    """What a client must be able to send: the largest record of any topic, with room for framing."""
+    return max([MAX_RECORD_BYTES, *limits.values()]) + 100_000
 
 
 class Fenced(HomeostatError):
@@ -130,7 +141,9 @@ class Transaction(Protocol):
 
     def poll(self, max_records: int, timeout: float) -> list[Record]: ...
 
-    def seek(self, topic: str, partition: int, offset: int) -> None: ...
+    def seek(self, topic: str, partition: int, offset: int) -> None:
+        """Goes on from `offset`. What was paused stays so."""
+        ...
 
     def pause(self, topic: str, partition: int) -> None: ...
 

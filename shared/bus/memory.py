@@ -12,7 +12,6 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from shared.bus.base import (
-    MAX_RECORD_BYTES,
     Fenced,
     NewRecord,
     Position,
@@ -69,7 +68,6 @@ class MemoryBus:
                 log = self._logs.setdefault(spec.name, [[] for _ in range(spec.partitions)])
                 if len(log) < spec.partitions:
                     raise Misconfigured(f"topic {spec.name} has {len(log)} partitions, {spec.partitions} are asked for")
-                self.limits.setdefault(spec.name, int(spec.config.get("max.message.bytes", MAX_RECORD_BYTES)))
 
     def ping(self, timeout: float) -> None:
         """Always there."""
@@ -267,7 +265,7 @@ class MemoryTransaction:
     def lag(self) -> dict[tuple[str, int], int]:
         with self._bus._changed:
             positions = self._cursor._positions.items()
-            return {at: len(self._bus._log(at[0])[at[1]]) - offset for at, offset in positions}
+            return {at: len(self._bus._from(*at, offset, -1)) for at, offset in positions}
 
     def commit(self, records: Sequence[NewRecord], offsets: Mapping[tuple[str, int], int]) -> None:
         with self._bus._changed:

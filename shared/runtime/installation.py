@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from shared.bus.base import MAX_RECORD_BYTES, TopicSpec
-from shared.runtime.outgoing import LARGEST_DEAD_LETTER
+from shared.bus.factory import LARGEST_DEAD_LETTER
 from shared.settings import CommonSettings
 from shared.topics import DEAD_LETTERS, STEPS, TOPICS, Topic
 

@@ -15,6 +15,7 @@ import msgspec
 
 from shared import codec
 from shared.bus.base import NewRecord, Record
+from shared.bus.factory import record_limits
 from shared.bus.memory import MemoryBus
 from shared.messages import JobFinished
 from shared.runtime.host import Make
@@ -96,7 +97,7 @@ class MemoryRuntime:
     ) -> None:
         self.now = now
         self.settings = settings or CommonSettings(bootstrap_servers="memory", data_dir=Path(".homeostat"))
-        self.bus = MemoryBus(lambda: int(self.now.timestamp() * 1000))
+        self.bus = MemoryBus(lambda: int(self.now.timestamp() * 1000), record_limits(self.settings))
         self.bus.ensure_topics(topic_specs(self.settings), timeout=0.0)
         self.store = store or MemoryStore()
         self._services = dict(services)

@@ -8,14 +8,12 @@ from typing import Any
 
 from shared import codec
 from shared.bus.base import MAX_RECORD_BYTES, NewRecord, size_of
+from shared.bus.factory import LARGEST_DEAD_LETTER
 from shared.identity import stable_id
 from shared.messages import DeadLetter
 from shared.runtime.task import Task
 from shared.telemetry.tracing import Traces
 from shared.topics import ALERTS, DEAD_LETTERS, Out, Topic
-
-LARGEST_DEAD_LETTER = 2 * MAX_RECORD_BYTES
-"""A dead letter holds the refused record whole, in base64: its topic takes larger records."""
 
 
 def record_of(out: Out, name: str, trace: str, event_id: str, source: bytes, time: bytes) -> NewRecord:

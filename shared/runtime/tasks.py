@@ -233,7 +233,7 @@ class Tasks:
 
     def _from_position(self, host: TaskHost, topic: str) -> list[list[Record]]:
         name, start = self.parts.settings.full_name(topic), host.positions[topic, 0]
-        return list(self.parts.reader.read(name, 0, start, self.parts.reader.end_offsets(name)[0]))
+        return list(self.parts.reader.read(name, 0, start, self.parts.reader.written_offsets(name)[0]))
 
     def _start_jobs(self, host: TaskHost, now: datetime) -> None:
         """Starts what the service still waits for, unless its end already stands in the log."""

@@ -1,0 +1,169 @@
+"""Consume, process, produce, commit: exactly once."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+
+from kafka import (
+    ConsumerGroupMetadata,
+    ConsumerRebalanceListener,
+    KafkaConsumer,
+    KafkaProducer,
+    OffsetAndMetadata,
+    TopicPartition,
+)
+from kafka.errors import KafkaError, KafkaTimeoutError
+
+from shared.bus.base import (
+    REQUEST_SECONDS,
+    TRANSACTION_SECONDS,
+    Fenced,
+    NewRecord,
+    RebalanceListener,
+    Record,
+    refuse_too_large,
+)
+from shared.bus.kafka_python.clients import Clients, drain
+from shared.clock import monotonic
+from shared.errors import Transient
+
+
+class KafkaPythonTransaction:
+    """A group consumer and a transactional producer that commit together.
+
+    The client's own commit and abort wait without limit when a broker dies: whoever runs this needs a
+    watchdog that ends the process.
+    """
+
+    def __init__(self, clients: Clients, group: str, transactional_id: str, client_id: str) -> None:
+        self._limits = clients.limits
+        self._slot = transactional_id
+        self._changes = _Changes()
+        self._listener: RebalanceListener | None = None
+        self._paused: set[TopicPartition] = set()
+        self._consumer = KafkaConsumer(**clients.in_group(client_id, group))
+        self._changes.consumer = self._consumer
+        self._producer = KafkaProducer(
+            **clients.producing(client_id),
+            transactional_id=transactional_id,
+            transaction_timeout_ms=int(TRANSACTION_SECONDS * 1000),
+        )
+        self._take_slot()
+
+    def subscribe(self, topics: Iterable[str], on_change: RebalanceListener) -> None:
+        self._listener = on_change
+        self._consumer.subscribe(list(topics), listener=self._changes)
+
+    def poll(self, max_records: int, timeout: float) -> list[Record]:
+        try:
+            records = drain(self._consumer, max_records, timeout)
+        except KafkaTimeoutError:
+            records = []
+        if self._changes.told:
+            owned = self._tell_changes()
+            records = [record for record in records if (record.topic, record.partition) in owned]
+        return records
+
+    def seek(self, topic: str, partition: int, offset: int) -> None:
+        self._consumer.seek(TopicPartition(topic, partition), offset)
+
+    def pause(self, topic: str, partition: int) -> None:
+        self._paused.add(TopicPartition(topic, partition))
+        self._consumer.pause(TopicPartition(topic, partition))
+
+    def resume(self, topic: str, partition: int) -> None:
+        self._paused.discard(TopicPartition(topic, partition))
+        self._consumer.resume(TopicPartition(topic, partition))
+
+    def lag(self) -> dict[tuple[str, int], int]:
+        lag = {}
+        for at in self._consumer.assignment():
+            end, position = self._consumer.highwater(at), self._consumer.position(at, timeout_ms=100)
+            if end is not None and position is not None:
+                lag[at.topic, at.partition] = max(0, end - position)
+        return lag
+
+    def commit(self, records: Sequence[NewRecord], offsets: Mapping[tuple[str, int], int]) -> None:
+        refuse_too_large(records, self._limits)
+        try:
+            self._producer.begin_transaction()
+            for one in records:
+                self._producer.send(one.topic, one.value, one.key, list(one.headers), one.partition)
+            if offsets:
+                positions = {TopicPartition(*at): OffsetAndMetadata(offset, "", -1) for at, offset in offsets.items()}
+                self._producer.send_offsets_to_transaction(positions, self._membership())
+            self._producer.commit_transaction()
+        except KafkaError as error:
+            self._abort(error)
+
+    def committed(self, partitions: Sequence[tuple[str, int]]) -> dict[tuple[str, int], int | None]:
+        wait = int(TRANSACTION_SECONDS * 1000)
+        try:
+            return {at: self._consumer.committed(TopicPartition(*at), timeout_ms=wait) for at in partitions}
+        except KafkaError as error:
+            raise Transient(f"committed offsets of {self._slot}: {type(error).__name__}: {error}") from error
+
+    def close(self) -> None:
+        self._consumer.close(autocommit=False, timeout_ms=int(REQUEST_SECONDS * 1000))
+        self._producer.close(timeout=REQUEST_SECONDS)
+
+    def _membership(self) -> ConsumerGroupMetadata:
+        """The full membership. A bare group id would be taken too, and would fence nobody."""
+        metadata = self._consumer.group_metadata()
+        if not isinstance(metadata, ConsumerGroupMetadata):
+            raise TypeError(f"the group's metadata is a {type(metadata).__name__}: transactions would not be fenced")
+        if not metadata.member_id:
+            raise KafkaError("not a member of the group at present")
+        return metadata
+
+    def _take_slot(self) -> None:
+        deadline = monotonic() + TRANSACTION_SECONDS
+        while True:
+            try:
+                self._producer.init_transactions()
+                return
+            except KafkaTimeoutError as error:
+                if monotonic() > deadline:
+                    raise Transient(f"{self._slot}: Kafka gives no transactions: {error}") from error
+
+    def _abort(self, cause: KafkaError) -> None:
+        """Aborts and raises `Transient`, or `Fenced` where not even that is possible."""
+        why = f"{type(cause).__name__}: {cause}"
+        try:
+            self._producer.abort_transaction()
+        except KafkaError as error:
+            raise Fenced(f"{self._slot}: {why}") from error
+        raise Transient(f"transaction of {self._slot} aborted: {why}") from cause
+
+    def _tell_changes(self) -> set[tuple[str, int]]:
+        """Passes on what changed, in this thread; returns the partitions that are owned now."""
+        told, self._changes.told = self._changes.told, []
+        for assigned, partitions in told:
+            places = [(at.topic, at.partition) for at in partitions]
+            if self._listener is not None and assigned:
+                self._listener.assigned(places)
+            elif self._listener is not None:
+                self._listener.revoked(places)
+                self._paused.difference_update(partitions)
+        owned = self._consumer.assignment()
+        self._consumer.resume(*(owned - self._paused))
+        return {(at.topic, at.partition) for at in owned - self._paused}
+
+
+class _Changes(ConsumerRebalanceListener):  # type: ignore[misc]
+    """Keeps what the client tells on its own thread until `poll` passes it on. New partitions stand still till then."""
+
+    def __init__(self) -> None:
+        self.told: list[tuple[bool, list[TopicPartition]]] = []
+        self.consumer: KafkaConsumer | None = None
+
+    def on_partitions_assigned(self, assigned: Iterable[TopicPartition]) -> None:
+        partitions = sorted(assigned)
+        if partitions and self.consumer is not None:
+            self.consumer.pause(*partitions)
+            self.told.append((True, partitions))
+
+    def on_partitions_revoked(self, revoked: Iterable[TopicPartition]) -> None:
+        partitions = sorted(revoked)
+        if partitions:
+            self.told.append((False, partitions))

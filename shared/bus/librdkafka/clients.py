@@ -1,0 +1,136 @@
+"""How every librdkafka client is set up, and what producing and consuming mean here.
+
+The settings that matter were measured: `fetch.queue.backoff.ms` keeps a full queue from stopping the
+fetcher for a second, `retry.backoff.ms` keeps a transaction that follows another from waiting.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import structlog
+from confluent_kafka import Consumer, KafkaError, Message, Producer
+
+from shared.bus.base import REQUEST_SECONDS, TRANSACTION_SECONDS, Fenced, NewRecord, Record, largest_request
+from shared.clock import monotonic
+from shared.errors import Transient
+
+_log = structlog.get_logger("homeostat.bus")
+_EOF = KafkaError._PARTITION_EOF
+
+
+@dataclass(frozen=True, slots=True)
+class Clients:
+    """Where the cluster is, and the settings of each kind of client."""
+
+    bootstrap_servers: str
+    session_timeout_ms: int
+    limits: Mapping[str, int]
+
+    def common(self, client_id: str) -> dict[str, Any]:
+        """What every client is told."""
+        return {
+            "bootstrap.servers": self.bootstrap_servers,
+            "client.id": client_id,
+            "error_cb": _log_error,
+            "logger": logging.getLogger("homeostat.librdkafka"),
+            "retry.backoff.ms": 2,
+            "socket.timeout.ms": int(REQUEST_SECONDS * 1000),
+            "reconnect.backoff.max.ms": 1000,
+            "allow.auto.create.topics": False,
+        }
+
+    def consuming(self, client_id: str, group: str) -> dict[str, Any]:
+        """What every consumer is told."""
+        return self.common(client_id) | {
+            "group.id": group,
+            "enable.auto.commit": False,
+            "enable.auto.offset.store": False,
+            "isolation.level": "read_committed",
+            "auto.offset.reset": "earliest",
+            "enable.partition.eof": True,
+            "fetch.queue.backoff.ms": 2,
+            "queued.max.messages.kbytes": 16_384,
+        }
+
+    def producing(self, client_id: str) -> dict[str, Any]:
+        """What every producer is told."""
+        return self.common(client_id) | {
+            "acks": "all",
+            "enable.idempotence": True,
+            "linger.ms": 1,
+            "partitioner": "murmur2_random",
+            "message.max.bytes": largest_request(self.limits),
+            "message.timeout.ms": int(TRANSACTION_SECONDS * 1000) - 1000,
+        }
+
+    def in_group(self, client_id: str, group: str) -> dict[str, Any]:
+        """What a member of a group is told."""
+        return self.consuming(client_id, group) | {
+            "partition.assignment.strategy": "cooperative-sticky",
+            "session.timeout.ms": self.session_timeout_ms,
+            "heartbeat.interval.ms": max(100, self.session_timeout_ms // 5),
+            "max.poll.interval.ms": 300_000,
+        }
+
+
+def produce(
+    producer: Producer,
+    record: NewRecord,
+    deadline: float,
+    told: Callable[[KafkaError | None, Message], None] | None = None,
+) -> None:
+    options: dict[str, Any] = {} if record.partition is None else {"partition": record.partition}
+    if told is not None:
+        options["on_delivery"] = told
+    while True:
+        try:
+            producer.produce(record.topic, record.value, record.key, headers=list(record.headers), **options)
+            return
+        except BufferError:
+            if monotonic() > deadline:
+                raise Transient(f"Kafka does not take records for {record.topic}: the send queue stays full") from None
+            producer.poll(0.1)
+
+
+def drain(consumer: Consumer, most: int, timeout: float) -> tuple[list[Record], dict[tuple[str, int], int]]:
+    """Waits for one record, then takes what is there; also the ends of partitions that were reached."""
+    records: list[Record] = []
+    ends: dict[tuple[str, int], int] = {}
+    deadline = monotonic() + timeout
+    messages: list[Any] = consumer.consume(1, timeout)
+    while messages:
+        for message in messages:
+            error = message.error()
+            if error is None:
+                records.append(
+                    Record(
+                        message.topic(),
+                        message.partition(),
+                        message.offset(),
+                        message.key(),
+                        message.value() or b"",
+                        tuple(message.headers() or ()),
+                        message.timestamp()[1],
+                    )
+                )
+            elif error.code() == _EOF:
+                ends[message.topic(), message.partition()] = message.offset()
+            elif error.fatal():
+                raise Fenced(error.str())
+            else:
+                _log.warning("kafka consumer", error=error.str(), topic=message.topic())
+        left = most - len(records)
+        if left <= 0:
+            break
+        messages = consumer.consume(left, 0.0)
+        if not messages and not records and (waiting := deadline - monotonic()) > 0:
+            messages = consumer.consume(1, waiting)
+    return records, ends
+
+
+def _log_error(error: KafkaError) -> None:
+    _log.warning("kafka", error=error.str())
