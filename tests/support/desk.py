@@ -166,7 +166,9 @@ class Desk:
     def resolve(self, alert: Alert) -> None:
         self.again(alert, state="resolved")
 
-    def answer(self, command: Command, state: CommandState = "succeeded", *, version: str | None = None, detail: str = "") -> None:
+    def answer(
+        self, command: Command, state: CommandState = "succeeded", *, version: str | None = None, detail: str = ""
+    ) -> None:
         message = CommandResult(
             command=command.id, pipeline=command.pipeline, state=state, at=self.now, service="trainer", detail=detail,
             model_version=version, cost_seconds=2.0,
@@ -178,7 +180,9 @@ class Desk:
         self.model(version, command=command.id)
         self.answer(command, version=version)
 
-    def ask(self, action: str, *, by: str = "ann", number: int = 1, incident: str | None = None, **arguments: object) -> None:
+    def ask(
+        self, action: str, *, by: str = "ann", number: int = 1, incident: str | None = None, **arguments: object
+    ) -> None:
         message = Request(
             id=f"request-{action}-{number}", pipeline=PIPELINE, action=action, issued_by=by, at=self.now,
             arguments=arguments, incident=incident,
@@ -205,6 +209,11 @@ class Desk:
         """The only incident there is."""
         assert len(self.incidents) == 1, [i.id for i in self.incidents]
         return self.incidents[0]
+
+    @property
+    def state(self) -> str:
+        """Where the only incident stands."""
+        return self.incident.state
 
     @property
     def actions(self) -> list[str]:
