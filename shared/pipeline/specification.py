@@ -58,9 +58,10 @@ class FeatureSpec(_Part):
 
     `expression` is SQL over the row's fields (``nswprice - vicprice``). With `window` (rows, the
     current one included) or `lag` (rows back), it is taken over the rows of the same key in stream
-    order: `statistic` of the window, or the value `lag` rows before. `min_rows`: fewer give null.
-    An expression without window or lag may also name a feature declared before it (a field of the
-    same name comes first). `input` False: a step towards other features, not given to the model.
+    order: `statistic` of the window, or the value `lag` rows before. `min_rows`: fewer give null (a
+    count never is). An expression without window or lag may also name a feature declared before it
+    (a field of the same name comes first). `input` False: a step towards other features, not given
+    to the model. What cannot be computed or is not finite is null.
     """
 
     expression: str

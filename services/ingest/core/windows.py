@@ -16,7 +16,7 @@ def windowed(values: pl.Series, ends: pl.Series, length: int, statistic: str, mi
     """For each position in `ends`, the statistic of the `length` values that end there.
 
     `values` must reach back far enough; missing ones are null and do not count. Null where fewer
-    than `min_rows` values are there.
+    than `min_rows` values are there or the result is not finite; a count is never null.
 
     >>> windowed(pl.Series([None, 1.0, 2.0, 4.0]), pl.Series([1, 2, 3]), 2, "mean", 2).to_list()
     [None, 1.5, 3.0]
@@ -33,8 +33,10 @@ def _chunk(values: pl.Series, ends: pl.Series, length: int, statistic: str, min_
     cells = values.gather(pl.select(pl.int_ranges(last - (length - 1), last + 1).explode()).to_series())
     shape = (len(ends), length)
     count = pl.lit(cells).is_not_null().cast(pl.Int64).reshape(shape).arr.sum()
-    found = count if statistic == "count" else _of(pl.lit(cells).cast(pl.Float64).reshape(shape), statistic)
-    return pl.select(pl.when(count >= min_rows).then(found)).to_series()
+    if statistic == "count":
+        return pl.select(count).to_series()
+    found = _of(pl.lit(cells).cast(pl.Float64).reshape(shape), statistic)
+    return pl.select(pl.when((count >= min_rows) & found.is_finite()).then(found)).to_series()
 
 
 def _of(rows: pl.Expr, statistic: str) -> pl.Expr:
