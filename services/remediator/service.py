@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterable
 from datetime import datetime
 from typing import Any, TypeVar
@@ -90,9 +91,11 @@ class Remediator:
             if known.specification is not None
         }
 
-    def gauges(self) -> dict[tuple[str, tuple[str, ...]], float]:
-        """Nothing beyond what the runtime counts."""
-        return {}
+    def gauges(self) -> dict[tuple[str, tuple[tuple[str, str], ...]], float]:
+        """`homeostat_incidents_open` of each pipeline."""
+        open_now = Counter(i.pipeline for i in self._state.incidents.values() if i.open)
+        pipelines = sorted({*self._state.knowledge, *open_now})
+        return {("homeostat_incidents_open", (("pipeline", name),)): float(open_now[name]) for name in pipelines}
 
     def _each(self, batch: Batch[M], now: datetime, take: Callable[[Turn, M], None]) -> Step:
         said: list[Command | AuditEntry] = []

@@ -175,7 +175,7 @@ def answered(turn: Turn, result: CommandResult) -> str | None:
         return None
     turn.record(
         "command_result", incident.pipeline, _sentence(action, result), incident.id,
-        command=result.command, action=action.name, result=result.state, service=result.service,
+        command=result.command, action=action.name, state=result.state, service=result.service,
         detail=result.detail, model_version=result.model_version, cost_seconds=result.cost_seconds,
     )  # fmt: skip
     if result.state not in ("accepted", "running"):

@@ -79,7 +79,8 @@ def turn_of(incident: Incident, action: str, others: Iterable[Incident]) -> tupl
         touches_model = last.name in MODEL_ACTIONS or (last.role == "release" and other.state == "verifying")
         retraining = last.name == "retrain" and last.role == "act"
         if retraining and incident.diagnosis.name in URGENT:
-            paused.append(other.id)
+            if action in MODEL_ACTIONS or action in ("quarantine_source", "release_source"):
+                paused.append(other.id)
         elif other.state != "verifying":
             return Verdict("wait", f"incident {other.id} is {other.state}: {last.name}"), []
         elif touches_model and other.request is None and not _harmless(action):
@@ -134,14 +135,15 @@ def resume(turn: Turn, incident_id: str) -> bool:
             escalate(turn, incident_id, f"it was paused too long by incident {by.id}")
         return False
     turn.update(incident_id, paused_by="")
-    why = f"incident {incident.paused_by} is over: measuring begins anew"
+    why = f"incident {incident.paused_by} is over"
     if incident.state == "verifying" and action is not None and action.expects is not None:
         row = turn.row(incident.pipeline)
         renewed = msgspec.structs.replace(action, from_row=row, fresh=False)
         turn.update(incident_id, actions=tuple(renewed if a.command == action.command else a for a in incident.actions))
         within = action.expects.by - action.deadline
+        why += ": measuring begins anew"
         turn.move(incident_id, "verifying", why, turn.now + within)
-    turn.record("triaged", incident.pipeline, why, incident_id)
+    turn.record("resumed", incident.pipeline, why, incident_id)
     return True
 
 

@@ -84,6 +84,8 @@ def tell_of_healing(turn: Turn, incident: Incident) -> None:
     acted = any(action.role == "act" for action in incident.actions)
     if incident.state != "resolved" or incident.told or not acted or incident.closed_at is None:
         return
+    if incident.request is not None:
+        return
     policy = turn.policy(incident)
     row = turn.row(incident.pipeline)
     quiet = turn.now - incident.closed_at >= turn.limits.tell_after or (

@@ -95,7 +95,7 @@ def _join(turn: Turn, alert: Alert, diagnosis: Diagnosis, place: Place) -> None:
     if alert.fingerprint != incident.lead:
         if before is None:
             turn.record(
-                "triaged", alert.pipeline, f"{alert.kind} belongs here: {place.why}", incident.id, alert=alert.id,
+                "alert_joined", alert.pipeline, f"{alert.kind} belongs here: {place.why}", incident.id, alert=alert.id,
                 alert_kind=alert.kind, fingerprint=alert.fingerprint, evidence=_evidence(alert),
             )  # fmt: skip
         return
@@ -140,7 +140,7 @@ def _reopen(turn: Turn, alert: Alert, diagnosis: Diagnosis, place: Place) -> Non
 def _linger(turn: Turn, alert: Alert, place: Place) -> None:
     incident = with_alert(turn.incident(place.incident), alert)
     turn.put(incident)
-    turn.record("suppressed", alert.pipeline, f"{alert.kind} belongs here: {place.why}", incident.id, alert=alert.id)
+    turn.record("alert_joined", alert.pipeline, f"{alert.kind} belongs here: {place.why}", incident.id, alert=alert.id)
     last = incident.last
     if last is None or last.role != "release" or last.measured is not None:
         return

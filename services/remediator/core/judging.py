@@ -7,7 +7,6 @@ import msgspec
 from services.remediator.core.acting import Aim, aim_of_return, issue, release_others, take_back
 from services.remediator.core.escalation import escalate, expire, resolve
 from services.remediator.core.incidents import Action, Incident, with_action
-from services.remediator.core.limits import SYSTEM
 from services.remediator.core.triage import diagnosis_of
 from services.remediator.core.turn import Turn
 from services.remediator.core.undo import RELEASES, release_of
@@ -28,9 +27,9 @@ def judge(turn: Turn, incident_id: str) -> None:
         return
     known = turn.known(incident.pipeline)
     judged = judgement(action, known, lead_resolved(incident), turn.now, deadline)
-    spoken_against = _its_version_is_bad(incident, action)
-    if spoken_against and judged.answer == "waiting":
-        judged = Judgement("missed", f"an alert names version {action.version} as the cause", judged.measure)
+    against = _spoken_against(turn, incident, action)
+    if against and judged.answer == "waiting":
+        judged = Judgement("missed", against, judged.measure)
     if judged.answer == "waiting":
         return
     action = _noted(turn, incident, action, judged)
@@ -133,17 +132,19 @@ def _noted(turn: Turn, incident: Incident, action: Action, judged: Judgement) ->
     return noted
 
 
-def _its_version_is_bad(incident: Incident, action: Action) -> bool:
-    if action.version is None or action.role != "act" or incident.pipeline == SYSTEM:
-        return False
-    later = (a for f, a in incident.alerts.items() if f != incident.lead and a.at > action.at)
-    return any(
-        alert.state == "firing"
-        and bool(alert.causes)
-        and alert.causes[0].kind == "version"
-        and alert.causes[0].what == action.version
-        for alert in later
-    )
+def _spoken_against(turn: Turn, incident: Incident, action: Action) -> str:
+    """Why there is no need to wait for more rows: the version it made is out, or named as a cause."""
+    version = action.version
+    if version is None or action.role != "act" or action.name != "retrain":
+        return ""
+    if turn.known(incident.pipeline).stages.get(version) == "retired":
+        return f"version {version} was withdrawn"
+    for fingerprint, alert in incident.alerts.items():
+        cause = alert.causes[0] if alert.causes else None
+        newer = fingerprint != incident.lead and alert.state == "firing" and alert.at > action.at
+        if newer and cause is not None and (cause.kind, cause.what) == ("version", version):
+            return f"{alert.kind} names version {version} as its cause"
+    return ""
 
 
 def _in_force(incident: Incident) -> Action | None:

@@ -112,7 +112,7 @@ class Turn:
         incident = self.state.incidents.get(incident_id)
         told: dict[str, object] = dict(body)
         if incident is not None:
-            told = {"state": incident.state, **_about(incident), **told}
+            told = {"incident_state": incident.state, **_about(incident), **told}
         entry = ledger.sealed(
             AuditEntry(
                 sequence=0,
@@ -146,10 +146,10 @@ class Turn:
 
 def _about(incident: Incident) -> dict[str, object]:
     lead = incident.leading
+    diagnosis = incident.diagnosis
     return {
-        "diagnosis": incident.diagnosis.name,
-        "cause": incident.diagnosis.cause,
-        "what": incident.diagnosis.what,
+        "diagnosis": diagnosis.name,
+        "cause": {"kind": diagnosis.cause, "what": diagnosis.what, "detail": diagnosis.why},
         "policy": incident.policy,
         "severity": lead.severity if lead is not None else "info",
     }

@@ -37,9 +37,11 @@ def undo_of(action: Action, known: Knowledge) -> Order | Impossible:
     return _back_to_what_it_left(action, known)
 
 
-def _back_to_what_it_left(action: Action, known: Knowledge) -> Order | Impossible:
+def _back_to_what_it_left(action: Action, known: Knowledge) -> Order | Impossible:  # noqa: PLR0911 - one per reason
     if action.left is None or action.left == action.version:
         return Impossible("there is no version to go back to")
+    if action.version is not None and known.stages.get(action.version) in ("shadow", "canary"):
+        return Order("shift_traffic", {"version": action.version, "weight": 0.0}, version=action.left)
     if action.version is None or known.live != action.version:
         return Impossible(f"version {action.version or 'of this action'} does not answer")
     if _helped(action):

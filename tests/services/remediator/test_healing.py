@@ -20,10 +20,10 @@ def test_a_changed_concept_is_answered_by_training_on_what_came_since_and_is_ver
 
     desk.retrained(desk.last, "2")
     desk.pass_rows(0.88, version="2")
-    assert desk.incident.state == "verifying"
+    assert desk.state == "verifying"
     desk.pass_rows(0.86, version="2")
 
-    assert desk.incident.state == "resolved"
+    assert desk.state == "resolved"
     assert desk.actions == ["retrain"]
     verified = next(entry for entry in desk.audit if entry.kind == "verified")
     assert verified.body["rows"] == 500
@@ -33,8 +33,8 @@ def test_a_changed_concept_is_answered_by_training_on_what_came_since_and_is_ver
 
 def test_a_regression_is_verified_in_its_own_direction() -> None:
     desk = Desk()
-    spec = {"name": "rides", "kind": "regression", "schema": {"a": {"type": "number"}, "y": {"type": "number"}}, "target": "y"}
-    desk.define(spec, pipeline="rides")
+    fields = {"a": {"type": "number"}, "y": {"type": "number"}}
+    desk.define({"name": "rides", "kind": "regression", "schema": fields, "target": "y"}, pipeline="rides")
     desk.alert("concept_drift", ("model", ""), statistic="mae", value=30.0, baseline=10.0, pipeline="rides")
     expects = desk.last.expects
     assert expects is not None
@@ -47,9 +47,9 @@ def test_retraining_that_never_helps_stops_after_three_and_a_person_is_told_once
     desk.pass_rows(0.6)
     desk.alert("concept_drift", ("model", "1"), severity="critical", since_row=1000)
     for attempt in range(40):
-        if desk.last.action == "retrain" and desk.incident.state == "acting":
+        if desk.last.action == "retrain" and desk.state == "acting":
             desk.retrained(desk.last, str(attempt + 2))
-        elif desk.last.action == "rollback" and desk.incident.state == "undoing":
+        elif desk.last.action == "rollback" and desk.state == "undoing":
             desk.model("1", command=desk.last.id)
             desk.answer(desk.last, version="1")
         live = desk.remediator._state.knowledge["prices"].live or ""
@@ -57,7 +57,7 @@ def test_retraining_that_never_helps_stops_after_three_and_a_person_is_told_once
         desk.wait(60)
 
     assert desk.actions == ["retrain", "rollback"] * 3
-    assert desk.incident.state == "escalated"
+    assert desk.state == "escalated"
     assert len(desk.told) == 1
     assert desk.kinds().count("undone") == 3
     assert desk.kinds().count("escalated") == 1
@@ -113,10 +113,10 @@ def test_a_field_in_another_unit_is_quarantined_then_released_and_performance_is
     assert desk.actions == ["quarantine_source", "release_source"]
     desk.answer(desk.last)
     desk.pass_rows(0.9)
-    assert desk.incident.state == "verifying"
+    assert desk.state == "verifying"
     desk.pass_rows(0.9)
     desk.resolve(loss)
-    assert desk.incident.state == "resolved"
+    assert desk.state == "resolved"
     assert desk.actions == ["quarantine_source", "release_source"]
     assert len([entry for entry in desk.audit if entry.kind == "verified"]) == 2
 
@@ -213,7 +213,7 @@ def test_a_slow_release_is_rolled_back_and_verified_by_its_alert_ending() -> Non
     desk.model("1", command=desk.last.id)
     desk.answer(desk.last, version="1")
     desk.resolve(slow)
-    assert desk.incident.state == "resolved"
+    assert desk.state == "resolved"
 
 
 def test_a_dead_service_is_restarted_and_a_person_called_when_that_does_not_help() -> None:
@@ -223,7 +223,7 @@ def test_a_dead_service_is_restarted_and_a_person_called_when_that_does_not_help
     assert desk.last.arguments == {"service": "predictor"}
     desk.answer(desk.last)
     desk.wait(400)
-    assert desk.incident.state == "escalated"
+    assert desk.state == "escalated"
     assert len(desk.told) == 1
     assert desk.actions == ["restart_service"]
 
@@ -236,7 +236,7 @@ def test_load_is_met_with_one_more_replica_and_back_down_afterwards() -> None:
     desk.resolve(burst)
     assert desk.last.arguments == {"service": "predictor", "replicas": 1}
     desk.answer(desk.last)
-    assert desk.incident.state == "resolved"
+    assert desk.state == "resolved"
     assert desk.actions == ["scale_service", "scale_service"]
 
 
@@ -247,7 +247,7 @@ def test_a_silent_source_is_told_of_and_ends_by_itself() -> None:
     assert len(desk.told) == 1
     desk.resolve(silent)
     desk.wait(3600)
-    assert desk.incident.state == "resolved"
+    assert desk.state == "resolved"
     assert len(desk.told) == 1
 
 
@@ -255,14 +255,12 @@ def test_a_fault_that_comes_and_goes_is_one_incident_within_its_budget_and_told_
     desk = Desk()
     desk.steady()
     for firing in range(1, 10):
-        bad = desk.alert(
-            "data_quality", ("feature", "price"), ("source", "feed"), statistic="unit.price", firing=firing, baseline=None
-        )
-        if desk.incident.state == "acting":
+        bad = desk.alert("data_quality", ("feature", "price"), ("source", "feed"), statistic="unit", firing=firing)
+        if desk.state == "acting":
             desk.answer(desk.last)
         desk.pass_rows(0.9)
         desk.resolve(bad)
-        if desk.incident.state == "acting":
+        if desk.state == "acting":
             desk.answer(desk.last)
         for _ in range(3):
             desk.pass_rows(0.9)
@@ -294,4 +292,65 @@ def test_a_person_hears_of_a_healed_incident_once_it_stayed_quiet() -> None:
     assert len(desk.told) == 1
     assert "healed itself" in desk.told[0]
     desk.wait(600)
+    assert len(desk.told) == 1
+
+
+def test_an_alert_on_the_version_a_retrain_made_is_the_end_of_that_version_and_no_second_incident() -> None:
+    desk = Desk()
+    desk.steady()
+    desk.alert("concept_drift", ("model", "1"), severity="critical", since_row=1000)
+    desk.retrained(desk.last, "2")
+    desk.now = desk.now.replace(minute=5)
+    desk.alert("performance", ("version", "2"), severity="critical", since_row=1200)
+    assert desk.actions == ["retrain", "rollback"]
+    assert desk.state == "undoing"
+
+
+def test_a_canary_that_does_not_help_loses_its_traffic() -> None:
+    desk = Desk()
+    desk.steady()
+    desk.alert("concept_drift", ("model", "1"), severity="critical", since_row=1000)
+    desk.model("2", stage="canary", command=desk.last.id)
+    desk.answer(desk.last, version="2")
+    for _ in range(4):
+        desk.pass_rows(0.6, version="1", rows=500, beside={"2": 0.5})
+    assert desk.actions == ["retrain", "shift_traffic"]
+    assert desk.last.arguments == {"version": "2", "weight": 0.0}
+
+
+def test_a_version_that_the_trainer_withdraws_on_trial_was_no_help() -> None:
+    desk = Desk()
+    desk.steady()
+    desk.alert("concept_drift", ("model", "1"), severity="critical", since_row=1000)
+    desk.model("2", stage="canary", command=desk.last.id)
+    desk.answer(desk.last, version="2")
+    desk.model("2", stage="retired")
+    assert desk.state == "triaged"
+    assert any("version 2 was withdrawn" in entry.summary for entry in desk.audit)
+
+
+def test_labels_that_come_late_reopen_nothing_but_the_question_whether_performance_came_back() -> None:
+    desk = Desk()
+    desk.steady()
+    bad = desk.alert("data_quality", ("feature", "price"), ("source", "feed"), statistic="unit.price", since_row=1000)
+    desk.answer(desk.last)
+    desk.resolve(bad)
+    desk.answer(desk.last)
+    desk.wait(86_400 * 2)
+    assert desk.state == "resolved", "no labels came"
+    late = desk.alert("concept_drift", ("model", "1"), severity="critical", value=0.6, since_row=1000)
+    assert desk.actions == ["quarantine_source", "release_source"]
+    assert desk.state == "verifying"
+    desk.pass_rows(0.9)
+    desk.pass_rows(0.9)
+    desk.resolve(late)
+    assert desk.state == "resolved"
+    assert desk.actions == ["quarantine_source", "release_source"]
+
+
+def test_many_fields_that_move_together_are_told_of_and_none_is_quarantined() -> None:
+    desk = Desk()
+    desk.steady()
+    desk.alert("data_drift", ("feature", "day"), ("feature", "price"), statistic="psi.day")
+    assert desk.actions == []
     assert len(desk.told) == 1

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from typing import Any
 
 import msgspec
 from hypothesis import given
@@ -15,7 +16,15 @@ from shared.topics import AUDIT
 from tests.support.desk import Desk
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
-BODIES = st.dictionaries(st.text(max_size=5), st.floats() | st.text(max_size=5) | st.none() | st.integers(-9, 9), max_size=3)
+CELLS = st.floats() | st.text(max_size=5) | st.none() | st.integers(-9, 9)
+BODIES: st.SearchStrategy[dict[str, object]] = st.dictionaries(st.text(max_size=5), CELLS, max_size=3)
+FORGERIES: list[dict[str, Any]] = [
+    {"summary": "other"},
+    {"kind": "verified"},
+    {"refs": ()},
+    {"body": {"forged": 1}},
+    {"incident": "j"},
+]
 
 
 def entry(summary: str = "x", body: dict[str, object] | None = None) -> AuditEntry:
@@ -51,9 +60,7 @@ def test_a_chain_that_went_over_the_wire_holds(links: list[AuditEntry]) -> None:
 @given(CHAINS, st.data())
 def test_an_edited_entry_is_named(links: list[AuditEntry], data: st.DataObject) -> None:
     at = data.draw(st.integers(0, len(links) - 1))
-    changed = data.draw(
-        st.sampled_from([{"summary": "other"}, {"kind": "verified"}, {"refs": ()}, {"body": {"forged": 1}}, {"incident": "j"}])
-    )
+    changed = data.draw(st.sampled_from(FORGERIES))
     links[at] = msgspec.structs.replace(links[at], **changed)
     broken = verify(links)
     assert broken is not None

@@ -33,7 +33,7 @@ def test_the_same_action_waits_for_its_cool_down_and_says_so_once() -> None:
     desk = with_policy()
     first = drift(desk)
     desk.answer(desk.last, "failed", detail="no better model")
-    assert desk.incident.state == "escalated"
+    assert desk.state == "escalated"
     desk.resolve(first)
     desk.pass_rows(0.9)
     drift(desk, firing=2)
@@ -55,7 +55,7 @@ def test_trouble_that_passes_during_the_cool_down_needs_no_action() -> None:
     desk.resolve(first)
     second = drift(desk, firing=2)
     desk.resolve(second)
-    assert desk.incident.state == "resolved"
+    assert desk.state == "resolved"
     assert desk.actions == ["retrain"]
 
 
@@ -91,7 +91,7 @@ def test_a_dry_run_says_what_it_would_do_and_does_nothing() -> None:
     assert desk.commands == []
     assert [e.body["action"] for e in desk.audit if e.kind == "suppressed"] == ["retrain"]
     desk.resolve(alert)
-    assert desk.incident.state == "resolved"
+    assert desk.state == "resolved"
 
 
 def test_everything_can_be_put_in_dry_run() -> None:
@@ -106,7 +106,7 @@ def test_an_approved_action_is_taken_and_names_who_approved() -> None:
     desk = with_policy(approval=True)
     drift(desk)
     assert desk.actions == []
-    assert desk.incident.state == "awaiting_approval"
+    assert desk.state == "awaiting_approval"
     assert len(desk.told) == 1
     desk.ask("approve", by="ann", incident=desk.incident.id)
     assert desk.actions == ["retrain"]
@@ -132,17 +132,17 @@ def test_a_rejected_action_is_not_taken_and_nobody_is_called_again() -> None:
     desk.ask("reject", incident=desk.incident.id)
     desk.wait(3600)
     assert desk.actions == []
-    assert desk.incident.state == "escalated"
+    assert desk.state == "escalated"
     assert len(desk.told) == 1
     desk.resolve(alert)
-    assert desk.incident.state == "resolved"
+    assert desk.state == "resolved"
 
 
 def test_an_approval_that_nobody_gives_expires_and_a_person_hears_of_it() -> None:
     desk = with_policy(approval=True)
     alert = drift(desk)
     desk.wait(4 * 3600 + 1)
-    assert desk.incident.state == "expired"
+    assert desk.state == "expired"
     assert desk.actions == []
     assert "nobody approved" in desk.told[-1]
     desk.again(alert)
@@ -165,9 +165,9 @@ def test_an_order_that_nobody_answers_has_failed_at_its_deadline() -> None:
     desk = with_policy()
     drift(desk)
     desk.wait(599)
-    assert desk.incident.state == "acting"
+    assert desk.state == "acting"
     desk.wait(2)
-    assert desk.incident.state == "escalated"
+    assert desk.state == "escalated"
     assert any("no answer by its deadline" in entry.summary for entry in desk.audit)
 
 
@@ -186,7 +186,7 @@ def test_without_labels_the_effect_is_unknown_and_a_person_decides() -> None:
     desk.retrained(desk.last, "2")
     desk.pass_rows(None, version="2")
     desk.wait(3601)
-    assert desk.incident.state == "escalated"
+    assert desk.state == "escalated"
     assert desk.actions == ["retrain"], "what cannot be measured is not undone blindly"
     assert [e.body["answer"] for e in desk.audit if e.kind == "not_verified"] == ["unknown"]
 
@@ -221,7 +221,7 @@ def test_a_policy_without_a_target_passes_over_its_rung_and_calls_a_person() -> 
     desk = Desk()
     desk.alert("data_quality", ("feature", "no_such_field"), ("source", "feed"))
     assert desk.actions == []
-    assert desk.incident.state == "escalated"
+    assert desk.state == "escalated"
 
 
 def test_a_rollback_with_no_version_to_go_back_to_is_no_success() -> None:
@@ -229,7 +229,7 @@ def test_a_rollback_with_no_version_to_go_back_to_is_no_success() -> None:
     desk.steady()
     desk.alert("latency", ("version", "1"), statistic="p99_ms")
     assert desk.actions == []
-    assert desk.incident.state == "escalated"
+    assert desk.state == "escalated"
     assert "no earlier version" in desk.incident.why
 
 
@@ -240,7 +240,7 @@ def test_a_second_trouble_waits_until_the_first_is_dealt_with() -> None:
     assert len(desk.incidents) == 1, "drift of a slice follows from drift of the model"
     desk.retrained(desk.last, "2")
     desk.resolve(first)
-    assert desk.incident.state == "verifying"
+    assert desk.state == "verifying"
 
 
 def test_bad_data_pauses_a_pending_retrain_and_its_measuring_begins_anew_afterwards() -> None:
@@ -269,7 +269,7 @@ def test_bad_data_pauses_a_pending_retrain_and_its_measuring_begins_anew_afterwa
 def test_no_policy_for_a_trouble_means_that_a_person_is_called() -> None:
     desk = with_policy()
     desk.alert("cost")
-    assert desk.incident.state == "escalated"
+    assert desk.state == "escalated"
     assert "no policy answers" in desk.incident.why
 
 
@@ -280,7 +280,7 @@ def test_a_policy_with_an_unknown_action_or_metric_is_refused_and_never_passes_s
     assert "'vibes' can never be measured" in desk.audit[0].summary
     drift(desk)
     assert desk.actions == []
-    assert desk.incident.state == "escalated"
+    assert desk.state == "escalated"
 
 
 def test_people_have_a_budget_too() -> None:
@@ -300,7 +300,7 @@ def test_an_escalated_incident_that_nobody_ends_expires() -> None:
     desk = with_policy()
     desk.alert("cost")
     desk.wait(7 * 86400 + 1)
-    assert desk.incident.state == "expired"
+    assert desk.state == "expired"
 
 
 def test_a_storm_of_alerts_opens_a_bounded_number_of_incidents_and_acts_within_limits() -> None:

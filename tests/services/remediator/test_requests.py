@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from shared.messages import Request
 from tests.support.desk import Desk
 
 
@@ -17,7 +18,7 @@ def test_a_request_becomes_a_command_under_an_incident_of_that_person() -> None:
     desk.answer(desk.last, version="1")
     desk.pass_rows(0.9)
     desk.pass_rows(0.9)
-    assert desk.incident.state == "resolved"
+    assert desk.state == "resolved"
     assert "verified" in desk.kinds()
 
 
@@ -30,7 +31,7 @@ def test_what_a_person_did_is_measured_but_never_undone() -> None:
     desk.pass_rows(0.5, version="2")
     assert desk.actions == ["promote"]
     assert "not_verified" in desk.kinds()
-    assert desk.incident.state == "resolved"
+    assert desk.state == "resolved"
 
 
 def test_a_model_brought_from_outside_is_named_in_the_ledger_by_its_hash_alone() -> None:
@@ -46,13 +47,9 @@ def test_a_request_for_a_pipeline_that_is_not_there_is_refused() -> None:
     desk.define({"name": "gone", "kind": "binary", "schema": {"a": {"type": "number"}}}, pipeline="other")
     desk.ask("hold")
     assert desk.actions == ["hold"]
-    import msgspec
-
-    from shared.messages import Request
-
     desk.give("requests", Request(id="r", pipeline="nowhere", action="hold", issued_by="ann", at=desk.now))
     assert desk.audit[-1].summary == "hold by ann refused: there is no pipeline 'nowhere'"
-    assert msgspec.to_builtins(desk.audit[-1].body)["request"] == "r"
+    assert desk.audit[-1].body["request"] == "r"
 
 
 def test_a_request_waits_for_a_rollback_in_hand_and_lapses_if_that_takes_too_long() -> None:
@@ -76,7 +73,7 @@ def test_a_request_that_fails_is_told_to_a_person() -> None:
     desk.steady()
     desk.ask("retrain")
     desk.answer(desk.last, "failed", detail="too few rows")
-    assert desk.incident.state == "escalated"
+    assert desk.state == "escalated"
     assert "too few rows" in desk.told[0]
 
 
