@@ -52,6 +52,11 @@ class Shift(msgspec.Struct, frozen=True):
     rows: int
 
     @property
+    def strength(self) -> float:
+        """How far, in [0, 1), whichever statistic says so."""
+        return float(np.fmax(self.ks, self.psi / (1.0 + self.psi)))
+
+    @property
     def matters(self) -> bool:
         """Large enough to speak of, whatever the p-value."""
         return self.psi >= _EFFECT_PSI or self.ks >= _EFFECT_KS
@@ -79,7 +84,7 @@ def shifts_in(window: Floats, references: list[FieldReference | None]) -> list[S
 def significant(shifts: list[Shift], level: float) -> list[Shift]:
     """The shifts that stand out at this level over the whole family, strongest first."""
     limit = level / max(1, len(shifts))
-    return sorted((s for s in shifts if s.p_value <= limit and s.matters), key=lambda s: (-s.psi, s.column))
+    return sorted((s for s in shifts if s.p_value <= limit and s.matters), key=lambda s: (-s.strength, s.column))
 
 
 def _reference(cells: Floats, categorical: bool, window: int) -> FieldReference | None:

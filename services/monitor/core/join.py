@@ -108,7 +108,7 @@ class Join(msgspec.Struct):
         missing = matrix.shape[1] - self.probabilities.shape[1]
         if missing > 0:
             filler = np.zeros((self._size, missing), np.float32)
-            self.probabilities = np.hstack([self.probabilities.reshape(self._size, -1), filler])
+            self.probabilities = np.hstack([self.probabilities, filler])
         slots = rows % self._size
         self.probabilities[slots] = 0.0
         self.probabilities[slots, : matrix.shape[1]] = matrix
@@ -197,4 +197,4 @@ class Join(msgspec.Struct):
             old = self.columns.get(name, np.empty(0, dtype))
             self.columns[name] = np.concatenate([old, np.full(more, blank, dtype)])
         filler = np.full((more, self.probabilities.shape[1]), np.nan, np.float32)
-        self.probabilities = np.vstack([self.probabilities.reshape(size, -1), filler])
+        self.probabilities = np.vstack([self.probabilities, filler])

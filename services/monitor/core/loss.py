@@ -21,6 +21,7 @@ _RELEASE_ROWS = 2000
 _BEGINS_WITH_RELEASE = 150
 _ENOUGH = 100
 _WATCHED = 150
+_MOST_WATCHED = 500
 
 
 class Limits(msgspec.Struct, frozen=True):
@@ -60,6 +61,7 @@ class Release(msgspec.Struct):
     baseline: Expected
     samples: int
     first_row: int
+    memory: float
     bet: Bet = msgspec.field(default_factory=Bet)
     errors: Floats = msgspec.field(default_factory=empty)
 
@@ -108,7 +110,7 @@ class Loss(msgspec.Struct):
         if version not in self.releases:
             if live is None or len(live.recent) < _LEAST_PREVIOUS:
                 return
-            self.releases[version] = Release(expected_of(live.recent), len(live.recent), int(rows[0]))
+            self.releases[version] = Release(expected_of(live.recent), len(live.recent), int(rows[0]), live.memory)
         self._try_release(version, rows, errors, limits, canary=True)
 
     def withdraw(self, version: str) -> bool:
@@ -145,7 +147,7 @@ class Loss(msgspec.Struct):
         reference = live.expected()
         within = reference is not None and now <= reference.bar(limits.tolerance)
         if not self.changed:
-            return within and len(self.watch) >= _WATCHED
+            return within and len(self.watch) >= self._patience(live)
         halfway = trouble.baseline + max(limits.tolerance, (trouble.level - trouble.baseline) / 2)
         return now <= halfway or (within and live.total >= WARM)
 
@@ -155,10 +157,16 @@ class Loss(msgspec.Struct):
         for regime in self.regimes.values():
             regime.restart()
 
+    def _patience(self, regime: Regime) -> int:
+        """How many answers show that a loss has passed by itself: more where errors come in runs."""
+        return int(min(_MOST_WATCHED, max(_WATCHED, 20 * regime.memory)))
+
     def _admit(self, version: str, before: Regime | None, gate: float | None, tolerance: float) -> None:
         previous = expected_of(before.recent) if before and len(before.recent) >= _LEAST_PREVIOUS else None
         promised = [e.mean for e in (previous,) if e] + ([gate] if gate is not None else [])
         regime = Regime(version)
+        if before is not None:
+            regime.memory = before.memory
         if promised:
             slack = tolerance if previous is not None else max(FIRST_SLACK, 3 * tolerance)
             error = previous.se if previous is not None else 0.03
@@ -167,7 +175,7 @@ class Loss(msgspec.Struct):
         self._keep(version, regime)
         self.releases.pop(version, None)
         if previous is not None and before is not None:
-            self.releases[version] = Release(previous, len(before.recent), self.live_row)
+            self.releases[version] = Release(previous, len(before.recent), self.live_row, before.memory)
 
     def _regime(self, version: str, withheld: str) -> Regime:
         key = f"{version}|{withheld}" if withheld else version
@@ -187,14 +195,14 @@ class Loss(msgspec.Struct):
     def _step(self, regime: Regime, rows: Ints, errors: Floats, limits: Limits) -> None:
         expected = regime.expected()
         if self.trouble is not None and self.trouble.confirmed:
-            self.watch = np.concatenate([self.watch, errors])[-_WATCHED:]
+            self.watch = np.concatenate([self.watch, errors])[-self._patience(regime) :]
         regime.take(rows, errors, limits.tolerance)
         if not regime.withheld and regime.version in self.releases:
             self._try_release(regime.version, rows, errors, limits, canary=False)
         if expected is None or self.trouble is not None:
             return
         bar = expected.bar(limits.tolerance)
-        crossed = regime.detector.feed(errors, bar, limits.rate)
+        crossed = regime.detector.feed(errors, bar, limits.rate, regime.memory)
         if crossed is not None:
             place = len(regime.tail) - len(errors) + crossed
             self._cross(regime, place, expected, bar, limits)
@@ -226,7 +234,7 @@ class Loss(msgspec.Struct):
         if release.bet.rows >= _RELEASE_ROWS or (self.trouble is not None and self.trouble.confirmed):
             return
         bar = release.baseline.bar(limits.tolerance)
-        crossed = release.bet.feed(errors, bar, limits.level)
+        crossed = release.bet.feed(errors, bar, limits.level, release.memory)
         release.errors = np.concatenate([release.errors, errors])
         if crossed is None or self.trouble is not None:
             return

@@ -161,7 +161,7 @@ def _learn_range(out: Bounds, column: int, present: Floats) -> None:
 def is_clock(cells: Floats) -> bool:
     """Whether a field follows the order of the rows, up or down, as a date or a counter does."""
     places = np.flatnonzero(~np.isnan(cells))
-    if len(places) < WINDOW:
+    if len(places) < WINDOW or np.ptp(cells[places]) == 0:
         return False
     return bool(abs(spearmanr(places, cells[places]).statistic) > _TREND)
 

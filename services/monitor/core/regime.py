@@ -10,7 +10,7 @@ from __future__ import annotations
 import msgspec
 import numpy as np
 
-from services.monitor.core.sequential import Detector
+from services.monitor.core.sequential import Detector, memory_of
 from services.monitor.core.state import Floats, Ints, empty, no_rows
 
 WARM = 200
@@ -18,9 +18,11 @@ CHECKPOINTS = (200, 400, 700, 1000)
 _RECENT = 500
 _TAIL = 2000
 _BLOCK = 25
-_SIGMAS = 1.64
+_SIGMAS = 1.0
 _HIGHEST_BAR = 0.95
 FIRST_SLACK = 0.1
+MOST_MEMORY = 8.0
+UNKNOWN_MEMORY = 4.0
 
 
 class Expected(msgspec.Struct, frozen=True):
@@ -48,6 +50,8 @@ def expected_of(errors: Floats) -> Expected:
 class Regime(msgspec.Struct):
     """State of one (version, withheld fields). `total` counts its rows tested so far.
 
+    `memory` is how many rows an error lasts.
+
     `promised` is the error that the gate or the version before lets expect; `ceiling` is what the
     version's own first rows can raise the reference to, so that a bad release is never taken for
     normal. Both None: the version's own first rows are all there is.
@@ -58,6 +62,7 @@ class Regime(msgspec.Struct):
     promised: Expected | None = None
     ceiling: float | None = None
     reference: Expected | None = None
+    memory: float = UNKNOWN_MEMORY
     total: int = 0
     first: Floats = msgspec.field(default_factory=empty)
     recent: Floats = msgspec.field(default_factory=empty)
@@ -104,6 +109,7 @@ class Regime(msgspec.Struct):
 
     def _learn(self, before: int, tolerance: float) -> None:
         own = expected_of(self.first)
+        self.memory = max(1.0, min(MOST_MEMORY, memory_of(self.first)))
         if self.reference is not None:
             newest = float(self.first[before:].mean())
             if newest <= self.reference.bar(tolerance):

@@ -9,6 +9,10 @@ the hypothesis holds (Waudby-Smith and Ramdas 2024). A grid of stakes is mixed, 
 form. Its average run length to a false alarm is at least ``1 / rate`` at every sample size, without
 any assumption on the distribution of the values.
 
+Real errors come in runs. A bet's log growth is therefore divided by `memory`, the number of rows it
+takes until an error says something new (`memory_of`): a power below one of an e-value is an e-value
+still, so nothing is lost of the guarantee, and dependent rows count as what they are worth.
+
 `Bet` starts once: crossing ``1 / level`` has a chance of at most `level`, ever (Ville's inequality).
 """
 
@@ -25,9 +29,23 @@ _MOST_LOG = 300.0
 _MOST_WEALTH = 1e250
 
 
-def _growth(values: Floats, bar: float) -> Floats:
+def memory_of(values: Floats) -> float:
+    """The integrated autocorrelation time, 1 for independent rows; window after Sokal (1997)."""
+    centred = values - values.mean()
+    size = len(centred)
+    if size < 8 or not centred.any():
+        return 1.0
+    width = 1 << (2 * size - 1).bit_length()
+    spectrum = np.abs(np.fft.rfft(centred, width)) ** 2
+    correlation = np.fft.irfft(spectrum, width)[: size // 2]
+    times = 2.0 * np.cumsum(correlation / correlation[0]) - 1.0
+    enough = np.flatnonzero(np.arange(len(times)) >= 5.0 * times)
+    return max(1.0, float(times[enough[0] if len(enough) else -1]))
+
+
+def _growth(values: Floats, bar: float, memory: float) -> Floats:
     """Log growth by row and stake, shape (rows, stakes)."""
-    growth: Floats = np.log1p(STAKES[None, :] * (values[:, None] - bar) / bar)
+    growth: Floats = np.log1p(STAKES[None, :] * (values[:, None] - bar) / bar) / memory
     return growth
 
 
@@ -36,13 +54,13 @@ class Detector(msgspec.Struct):
 
     wealth: Floats = msgspec.field(default_factory=lambda: np.zeros(len(STAKES)))
 
-    def feed(self, values: Floats, bar: float, rate: float) -> int | None:
+    def feed(self, values: Floats, bar: float, rate: float, memory: float = 1.0) -> int | None:
         """Takes values in order; the place of the first that raises the alarm, else None.
 
         `bar` in (0, 1]; the alarm is raised when the mixed wealth reaches ``1 / rate``.
         """
         for begin in range(0, len(values), _CHUNK):
-            wealth = self._chunk(values[begin : begin + _CHUNK], bar)
+            wealth = self._chunk(values[begin : begin + _CHUNK], bar, memory)
             over = np.flatnonzero(wealth.mean(axis=1) >= 1.0 / rate)
             self.wealth = wealth[-1]
             if len(over):
@@ -57,9 +75,9 @@ class Detector(msgspec.Struct):
     def reset(self) -> None:
         self.wealth = np.zeros(len(STAKES))
 
-    def _chunk(self, values: Floats, bar: float) -> Floats:
+    def _chunk(self, values: Floats, bar: float, memory: float) -> Floats:
         """Wealth after each row: ``w[t] = growth[t] * (w[t-1] + 1)``, solved for the whole chunk."""
-        logs = np.cumsum(_growth(values, bar), axis=0)
+        logs = np.cumsum(_growth(values, bar, memory), axis=0)
         before = np.vstack([np.zeros(len(STAKES)), logs[:-1]])
         started = np.cumsum(np.exp(np.minimum(-before, _MOST_LOG)), axis=0)
         wealth: Floats = np.exp(np.minimum(logs, _MOST_LOG)) * (self.wealth + started)
@@ -72,11 +90,11 @@ class Bet(msgspec.Struct):
     logs: Floats = msgspec.field(default_factory=lambda: np.zeros(len(STAKES)))
     rows: int = 0
 
-    def feed(self, values: Floats, bar: float, level: float) -> int | None:
+    def feed(self, values: Floats, bar: float, level: float, memory: float = 1.0) -> int | None:
         """Takes values in order; the place of the first that raises the alarm, else None."""
         if not len(values):
             return None
-        logs = self.logs + np.cumsum(_growth(values, bar), axis=0)
+        logs = self.logs + np.cumsum(_growth(values, bar, memory), axis=0)
         mixed = np.exp(np.minimum(logs, _MOST_LOG)).mean(axis=1)
         over = np.flatnonzero(mixed >= 1.0 / level)
         self.logs = logs[-1]
