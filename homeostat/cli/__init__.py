@@ -10,7 +10,7 @@ import sys
 
 import typer
 
-from homeostat.cli import alerts, audit, data, incidents, models, pipelines, stack, status
+from homeostat.cli import alerts, audit, bench, data, incidents, models, pipelines, stack, status
 from homeostat.cli.output import errors
 from shared.errors import HomeostatError
 
@@ -25,6 +25,7 @@ stack.register(app)
 status.register(app)
 data.register(app)
 alerts.register(app)
+bench.register(app)
 app.add_typer(pipelines.app, name="pipeline")
 app.add_typer(models.app, name="models")
 app.add_typer(incidents.app, name="incidents")
