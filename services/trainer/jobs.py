@@ -42,8 +42,9 @@ def register(arguments: Arguments, context: JobContext) -> dict[str, Any]:
     from services.trainer.registry import registered
     from shared.models.store import FileStore
 
-    store = FileStore(context.settings.data_dir / "artifacts")
-    return registered(typed(arguments, Registration), context.settings.mlflow_tracking_uri or "", store)
+    data_dir = context.settings.data_dir
+    store = FileStore(data_dir / "artifacts")
+    return registered(typed(arguments, Registration), context.settings.mlflow_tracking_uri or "", store, data_dir)
 
 
 def warm(_: Arguments, __: JobContext) -> dict[str, Any]:

@@ -23,10 +23,11 @@ TAG = "homeostat_version"
 ALIASES = ("champion", "challenger", "previous")
 
 
-def registered(order: Registration, tracking_uri: str, store: ArtifactStore) -> dict[str, Any]:
+def registered(order: Registration, tracking_uri: str, store: ArtifactStore, data_dir: Path) -> dict[str, Any]:
     """Writes run, version and aliases; returns {run, mlflow_version}. `Transient` while MLflow does not answer.
 
-    An alias whose version MLflow does not know is left out: its own registration will set it.
+    An alias whose version MLflow does not know is left out: its own registration will set it. Where
+    no server keeps MLflow's files (a database as tracking URI), they are kept under `data_dir`.
     """
     os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "10")
     os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "1")
@@ -34,11 +35,13 @@ def registered(order: Registration, tracking_uri: str, store: ArtifactStore) -> 
     from mlflow.exceptions import MlflowException
     from mlflow.tracking import MlflowClient
 
+    served = tracking_uri.startswith(("http://", "https://"))
+    files = None if served else (data_dir / "mlflow-files").resolve().as_uri()
     client = MlflowClient(tracking_uri=tracking_uri, registry_uri=tracking_uri)
     try:
         known = _versions(client, order.pipeline)
         if order.version not in known:
-            known[order.version] = _written(client, order, store)
+            known[order.version] = _written(client, order, store, files)
         _set_aliases(client, order.pipeline, order.aliases, known)
     except (MlflowException, OSError) as error:
         raise Transient(f"MLflow at {tracking_uri} did not take version {order.version}: {error}") from error
@@ -53,11 +56,11 @@ def _versions(client: Any, pipeline: str) -> dict[str, str]:
     return {each.tags[TAG]: str(each.version) for each in found if TAG in each.tags}
 
 
-def _written(client: Any, order: Registration, store: ArtifactStore) -> str:
+def _written(client: Any, order: Registration, store: ArtifactStore, files: str | None) -> str:
     """A run with everything that made the version, and the version that points at it."""
     candidate = order.candidate
     lineage = candidate.lineage
-    run = client.create_run(_experiment(client, order.pipeline), run_name=f"{order.pipeline}-{order.version}")
+    run = client.create_run(_experiment(client, order.pipeline, files), run_name=f"{order.pipeline}-{order.version}")
     run_id = run.info.run_id
     for name, value in _parameters(order).items():
         client.log_param(run_id, name, value)
@@ -90,10 +93,10 @@ def _written(client: Any, order: Registration, store: ArtifactStore) -> str:
     return str(made.version)
 
 
-def _experiment(client: Any, pipeline: str) -> str:
+def _experiment(client: Any, pipeline: str, files: str | None) -> str:
     name = f"homeostat/{pipeline}"
     found = client.get_experiment_by_name(name)
-    return str(found.experiment_id if found is not None else client.create_experiment(name))
+    return str(client.create_experiment(name, files) if found is None else found.experiment_id)
 
 
 def _parameters(order: Registration) -> Mapping[str, str]:

@@ -45,11 +45,15 @@ def measures(kind: str, truth: Floats | None, outcome: Outcome, classes: int = 0
     """
     if len(outcome.predicted) == 0 or not outcome.finite:
         return {}
-    if kind == "regression":
-        return {} if truth is None else _of_numbers(truth, outcome.predicted)
     if kind == "anomaly":
-        return _of_scores(truth, outcome)
-    return {} if truth is None else _of_classes(kind, truth, outcome, classes)
+        found = _of_scores(truth, outcome)
+    elif truth is None:
+        found = {}
+    elif kind == "regression":
+        found = _of_numbers(truth, outcome.predicted)
+    else:
+        found = _of_classes(kind, truth, outcome, classes)
+    return {name: value for name, value in found.items() if np.isfinite(value)}
 
 
 def separation(ordinary: Floats, uniform: Floats) -> float:

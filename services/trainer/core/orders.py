@@ -63,9 +63,8 @@ class Registration(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True
 
 
 def plain(value: msgspec.Struct) -> dict[str, Any]:
-    """The struct as a JSON object."""
-    found: dict[str, Any] = msgspec.to_builtins(value)
-    return found
+    """The struct as the JSON object that it is on its way."""
+    return msgspec.json.decode(msgspec.json.encode(value), type=dict[str, Any])
 
 
 def typed(value: Any, kind: type[T]) -> T:
