@@ -55,7 +55,7 @@ def available(
     ranges = {}
     for partition in sorted(ends):
         starts = [segment.start for segment in segments_of(data_dir, topic.name, partition)]
-        ranges[str(partition)] = (min([begins.get(partition, 0), *starts]), ends[partition])
+        ranges[str(partition)] = (min([begins.get(partition, 0), ends[partition], *starts]), ends[partition])
     return ranges
 
 
