@@ -20,6 +20,7 @@ from shared.messages import JobFinished
 from shared.runtime.host import HandlerFailed, Slice, Taken
 from shared.runtime.task import Task
 from shared.runtime.tasks import Parts, Running, Tasks
+from shared.telemetry.http import Health
 from shared.topics import JOB_RESULTS, PARTITIONED, TELEMETRY, TOPICS
 
 _log = structlog.get_logger("homeostat.runtime")
@@ -74,12 +75,42 @@ class ServiceLoop:
         moved = records or ended or any(one.records_in for _, one in taken)
         return bool(moved or started or released or self.tasks.due(now))
 
-    def stop(self) -> None:
-        """Snapshots, and leaves the group. What was not committed is left to whoever comes next."""
+    def drain(self) -> None:
+        """An orderly end: a last pulse, snapshots, and out of the group.
+
+        Only between two turns. After an exception from `turn` the state may be ahead of what is
+        committed: leave it to the next process, which starts from what is.
+        """
+        now = self._clock()
+        pulse = self.parts.meter.beat(now, self._lag(), "draining")
+        try:
+            with self._guarded():
+                records = [self._control(TELEMETRY.name, pulse.service, encode(pulse))]
+                self.parts.transaction.commit(records, self._offsets(self.tasks))
+        except Transient as error:
+            _log.warning("no last pulse", why=str(error))
         self.tasks.save(self.tasks)
         self.tasks.running.clear()
         self.parts.transaction.close()
         self.parts.reader.close()
+
+    def positions(self) -> dict[tuple[str, int], int]:
+        """Where each partition whose data flows goes on, by full topic name."""
+        return self._offsets(running for running in self.tasks if not running.rules)
+
+    def health(self) -> dict[str, Health]:
+        """How its parts are, for `/readyz`. May be asked from another thread."""
+        owned, running = len(self.tasks.assignment.tasks()), len(self.tasks.running)
+        waiting = sorted(task.name for task in self.tasks.setbacks)
+        return {
+            "kafka": Health(
+                self._aborts == 0, f"{self._aborts} transactions in a row were aborted" * bool(self._aborts)
+            ),
+            "tasks": Health(
+                owned > 0, "no complete set of partitions assigned yet" if owned == 0 else f"{owned} tasks"
+            ),
+            "state": Health(running == owned and not waiting, f"not restored or set back: {waiting}" * bool(waiting)),
+        }
 
     # -- what there is to do
 

@@ -154,7 +154,7 @@ class MemoryRuntime:
 
     def stop(self, name: str) -> None:
         """Ends the service in an orderly way; `crash` starts it again."""
-        self._loops.pop(name).stop()
+        self._loops.pop(name).drain()
 
     def _loop(self, name: str) -> ServiceLoop:
         return loop_of(

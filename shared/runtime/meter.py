@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
+from typing import Literal
 
 from shared.messages import Heartbeat
 from shared.telemetry.metrics import Meters
@@ -77,7 +78,9 @@ class Meter:
             self.meters.set(name, value, **dict(labels))
         self.gauges[task] = gauges
 
-    def beat(self, now: datetime, lag: Mapping[str, int]) -> Heartbeat:
+    def beat(
+        self, now: datetime, lag: Mapping[str, int], state: Literal["running", "draining"] = "running"
+    ) -> Heartbeat:
         """The pulse as of now; the longest step begins anew."""
         rss = self.rss()
         self.meters.set("homeostat_memory_bytes", rss, service=self.service)
@@ -96,4 +99,5 @@ class Meter:
             step_seconds=longest,
             lag=dict(lag),
             rss_bytes=rss,
+            state=state,
         )

@@ -9,6 +9,8 @@ from typing import Protocol
 
 import redis
 import structlog
+from redis.backoff import NoBackoff
+from redis.retry import Retry
 
 from shared.clock import monotonic
 from shared.state.snapshot import CorruptSnapshot, Snapshot, pack, unpack
@@ -70,7 +72,9 @@ class RedisStore:
     """One key per name. Every call ends within two seconds."""
 
     def __init__(self, url: str, prefix: str = "homeostat:state:") -> None:
-        self._client = redis.Redis.from_url(url, socket_timeout=2.0, socket_connect_timeout=2.0)
+        self._client = redis.Redis.from_url(
+            url, socket_timeout=2.0, socket_connect_timeout=2.0, retry=Retry(NoBackoff(), 0)
+        )
         self._prefix = prefix
 
     def save(self, name: str, data: bytes) -> None:

@@ -1,0 +1,200 @@
+"""Jobs in worker processes: each worker takes one job at a time and is killed when a job overruns.
+
+The workers are polled by the loop, there are no threads. What crosses to them is JSON.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import signal
+import threading
+from collections import deque
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from datetime import datetime
+from multiprocessing.connection import Connection, wait
+from multiprocessing.context import SpawnProcess
+from typing import Any
+
+import msgspec
+import structlog
+
+from shared.bus import connect
+from shared.clock import monotonic
+from shared.messages import JobFinished
+from shared.runtime.jobs import JobContext, Jobs, end_of
+from shared.runtime.task import Task
+from shared.service import Job
+from shared.settings import CommonSettings
+
+_log = structlog.get_logger("homeostat.jobs")
+
+NICENESS = 5
+"""Jobs give way to the services that answer."""
+
+
+class _Asked(msgspec.Struct):
+    name: str
+    arguments: dict[str, Any]
+    now: datetime
+
+
+class _Answered(msgspec.Struct):
+    result: Any = None
+    error: str | None = None
+
+
+@dataclass(slots=True)
+class _Running:
+    task: Task
+    job: Job
+    since: float
+
+
+@dataclass(slots=True)
+class _Worker:
+    process: SpawnProcess
+    pipe: Connection
+    running: _Running | None = None
+
+    def kill(self) -> None:
+        self.process.kill()
+        self.process.join()
+        self.pipe.close()
+
+
+@dataclass(slots=True)
+class WorkerJobs:
+    """At most `settings.job_workers` jobs at once, in the order they were asked for."""
+
+    jobs: Jobs
+    settings: CommonSettings
+    _workers: list[_Worker] = field(default_factory=list)
+    _waiting: deque[tuple[Task, Job]] = field(default_factory=deque)
+    _ends: dict[tuple[str, str], JobFinished] = field(default_factory=dict)
+
+    def start(self, task: Task, job: Job, now: datetime) -> None:
+        if not self._known(task, job):
+            self._waiting.append((task, job))
+            self._hand_out(now)
+
+    def finished(self, now: datetime) -> list[JobFinished]:
+        for worker in list(self._workers):
+            if worker.running is not None:
+                self._look_after(worker, worker.running, now)
+        self._hand_out(now)
+        return list(self._ends.values())
+
+    def forget(self, ended: Iterable[JobFinished]) -> None:
+        for end in ended:
+            self._ends.pop((end.task, end.job), None)
+
+    def cancel(self, task: Task) -> None:
+        self._waiting = deque(one for one in self._waiting if one[0] != task)
+        self._ends = {at: end for at, end in self._ends.items() if at[0] != task.name}
+        for worker in list(self._workers):
+            if worker.running is not None and worker.running.task == task:
+                self._drop(worker)
+
+    def stop(self) -> None:
+        for worker in list(self._workers):
+            self._drop(worker)
+        self._waiting.clear()
+        self._ends.clear()
+
+    def _known(self, task: Task, job: Job) -> bool:
+        running = (one.running for one in self._workers)
+        return (
+            (task.name, job.id) in self._ends
+            or any(one[0] == task and one[1].id == job.id for one in self._waiting)
+            or any(one is not None and one.task == task and one.job.id == job.id for one in running)
+        )
+
+    def _hand_out(self, now: datetime) -> None:
+        while self._waiting and (worker := self._free_worker()) is not None:
+            task, job = self._waiting.popleft()
+            worker.running = _Running(task, job, monotonic())
+            worker.pipe.send_bytes(msgspec.json.encode(_Asked(job.name, job.arguments, now)))
+            _log.info("job started", task=task.name, job=job.id, name=job.name)
+
+    def _free_worker(self) -> _Worker | None:
+        for worker in self._workers:
+            if worker.running is None:
+                if worker.process.is_alive():
+                    return worker
+                self._drop(worker)
+        if len(self._workers) < self.settings.job_workers:
+            worker = _new_worker(self.jobs, self.settings)
+            self._workers.append(worker)
+            return worker
+        return None
+
+    def _look_after(self, worker: _Worker, running: _Running, now: datetime) -> None:
+        seconds = monotonic() - running.since
+        answered = _answer_of(worker)
+        if answered is None and seconds > running.job.timeout_seconds:
+            answered = _Answered(error=f"stopped after {running.job.timeout_seconds:g} s")
+            self._drop(worker)
+        elif answered is None and not worker.process.is_alive():
+            answered = _Answered(error=f"its worker process ended with status {worker.process.exitcode}")
+            self._drop(worker)
+        if answered is None:
+            return
+        worker.running = None
+        task, job = running.task, running.job
+        self._ends[task.name, job.id] = end_of(
+            task.name, task.service, job, now, seconds, answered.result, answered.error
+        )
+        _log.info(
+            "job ended", task=task.name, job=job.id, name=job.name, seconds=round(seconds, 3), error=answered.error
+        )
+
+    def _drop(self, worker: _Worker) -> None:
+        worker.kill()
+        self._workers.remove(worker)
+
+
+def _answer_of(worker: _Worker) -> _Answered | None:
+    try:
+        return msgspec.json.decode(worker.pipe.recv_bytes(), type=_Answered) if worker.pipe.poll() else None
+    except (EOFError, OSError):
+        return None
+
+
+def _new_worker(jobs: Jobs, settings: CommonSettings) -> _Worker:
+    context = multiprocessing.get_context("spawn")
+    ours, theirs = context.Pipe()
+    process = context.Process(target=_work, args=(theirs, dict(jobs), settings), daemon=True, name="job-worker")
+    process.start()
+    theirs.close()
+    return _Worker(process, ours)
+
+
+def _work(pipe: Connection, jobs: Jobs, settings: CommonSettings) -> None:
+    """The worker process: one job after another, until the pipe or the parent ends."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+    os.nice(NICENESS)
+    bus = connect(settings)
+    while True:
+        try:
+            asked = msgspec.json.decode(pipe.recv_bytes(), type=_Asked)
+        except EOFError:
+            return
+        pipe.send_bytes(msgspec.json.encode(_answer(jobs, asked, JobContext(settings, bus, asked.now))))
+
+
+def _answer(jobs: Jobs, asked: _Asked, context: JobContext) -> _Answered:
+    try:
+        return _Answered(jobs[asked.name](asked.arguments, context))
+    except Exception as error:  # noqa: BLE001 - a job's failure is its result
+        _log.exception("job failed", name=asked.name)
+        return _Answered(error=f"{type(error).__name__}: {error}")
+
+
+def _end_with_parent() -> None:
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        wait([parent.sentinel])
+        os._exit(1)
