@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from datetime import datetime
 
 import psutil
-import structlog
 
 from homeostat.local.orders import Plan, plan_of
 from homeostat.local.parts import Part
@@ -26,8 +25,6 @@ from shared.topics import COMMAND_RESULTS, COMMANDS, SERVICES, TELEMETRY, Out
 BEAT_SECONDS = 5.0
 SERVERS = ("kafka", "redis", "mlflow")
 
-_log = structlog.get_logger()
-
 
 @dataclass(slots=True)
 class _Pending:
@@ -41,16 +38,23 @@ class _Pending:
 class Control:
     """Follows `commands` from when it starts, in a thread of its own, until it is closed.
 
-    A command that came while no stack ran finds no result and expires where it was issued.
+    A command that came while no stack ran finds no result and expires where it was issued. `make`
+    makes one more instance of a service. `tell` hears of what a person should know.
     """
 
     def __init__(
-        self, bus: Bus, settings: CommonSettings, supervisor: Supervisor, make: Callable[[str, int], Part]
+        self,
+        bus: Bus,
+        settings: CommonSettings,
+        supervisor: Supervisor,
+        make: Callable[[str, int], Part],
+        tell: Callable[[str], None] = lambda _: None,
     ) -> None:
         self._bus = bus
         self._settings = settings
         self._supervisor = supervisor
         self._make = make
+        self._tell = tell
         self._started = utc_now()
         self._seen: set[str] = set()
         self._pending: list[_Pending] = []
@@ -75,8 +79,9 @@ class Control:
             try:
                 self._follow()
             except HomeostatError as error:
-                _log.warning("control.interrupted", error=str(error))
-                self._ended.wait(1.0)
+                if self._following.is_set():
+                    self._tell(f"commands about services are not heard for now: {error}")
+                self._ended.wait(0.5)
 
     def _follow(self) -> None:
         self._bus.ensure_topics(topic_specs(self._settings), timeout=30)

@@ -63,17 +63,24 @@ def kafka_class_path(cache: Path, maven: str = MAVEN) -> str:
 
     Every fetched jar is held against the lock's SHA-256 before it gets its name.
     """
-    folder = cache / f"kafka-{KAFKA_VERSION}"
+    folder = _folder(cache)
     folder.mkdir(parents=True, exist_ok=True)
-    jars = locked_jars()
-    missing = [jar for jar in jars if not (folder / jar.file).exists()]
-    if missing:
+    if missing := missing_jars(cache):
         with (
             httpx.Client(verify=_trusted(), follow_redirects=True, timeout=60) as client,
             ThreadPoolExecutor(8) as pool,
         ):
             list(pool.map(lambda jar: _fetch(client, f"{maven}/{jar.path}", jar, folder), missing))
-    return os.pathsep.join(str(folder / jar.file) for jar in jars)
+    return os.pathsep.join(str(folder / jar.file) for jar in locked_jars())
+
+
+def missing_jars(cache: Path) -> list[Jar]:
+    """The jars that have to be fetched still."""
+    return [jar for jar in locked_jars() if not (_folder(cache) / jar.file).exists()]
+
+
+def _folder(cache: Path) -> Path:
+    return cache / f"kafka-{KAFKA_VERSION}"
 
 
 @retry(retry=retry_if_exception_type(Transient), stop=stop_after_attempt(4), wait=wait_exponential(max=8), reraise=True)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from homeostat.local.errors import PortInUse
 from homeostat.local.guard import Guard
+from homeostat.local.jars import missing_jars
 from homeostat.local.kafka import EmbeddedKafka, KafkaSettings
 from homeostat.local.keys import SIGNING_KEY, hash_of, kept_secret
 from homeostat.local.mlflow import mlflow_part
@@ -71,15 +72,16 @@ def settle(settings: StackSettings, api_key: str, guard: Guard) -> Layout:
 
 @dataclass(frozen=True, slots=True)
 class _Server:
-    """A server's address, and its part where the stack runs it."""
+    """A server's address, and its part where the stack runs it. `note`: what a person should know."""
 
     address: str
     part: Part | None = None
+    note: str = ""
 
 
 def _redis(settings: StackSettings, guard: Guard) -> _Server:
     if settings.redis_url:
-        return _Server(settings.redis_url)
+        return _Server(settings.redis_url, note=f"redis is the one at {settings.redis_url}")
     port = claim_port("redis", settings.redis_port, "REDIS_PORT")
     log = settings.data_dir / "logs" / "redis.log"
     return _Server(f"redis://127.0.0.1:{port}/0", redis_part(settings.data_dir / "redis", log, port, guard))
@@ -87,7 +89,7 @@ def _redis(settings: StackSettings, guard: Guard) -> _Server:
 
 def _mlflow(settings: StackSettings, guard: Guard) -> _Server:
     if settings.mlflow_tracking_uri:
-        return _Server(settings.mlflow_tracking_uri)
+        return _Server(settings.mlflow_tracking_uri, note=f"mlflow is the one at {settings.mlflow_tracking_uri}")
     port = claim_port("mlflow", settings.mlflow_port, "MLFLOW_PORT")
     log = settings.data_dir / "logs" / "mlflow.log"
     return _Server(f"http://127.0.0.1:{port}", mlflow_part(settings.data_dir / "mlflow", log, port, guard))
@@ -102,7 +104,7 @@ def _secrets(settings: StackSettings, api_key: str) -> dict[str, str]:
 
 def _kafka(settings: StackSettings, guard: Guard) -> _Server:
     if settings.bootstrap_servers:
-        return _Server(settings.bootstrap_servers)
+        return _Server(settings.bootstrap_servers, note=f"kafka is the one at {settings.bootstrap_servers}")
     own = KafkaSettings(
         data_dir=settings.data_dir / "kafka",
         log=settings.data_dir / "logs" / "kafka.log",
@@ -116,7 +118,8 @@ def _kafka(settings: StackSettings, guard: Guard) -> _Server:
     broker = EmbeddedKafka(own, guard)
     broker.claim_ports()
     part = Part("kafka", broker.child, broker.start, broker.ready, broker.ready, service="kafka", stop_seconds=20)
-    return _Server(broker.bootstrap_servers, part)
+    fetched = f"kafka is fetched first, once, into {settings.cache} (45 MB)" if missing_jars(settings.cache) else ""
+    return _Server(broker.bootstrap_servers, part, fetched)
 
 
 def _kafka_port(settings: StackSettings) -> int:

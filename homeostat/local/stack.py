@@ -75,7 +75,7 @@ class Stack:
         self._supervisor = Supervisor(self._layout.parts, self._heard)
         self._supervisor.start()
         common = common_settings(self._layout.environ)
-        self._control = Control(connect(common), common, self._supervisor, self._layout.service)
+        self._control = Control(connect(common), common, self._supervisor, self._layout.service, progress)
         self._control.start()
         self._supervisor.wait_until_ready(settings.start_seconds)
         self._control.wait_until_following(settings.start_seconds)

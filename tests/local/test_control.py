@@ -1,0 +1,132 @@
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from homeostat.local.control import Control
+from homeostat.local.guard import Guard
+from homeostat.local.parts import Part
+from homeostat.local.supervisor import Supervisor
+from homeostat.local.waiting import wait_for
+from shared import codec
+from shared.bus.base import NewRecord
+from shared.bus.memory import MemoryBus
+from shared.clock import utc_now
+from shared.messages import ActionName, Command, CommandResult, Heartbeat
+from shared.settings import CommonSettings
+from shared.topics import COMMAND_RESULTS, COMMANDS, TELEMETRY, Topic
+from tests.local.programs import part
+
+
+@dataclass
+class Installation:
+    """A control over one `ingest` and one `kafka`, and the log they talk over."""
+
+    bus: MemoryBus
+    supervisor: Supervisor
+    made: list[str]
+
+    def order(self, action: ActionName, ident: str = "c-1", seconds: float = 30, **arguments: object) -> None:
+        now = utc_now()
+        command = Command(
+            id=ident,
+            incident="i",
+            pipeline="_system",
+            action=action,
+            arguments=arguments,
+            reason="test",
+            issued_by="policy:test@1",
+            at=now,
+            deadline=now + timedelta(seconds=seconds),
+        )
+        self.bus.producer("test").send([NewRecord("p." + COMMANDS.name, b"_system", codec.encode(command))], 5)
+
+    def results(self) -> list[CommandResult]:
+        return [message for message in self._all(COMMAND_RESULTS) if isinstance(message, CommandResult)]
+
+    def beats(self) -> list[Heartbeat]:
+        return [message for message in self._all(TELEMETRY) if isinstance(message, Heartbeat)]
+
+    def states(self, ident: str = "c-1") -> list[str]:
+        return [result.state for result in self.results() if result.command == ident]
+
+    def _all(self, topic: Topic[object]) -> list[object]:  # type: ignore[type-var]
+        reader, name = self.bus.reader("test"), "p." + topic.name
+        end = reader.end_offsets(name)[0]
+        chunks = list(reader.read(name, 0, 0, end)) if end else []
+        return [codec.decode(topic, record.value) for chunk in chunks for record in chunk]
+
+
+@pytest.fixture
+def installation(tmp_path: Path, guard: Guard) -> Iterator[Installation]:
+    bus, made = MemoryBus(), []
+    parts = [part("kafka", tmp_path, guard), part("ingest", tmp_path, guard)]
+    supervisor = Supervisor(parts, lambda _: None)
+
+    def make(service: str, instance: int) -> Part:
+        made.append(f"{service}-{instance}")
+        new = part(made[-1], tmp_path, guard, service=service)
+        new.instance = str(instance)
+        return new
+
+    settings = CommonSettings(bootstrap_servers="memory", data_dir=tmp_path, topic_prefix="p.")
+    control = Control(bus, settings, supervisor, make)
+    supervisor.start()
+    supervisor.wait_until_ready(10)
+    control.start()
+    assert control.wait_until_following(10)
+    yield Installation(bus, supervisor, made)
+    control.close()
+    supervisor.stop()
+
+
+def test_a_restart_is_done_when_the_new_process_is_ready(installation: Installation) -> None:
+    before = installation.supervisor.pid("ingest")
+
+    installation.order("restart_service", service="ingest")
+
+    assert wait_for(lambda: installation.states()[-1:] == ["succeeded"], 20)
+    assert installation.states() == ["accepted", "succeeded"]
+    assert installation.supervisor.pid("ingest") != before
+    assert installation.results()[0].service == "supervisor"
+
+
+def test_the_same_command_twice_acts_once(installation: Installation) -> None:
+    installation.order("restart_service", service="ingest")
+    installation.order("restart_service", service="ingest")
+    installation.order("restart_service", "c-2", service="ingest")
+
+    assert wait_for(lambda: installation.states("c-2")[-1:] == ["succeeded"], 20)
+    assert installation.states("c-1").count("accepted") == 1
+
+
+def test_scaling_adds_instances_and_takes_them_away_again(installation: Installation) -> None:
+    installation.order("scale_service", "up", service="ingest", replicas=3)
+    assert wait_for(lambda: installation.states("up")[-1:] == ["succeeded"], 20)
+    assert installation.made == ["ingest-1", "ingest-2"]
+
+    installation.order("scale_service", "down", service="ingest", replicas=1)
+
+    assert wait_for(lambda: installation.states("down")[-1:] == ["succeeded"], 20)
+    assert set(installation.supervisor.status()) == {"kafka", "ingest"}
+
+
+def test_what_cannot_be_done_is_refused_and_what_is_late_expires(installation: Installation) -> None:
+    installation.order("restart_service", "unknown", service="postgres")
+    installation.order("restart_service", "late", seconds=-1, service="ingest")
+
+    assert wait_for(lambda: installation.states("late") == ["expired"], 20)
+    assert installation.states("unknown") == ["refused"]
+
+
+def test_the_servers_beat_and_the_services_beat_for_themselves(installation: Installation) -> None:
+    assert wait_for(lambda: len(installation.beats()) > 0, 10)
+
+    beat = installation.beats()[0]
+    assert (beat.service, beat.state) == ("kafka", "running")
+    assert beat.rss_bytes > 0
+    assert {beat.service for beat in installation.beats()} == {"kafka"}

@@ -1,0 +1,128 @@
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import psutil
+import pytest
+
+from homeostat.local.discovery import environment_of
+from homeostat.local.errors import PartFailed, PortInUse, StackInUse
+from homeostat.local.kafka import kafka_answers
+from homeostat.local.redis import redis_answers
+from homeostat.local.stack import Stack, StackSettings, stack_settings
+from homeostat.local.waiting import wait_for
+from shared.errors import Misconfigured
+
+MLFLOW_ELSEWHERE = {"MLFLOW_TRACKING_URI": "http://127.0.0.1:9"}
+
+_PARENT = """
+import os, sys
+from dataclasses import replace
+from pathlib import Path
+from homeostat.local.stack import Stack, stack_settings
+stack = Stack(replace(stack_settings(Path(sys.argv[1]), 0, os.environ), services=()))
+stack.start()
+print(stack.pid("kafka"), stack.pid("redis"), flush=True)
+sys.stdin.read()
+"""
+
+
+def _servers_alone(data: Path) -> StackSettings:
+    return replace(stack_settings(data, 0, {**os.environ, **MLFLOW_ELSEWHERE}), services=())
+
+
+def _port(address: str) -> int:
+    return int(address.removesuffix("/0").rsplit(":", 1)[1])
+
+
+@pytest.mark.kafka
+def test_a_stack_is_up_after_start_found_by_its_folder_and_gone_after_stop(tmp_path: Path) -> None:
+    lines: list[str] = []
+    with Stack(_servers_alone(tmp_path)) as stack:
+        stack.start(lines.append)
+
+        urls = stack.urls
+        found = environment_of(tmp_path)
+        assert kafka_answers(_port(urls["kafka"]))
+        assert redis_answers(_port(urls["redis"]))
+        assert found["KAFKA_BOOTSTRAP_SERVERS"] == urls["kafka"]
+        assert stack.api_key in lines[0]
+        assert not any(stack.api_key in value for value in found.values())
+        with pytest.raises(StackInUse):
+            Stack(_servers_alone(tmp_path)).start()
+        assert kafka_answers(_port(urls["kafka"]))
+
+    assert not kafka_answers(_port(urls["kafka"]))
+    assert not redis_answers(_port(urls["redis"]))
+    assert environment_of(tmp_path) == {}
+
+
+@pytest.mark.kafka
+def test_a_killed_broker_comes_back_on_its_port(tmp_path: Path) -> None:
+    with Stack(_servers_alone(tmp_path)) as stack:
+        stack.start()
+        before = stack.pid("kafka")
+
+        stack.kill("kafka")
+
+        assert wait_for(lambda: stack.pid("kafka") not in (None, before) and stack.status["kafka"].phase == "ready", 60)
+        assert kafka_answers(_port(stack.urls["kafka"]))
+
+
+@pytest.mark.kafka
+def test_nothing_survives_a_stack_that_was_killed(tmp_path: Path) -> None:
+    parent = subprocess.Popen(
+        [sys.executable, "-c", _PARENT, str(tmp_path)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+        env={**os.environ, **MLFLOW_ELSEWHERE},
+    )
+    assert parent.stdout
+    pids = [int(word) for word in parent.stdout.readline().split()]
+    assert len(pids) == 2
+    assert all(psutil.pid_exists(pid) for pid in pids)
+
+    parent.send_signal(signal.SIGKILL)
+    parent.communicate()
+
+    assert wait_for(lambda: not any(_alive(pid) for pid in pids), 10)
+
+
+def test_a_taken_gateway_port_is_refused_before_anything_starts(tmp_path: Path) -> None:
+    lines: list[str] = []
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        settings = replace(_servers_alone(tmp_path), port=other.getsockname()[1])
+        with pytest.raises(PortInUse, match=rf"gateway cannot listen on 127.0.0.1:{settings.port}.*--port"):
+            Stack(settings).start(lines.append)
+
+    assert not any("started" in line for line in lines)
+
+
+def test_a_service_that_cannot_start_ends_the_whole_stack_with_its_log(tmp_path: Path) -> None:
+    elsewhere = {"KAFKA_BOOTSTRAP_SERVERS": "127.0.0.1:9", "REDIS_URL": "redis://127.0.0.1:9"}
+    settings = stack_settings(tmp_path, 0, {**os.environ, **MLFLOW_ELSEWHERE, **elsewhere})
+    stack = Stack(replace(settings, services=("no_such_service",)))
+
+    with pytest.raises(PartFailed, match=r"(?s)no_such_service\.log.*No module named services\.no_such_service"):
+        stack.start()
+
+    assert environment_of(tmp_path) == {}
+
+
+def test_a_port_that_is_none_is_refused_by_name(tmp_path: Path) -> None:
+    with pytest.raises(Misconfigured, match="KAFKA_PORT='ninety'"):
+        stack_settings(tmp_path, 8080, {"KAFKA_PORT": "ninety"})
+
+
+def _alive(pid: int) -> bool:
+    try:
+        return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
