@@ -1,1 +1,4 @@
-"""Makes, judges, registers and releases models."""
+"""Makes, judges, registers and releases models.
+
+In: pipelines, metrics, commands. Out: model-published, command-results.
+"""

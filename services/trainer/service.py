@@ -116,17 +116,6 @@ class Trainer:
         self._state = msgspec.json.decode(state, type=State)
         self._specifications = {}
 
-    def gauges(self) -> dict[tuple[str, tuple[tuple[str, str], ...]], float]:
-        """1 for each pipeline's champion."""
-        return {
-            (
-                "homeostat_live_version",
-                (("pipeline", pipeline.name), ("model_version", pipeline.releases.champion)),
-            ): 1.0
-            for pipeline in self._state.pipelines.values()
-            if pipeline.releases.champion is not None
-        }
-
     # --- commands
 
     def _obeyed(self, command: Command, now: datetime) -> Step:
