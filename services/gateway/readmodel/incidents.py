@@ -43,20 +43,29 @@ class Incident:
 
     @property
     def state(self) -> str:
-        """Where it stands, by the newest entry that moves it; a finished command is being verified."""
+        """Where it stands, by the newest entry that moves it; telling a person moves nothing."""
+        telling = {e.message.body.get("command") for e in self.entries if e.message.body.get("action") == "notify"}
         for entry in reversed(self.entries):
             message = entry.message
-            if message.kind == "command_result" and message.body.get("state") == "succeeded":
+            if message.body.get("command") in telling - {None}:
+                continue
+            if message.kind == "command_result" and "succeeded" in (
+                message.body.get("result"),
+                message.body.get("state"),
+            ):
                 return "verifying"
             if message.kind in STATES:
                 return STATES[message.kind]
         return "open"
 
-    def first(self, kind: str) -> AuditEntry | None:
-        return next((entry.message for entry in self.entries if entry.message.kind == kind), None)
-
     def last(self, *kinds: str) -> AuditEntry | None:
         return next((entry.message for entry in reversed(self.entries) if entry.message.kind in kinds), None)
+
+    def verdict_on(self, command: str) -> AuditEntry | None:
+        """The newest word on whether the command did what was expected of it."""
+        kinds = ("verified", "not_verified", "undone")
+        entries = (entry.message for entry in reversed(self.entries))
+        return next((e for e in entries if e.kind in kinds and e.body.get("command") == command), None)
 
 
 class IncidentBook:
@@ -107,7 +116,7 @@ class IncidentBook:
             "summary": first.summary,
             "alerts": [_alert(state) for state in alerts],
             "cause": _cause(alerts, incident),
-            "actions": [self._action(entry) for entry in commands],
+            "actions": [self._action(entry, incident) for entry in commands],
             "outcome": None if outcome is None else outcome.summary,
             "awaiting_approval": incident.state == "awaiting_approval",
         }
@@ -153,8 +162,9 @@ class IncidentBook:
         for published in self._models.of_incident(incident.id):
             yield _step(published, "model_published", _published(published), plain(published.message))
 
-    def _action(self, entry: Entry[Command]) -> dict[str, Any]:
+    def _action(self, entry: Entry[Command], incident: Incident) -> dict[str, Any]:
         results = self._commands.results(entry.message.id)
+        judged = incident.verdict_on(entry.message.id)
         newest = results[-1].message if results else None
         expects = entry.message.expects
         return {
@@ -168,6 +178,9 @@ class IncidentBook:
             "state": "pending" if newest is None else newest.state,
             "detail": "" if newest is None else newest.detail,
             "model_version": None if newest is None else newest.model_version,
+            "verdict": None if judged is None else judged.kind,
+            "measured": None if judged is None else judged.body.get("measured"),
+            "measured_rows": None if judged is None else judged.body.get("rows"),
         }
 
 

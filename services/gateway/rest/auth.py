@@ -28,11 +28,14 @@ PUBLIC = (
     "/",
     "/livez",
     "/readyz",
-    "/assets/style.css",
+    "/assets/api.js",
     "/assets/app.js",
     "/assets/chart.js",
-    "/assets/render.js",
+    "/assets/dom.js",
     "/assets/icon.svg",
+    "/assets/incidents.js",
+    "/assets/panels.js",
+    "/assets/style.css",
     "/v1/session",
 )
 """The only paths that need no key. `/v1/session` is where a key is shown."""

@@ -13,12 +13,15 @@ router = APIRouter(include_in_schema=False)
 
 FOLDER = files("services.gateway") / "dashboard"
 ASSETS = {
-    "style.css": "text/css",
+    "api.js": "text/javascript",
     "app.js": "text/javascript",
     "chart.js": "text/javascript",
-    "render.js": "text/javascript",
     "docs.js": "text/javascript",
+    "dom.js": "text/javascript",
     "icon.svg": "image/svg+xml",
+    "incidents.js": "text/javascript",
+    "panels.js": "text/javascript",
+    "style.css": "text/css",
 }
 SECURITY = {
     "Content-Security-Policy": (

@@ -66,9 +66,9 @@ def settings_with(**changes: Any) -> GatewaySettings:
     return GatewaySettings(**defaults | changes)
 
 
-def new_bus(data_dir: Path) -> MemoryBus:
+def new_bus(data_dir: Path, kind: type[MemoryBus] = MemoryBus) -> MemoryBus:
     """A log in memory with every topic, stamping records with the wall clock."""
-    bus = MemoryBus(clock_ms=lambda: int(utc_now().timestamp() * 1000))
+    bus = kind(clock_ms=lambda: int(utc_now().timestamp() * 1000))
     bus.ensure_topics(topic_specs(common(data_dir)), 1)
     return bus
 

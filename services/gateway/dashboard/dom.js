@@ -1,0 +1,51 @@
+// Elements, made by their names. Every text goes in as text: nothing here parses HTML.
+
+const SVG = "http://www.w3.org/2000/svg";
+
+function filled(element, attributes, children) {
+  for (const [name, value] of Object.entries(attributes ?? {})) {
+    if (value === null || value === undefined || value === false) continue;
+    if (name.startsWith("on")) element.addEventListener(name.slice(2), value);
+    else if (name === "style") Object.entries(value).forEach(([key, text]) => element.style.setProperty(key, text));
+    else element.setAttribute(name, value === true ? "" : String(value));
+  }
+  for (const child of children.flat(Infinity)) {
+    if (child === null || child === undefined || child === false) continue;
+    element.append(child instanceof Node ? child : document.createTextNode(String(child)));
+  }
+  return element;
+}
+
+export const h = (tag, attributes, ...children) => filled(document.createElement(tag), attributes, children);
+export const s = (tag, attributes, ...children) => filled(document.createElementNS(SVG, tag), attributes, children);
+
+// A share as a person reads it: 86.1 %.
+export const percent = (value) => `${(value * 100).toFixed(1)} %`;
+
+const SHARES = new Set(["accuracy", "precision", "recall", "f1", "roc_auc", "balanced_accuracy", "average_precision"]);
+
+export function figure(metric, value) {
+  if (value === null || value === undefined || !Number.isFinite(value)) return "–";
+  const name = metric.split(".").pop();
+  return SHARES.has(name) && Math.abs(value) <= 1 ? percent(value) : Number(value.toPrecision(4)).toLocaleString("en");
+}
+
+export const count = (value) => (value ?? 0).toLocaleString("en");
+
+export const words = (name) => String(name ?? "").replaceAll("_", " ");
+
+export const capital = (text) => text.charAt(0).toUpperCase() + text.slice(1);
+
+export function ago(time, now = Date.now()) {
+  const seconds = Math.max(0, (now - Date.parse(time)) / 1000);
+  if (seconds < 5) return "just now";
+  if (seconds < 90) return `${Math.round(seconds)} s ago`;
+  if (seconds < 5400) return `${Math.round(seconds / 60)} min ago`;
+  if (seconds < 129600) return `${Math.round(seconds / 3600)} h ago`;
+  return `${Math.round(seconds / 86400)} days ago`;
+}
+
+export const clock = (time) =>
+  new Date(time).toLocaleTimeString("en-GB", { hour: "2-digit", minute: "2-digit", second: "2-digit" });
+
+export const moment = (time) => h("time", { datetime: time, title: new Date(time).toLocaleString() }, clock(time));

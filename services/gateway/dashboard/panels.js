@@ -1,0 +1,142 @@
+// The panels about one pipeline, each a function from data to an element.
+
+import { sparkline } from "./chart.js";
+import { ago, capital, count, figure, h, moment, words } from "./dom.js";
+
+const card = (name, title, ...rest) => h("section", { class: `card ${name}` }, h("h2", {}, title), ...rest);
+
+const empty = (title, ...what) => h("div", { class: "empty" }, h("b", {}, title), h("p", {}, ...what));
+
+export const code = (text) => h("code", {}, text);
+
+export function parts(status) {
+  const kafka = { service: "kafka", state: status.kafka === "ok" ? "running" : "down", lag: 0 };
+  const services = new Map();
+  if (!status.services.some((part) => part.service === "kafka")) services.set("kafka", [kafka]);
+  for (const part of status.services) services.set(part.service, [...(services.get(part.service) ?? []), part]);
+  return [...services].map(([name, instances]) => {
+    const worst = ["down", "silent", "draining"].find((state) => instances.some((one) => one.state === state)) ?? "running";
+    const lag = instances.reduce((sum, one) => sum + (one.lag ?? 0), 0);
+    const memory = instances.reduce((sum, one) => sum + (one.rss_mb ?? 0), 0);
+    const told = `${name}: ${worst}, ${count(lag)} records waiting, ${count(Math.round(memory))} MB`;
+    return h("li", { "data-state": worst, title: told }, h("i"), name, lag > 1000 && h("small", {}, `lag ${count(lag)}`));
+  });
+}
+
+export function figures(pipeline, live, predictions, alerts, incidents) {
+  const measured = pipeline.value ?? pipeline.estimated;
+  const kind = pipeline.value === null && pipeline.estimated !== null ? "estimated" : "measured";
+  const firing = alerts.filter((alert) => alert.state === "firing").length;
+  const open = incidents.filter((incident) => !["resolved", "expired"].includes(incident.state)).length;
+  return h(
+    "div",
+    { class: "figures" },
+    tile("live version", live ? `v${live.version}` : "none", live ? `since ${clockOf(live)}` : "being waited for", "version"),
+    tile(words(pipeline.metric), figure(pipeline.metric, measured), measured === null ? "no window yet" : kind),
+    tile("predictions a second", figure("rate", pipeline.per_second), sparkline(predictions?.last_minute ?? [0, 0])),
+    tile("rows seen", count(pipeline.rows_seen), `${count(pipeline.labelled_seen)} with their label`),
+    tile("alerts firing", firing, firing ? "see below" : "all quiet", firing ? "bad" : "good"),
+    tile("open incidents", open, open ? "being dealt with" : "nothing to deal with", open ? "busy" : "good"),
+  );
+}
+
+const clockOf = (live) => new Date(live.at).toLocaleTimeString("en-GB", { hour: "2-digit", minute: "2-digit" });
+
+const tile = (name, value, note, tone = "") =>
+  h("div", { class: `tile ${tone}` }, h("span", { class: "name" }, name), h("b", {}, value), h("span", { class: "note" }, note));
+
+export function liveModel(pipeline, live) {
+  if (!live) {
+    const share = Math.min(1, pipeline.labelled_seen / pipeline.rows_needed);
+    return card(
+      "model",
+      "Live version",
+      empty(
+        "No model yet",
+        `The first is trained at ${count(pipeline.rows_needed)} rows with a label; there are ${count(pipeline.labelled_seen)}. Send rows and labels: `,
+        code(`homeostat send ${pipeline.pipeline} FILE`),
+      ),
+      h("div", { class: "progress", role: "progressbar", "aria-valuenow": Math.round(share * 100) }, h("i", { style: { width: `${share * 100}%` } })),
+    );
+  }
+  const facts = [
+    ["learner", live.estimator || "not recorded"],
+    ["in place of", live.previous ? `version ${live.previous}` : "nothing: it is the first"],
+    ...Object.entries(live.metrics ?? {}).slice(0, 4).map(([name, value]) => [`${words(name)} at the gate`, figure(name, value)]),
+    ...(live.canaries ?? []).map((canary) => ["canary", `version ${canary.version}, ${Math.round(canary.weight * 100)} % of rows`]),
+  ];
+  return card(
+    "model",
+    "Live version",
+    h("p", { class: "headline" }, h("b", {}, `v${live.version}`), " since ", moment(live.at)),
+    h("p", { class: "why" }, capital(live.reason || "no reason recorded")),
+    h("dl", {}, facts.map(([name, value]) => [h("dt", {}, name), h("dd", {}, value)])),
+  );
+}
+
+const STATISTICS = [
+  { prefix: "psi.", name: "drift", unit: "PSI", full: 0.5, bad: 0.25, warn: 0.1 },
+  { prefix: "missing.", name: "missing", unit: "share", full: 1, bad: 0.2, warn: 0.02 },
+  { prefix: "out_of_range.", name: "out of range", unit: "share", full: 1, bad: 0.2, warn: 0.02 },
+];
+
+export function features(window) {
+  const rows = window ? byFeature(window.values) : [];
+  if (!rows.length) {
+    return card(
+      "features",
+      "Inputs",
+      empty("No window of inputs yet", "Drift and quality show per feature once enough rows have come to fill a window and a reference."),
+    );
+  }
+  return card(
+    "features",
+    "Inputs",
+    h("p", { class: "note" }, `rows ${count(window.window.first_row)} to ${count(window.window.last_row)}, against the reference`),
+    h(
+      "table",
+      {},
+      h("thead", {}, h("tr", {}, h("th", {}, "feature"), STATISTICS.map((stat) => h("th", {}, stat.name)))),
+      h("tbody", {}, rows.map(([name, values]) => h("tr", {}, h("th", { scope: "row" }, name), STATISTICS.map((stat) => bar(stat, values[stat.prefix]))))),
+    ),
+  );
+}
+
+function bar(stat, value) {
+  if (value === undefined) return h("td", { class: "none" }, "–");
+  const tone = value >= stat.bad ? "bad" : value >= stat.warn ? "warn" : "fine";
+  const width = `${Math.min(100, (value / stat.full) * 100)}%`;
+  const shown = value === 0 ? "0" : value < 0.001 ? "<0.001" : value.toPrecision(2);
+  return h("td", { title: `${stat.name} ${value} ${stat.unit}` }, h("span", { class: "bar", "data-tone": tone }, h("i", { style: { width } })), h("span", { class: "num" }, shown));
+}
+
+function byFeature(values) {
+  const found = new Map();
+  for (const [name, value] of Object.entries(values)) {
+    const stat = STATISTICS.find((one) => name.startsWith(one.prefix));
+    if (!stat) continue;
+    const feature = name.slice(stat.prefix.length);
+    found.set(feature, { ...found.get(feature), [stat.prefix]: value });
+  }
+  const trouble = ([, stats]) => Math.max(...STATISTICS.map((one) => (stats[one.prefix] ?? 0) / one.bad));
+  return [...found].sort((a, b) => trouble(b) - trouble(a)).slice(0, 40);
+}
+
+export function alertList(alerts) {
+  const rows = alerts.slice(0, 30).map((alert) =>
+    h(
+      "li",
+      { "data-state": alert.state, "data-severity": alert.severity },
+      h("span", { class: "chip" }, alert.state === "firing" ? alert.severity : "resolved"),
+      h("div", {}, h("b", {}, capital(words(alert.kind))), h("p", {}, alert.summary), h("p", { class: "note" }, evidence(alert), " · ", h("time", { datetime: alert.since }, `since ${ago(alert.since)}`))),
+    ),
+  );
+  const body = rows.length ? h("ul", {}, rows) : empty("No alert so far", "When a window breaks what its own past allows, it shows here with its evidence.");
+  return card("alerts", "Alerts", body);
+}
+
+export function evidence(alert) {
+  const found = alert.evidence;
+  const before = found.baseline === undefined || found.baseline === null ? "" : `, before ${figure(found.statistic, found.baseline)}`;
+  return `${words(found.statistic)} ${figure(found.statistic, found.value)}${before}, on ${count(found.samples)} rows`;
+}

@@ -1,0 +1,152 @@
+"""The dashboard in a real Chromium, over real messages."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, Page, expect, sync_playwright
+
+from shared.clock import utc_now
+from shared.topics import ALERTS, AUDIT, METRICS
+from tests.services.gateway.messages import alert, audit, metrics
+from tests.services.gateway.running import KEY, Running, running
+from tests.services.gateway.story import tell
+
+SECONDS = 15_000
+PAYLOAD = "<img src=x onerror=\"document.title='owned'\"><script>document.title='owned'</script>"
+
+
+@pytest.fixture(scope="module")
+def browser(chromium: str) -> Iterator[Browser]:
+    with sync_playwright() as playwright:
+        started = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
+        yield started
+        started.close()
+
+
+@pytest.fixture
+def gateway(tmp_path: Path) -> Iterator[Running]:
+    with running(tmp_path) as started:
+        yield started
+
+
+@pytest.fixture
+def page(browser: Browser) -> Iterator[Page]:
+    """A page of 1280 by 900 that fails its test when the browser reports an error of its own."""
+    context = browser.new_context(viewport={"width": 1280, "height": 900})
+    opened = context.new_page()
+    faults: list[str] = []
+    opened.on("pageerror", lambda error: faults.append(str(error)))
+    opened.on("console", lambda told: faults.append(told.text) if "Content Security Policy" in told.text else None)
+    opened.set_default_timeout(SECONDS)
+    yield opened
+    context.close()
+    assert faults == []
+
+
+def enter(page: Page, gateway: Running) -> None:
+    page.goto(f"{gateway.url}/#key={KEY}")
+    expect(page.locator("#link")).to_have_text("live", timeout=SECONDS)
+
+
+def test_the_printed_link_opens_it_and_leaves_no_key_behind(page: Page, gateway: Running) -> None:
+    tell(gateway)
+
+    enter(page, gateway)
+
+    assert KEY not in page.url
+    assert page.evaluate("document.cookie") == ""
+    expect(page.locator("h1")).to_have_text("elec2")
+
+
+def test_without_a_key_it_asks_for_one_and_shows_nothing(page: Page, gateway: Running) -> None:
+    tell(gateway)
+
+    page.goto(gateway.url)
+
+    expect(page.get_by_role("heading", name="This dashboard asks for a key")).to_be_visible()
+    assert "elec2" not in page.content()
+    page.get_by_label("API key").fill("wrong")
+    page.get_by_role("button", name="Open").click()
+    expect(page.get_by_role("alert")).to_contain_text("does not know this key")
+    page.get_by_label("API key").fill(KEY)
+    page.get_by_role("button", name="Open").click()
+    expect(page.locator("h1")).to_have_text("elec2")
+
+
+def test_the_story_of_a_healed_drift_is_there_to_read(page: Page, gateway: Running) -> None:
+    tell(gateway)
+    enter(page, gateway)
+
+    expect(page.locator(".tile.version")).to_contain_text("v2")
+    expect(page.locator(".chart .band")).to_have_count(2)
+    expect(page.locator(".chart .mark.alert")).to_have_count(2)
+    expect(page.locator(".chart .mark.recovery")).to_have_count(1)
+    expect(page.locator("#parts li")).to_have_count(9)
+    expect(page.locator(".features tbody tr").first).to_contain_text("nswprice")
+    page.locator("[data-incident=incident-1] .head").click()
+    story = page.locator("[data-incident=incident-1] .story li")
+    for told in (
+        "Noticed: Accuracy fell from 0.86 to 0.61",
+        "Blamed: concept drift",
+        "Retrained the model: The rule changed",
+        "Version 2 is now champion: trained on rows since the change",
+        "It helped: accuracy 85.3 % over 500 rows, wanted at least 74.0 %",
+        "Outcome: resolved",
+    ):
+        expect(story.filter(has_text=told)).to_have_count(1)
+
+
+def test_it_is_live_a_new_alert_and_a_new_window_show_without_a_reload(page: Page, gateway: Running) -> None:
+    tell(gateway)
+    enter(page, gateway)
+    expect(page.locator(".alerts li")).to_have_count(2)
+
+    gateway.put(ALERTS, alert(id="alert-9", kind="lag", summary="the queue grows", since=utc_now(), at=utc_now()))
+    gateway.put(METRICS, metrics(80, {"accuracy": 0.4321}, at=utc_now(), model_version="2"))
+
+    expect(page.locator(".alerts li").first).to_contain_text("the queue grows")
+    expect(page.locator(".tile", has_text="accuracy")).to_contain_text("43.2 %")
+
+
+def test_a_person_can_approve_what_waits_for_approval(page: Page, gateway: Running) -> None:
+    tell(gateway)
+    enter(page, gateway)
+
+    with page.expect_response(lambda answer: answer.url.endswith("/incident-2/approve")) as answered:
+        page.get_by_role("button", name="Approve").click()
+
+    assert answered.value.status == 202
+
+
+def test_what_comes_in_a_message_is_text_never_markup(page: Page, gateway: Running) -> None:
+    tell(gateway)
+    gateway.put(ALERTS, alert(id="alert-x", summary=PAYLOAD, since=utc_now(), at=utc_now()))
+    gateway.put(AUDIT, audit(8, "incident_opened", PAYLOAD, incident="incident-x", at=utc_now()))
+    enter(page, gateway)
+
+    expect(page.locator(".alerts li").first).to_contain_text(PAYLOAD)
+    expect(page.locator("[data-incident=incident-x]")).to_contain_text(PAYLOAD)
+    assert page.title() == "Homeostat"
+    assert page.locator("main img, main script").count() == 0
+
+
+def test_with_no_pipeline_it_says_how_to_begin(page: Page, gateway: Running) -> None:
+    enter(page, gateway)
+
+    expect(page.locator("main")).to_contain_text("homeostat pipeline init FILE --target COLUMN")
+
+
+@pytest.mark.parametrize("width", [1280, 390])
+def test_nothing_runs_out_of_the_window(browser: Browser, gateway: Running, width: int) -> None:
+    tell(gateway)
+    context = browser.new_context(viewport={"width": width, "height": 844})
+    page = context.new_page()
+
+    enter(page, gateway)
+    expect(page.locator(".plot svg")).to_be_visible()
+
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+    context.close()

@@ -1,0 +1,114 @@
+"""Who may do what, and from where."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import httpx
+import pytest
+
+from services.gateway.app import create_app
+from services.gateway.rest.auth import PUBLIC
+from services.gateway.settings import gateway_settings
+from shared.errors import Misconfigured
+from tests.services.gateway.running import HASHES, KEY, Running, running
+
+
+def every_route(gateway: Running) -> list[tuple[str, str]]:
+    paths = create_app(gateway.parts).openapi()["paths"]
+    routes = [(method.upper(), path) for path, methods in paths.items() for method in methods]
+    return [*routes, ("GET", "/openapi.json"), ("GET", "/docs"), ("GET", "/nowhere"), ("GET", "/assets/docs.js")]
+
+
+def test_every_route_but_the_public_ones_asks_for_a_key(gateway: Running) -> None:
+    with httpx.Client(base_url=gateway.url) as stranger:
+        answers = {
+            (method, path): stranger.request(method, re.sub(r"\{[^}]*\}", "x", path))
+            for method, path in every_route(gateway)
+            if path not in PUBLIC
+        }
+
+    assert len(answers) > 40
+    assert {answer.status_code for answer in answers.values()} == {401}
+    assert all(answer.headers["www-authenticate"] == "Bearer" for answer in answers.values())
+
+
+def test_what_is_public_tells_nothing_of_the_data(gateway: Running) -> None:
+    with httpx.Client(base_url=gateway.url) as stranger:
+        for path in PUBLIC:
+            if path != "/v1/session":
+                assert stranger.get(path).status_code == 200
+                assert "elec2" not in stranger.get(path).text
+
+
+@pytest.mark.parametrize("key", ["", "wrong", KEY + "x", KEY[:-1], "0" * 64, HASHES["tester"]])
+def test_a_wrong_key_is_refused_and_so_is_a_hash(gateway: Running, key: str) -> None:
+    with httpx.Client(base_url=gateway.url) as stranger:
+        by_bearer = stranger.get("/v1/pipelines", headers={"Authorization": f"Bearer {key}x"})
+        by_header = stranger.get("/v1/pipelines", headers={"X-API-Key": key})
+
+    assert (by_bearer.status_code, by_header.status_code) == (401, 401)
+
+
+def test_a_key_is_taken_in_either_header(gateway: Running) -> None:
+    with httpx.Client(base_url=gateway.url) as client:
+        assert client.get("/v1/pipelines", headers={"Authorization": f"Bearer {KEY}"}).status_code == 200
+        assert client.get("/v1/pipelines", headers={"X-API-Key": KEY}).status_code == 200
+
+
+def test_the_browser_gets_a_session_that_scripts_cannot_read(gateway: Running) -> None:
+    with httpx.Client(base_url=gateway.url) as browser:
+        answer = browser.post("/v1/session", json={"key": KEY})
+        inside = browser.get("/v1/pipelines")
+        browser.cookies.set("homeostat_session", browser.cookies["homeostat_session"][:-1] + "x")
+        forged = browser.get("/v1/pipelines")
+
+    assert answer.status_code == 201
+    cookie = answer.headers["set-cookie"].lower()
+    assert "httponly" in cookie
+    assert "samesite=strict" in cookie
+    assert KEY not in cookie
+    assert inside.status_code == 200
+    assert forged.status_code == 401
+
+
+def test_a_session_outlives_a_restart_of_the_gateway_and_not_its_key(tmp_path: Path) -> None:
+    with running(tmp_path) as first, httpx.Client(base_url=first.url) as browser:
+        browser.post("/v1/session", json={"key": KEY})
+        cookie = browser.cookies["homeostat_session"]
+    cookies = {"homeostat_session": cookie}
+
+    with running(tmp_path) as second:
+        assert httpx.get(second.url + "/v1/pipelines", cookies=cookies).status_code == 200
+    with running(tmp_path, api_key_hashes={"other": "0" * 64}) as third:
+        assert httpx.get(third.url + "/v1/pipelines", cookies=cookies).status_code == 401
+
+
+def test_a_page_of_another_origin_cannot_act_with_the_session(gateway: Running) -> None:
+    with httpx.Client(base_url=gateway.url) as browser:
+        browser.post("/v1/session", json={"key": KEY})
+        foreign = browser.post("/v1/pipelines/elec2/hold", headers={"Origin": "http://127.0.0.1:9999"})
+        own = browser.post("/v1/pipelines/elec2/hold", headers={"Origin": gateway.url})
+
+    assert foreign.status_code == 403
+    assert own.status_code == 202
+
+
+def test_without_keys_only_requests_to_localhost_are_taken(tmp_path: Path) -> None:
+    with running(tmp_path, api_key_hashes={}) as gateway, httpx.Client(base_url=gateway.url) as client:
+        assert client.get("/v1/pipelines").status_code == 200
+        assert client.get("/v1/pipelines", headers={"Host": "evil.example"}).status_code == 403
+        assert client.post("/v1/pipelines", json={}, headers={"Origin": "http://evil.example"}).status_code == 403
+
+
+def test_it_refuses_to_listen_to_strangers_without_a_key() -> None:
+    with pytest.raises(Misconfigured, match="HOMEOSTAT_API_KEY_HASHES"):
+        gateway_settings({"HOMEOSTAT_HOST": "0.0.0.0"})
+
+    assert gateway_settings({"HOMEOSTAT_HOST": "0.0.0.0", "HOMEOSTAT_API_KEY_HASHES": "0" * 64}).port == 8080
+
+
+def test_a_hash_that_is_none_is_refused() -> None:
+    with pytest.raises(Misconfigured, match="SHA-256"):
+        gateway_settings({"HOMEOSTAT_API_KEY_HASHES": KEY})
