@@ -311,3 +311,18 @@ def test_a_storm_of_alerts_opens_a_bounded_number_of_incidents_and_acts_within_l
     assert len([i for i in desk.incidents if i.open]) == 20
     assert desk.actions == []
     assert len(desk.told) <= 20
+
+
+def test_nothing_is_retrained_while_a_field_is_in_quarantine() -> None:
+    desk = Desk()
+    desk.steady()
+    bad = desk.alert("data_quality", ("feature", "price"), ("source", "feed"), since_row=9000)
+    desk.answer(desk.last)
+    desk.alert("concept_drift", ("model", "1"), severity="critical", since_row=0)
+    assert desk.actions == ["quarantine_source"]
+    assert desk.incidents[-1].why == "no retraining while price is in quarantine"
+    desk.resolve(bad)
+    desk.answer(desk.last)
+    desk.pass_rows(0.9)
+    desk.pass_rows(0.9)
+    assert desk.actions == ["quarantine_source", "release_source", "retrain"]
