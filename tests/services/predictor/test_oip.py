@@ -132,6 +132,12 @@ def test_what_does_not_fit_is_refused_with_its_place(body: bytes, words: str) ->
     assert words in refusal_of(body)
 
 
+def test_text_in_a_matrix_is_refused_by_the_feature_it_stands_for() -> None:
+    body = asked(tensor("x", "BYTES", [None, None, "windy"], [1, 3]))
+
+    assert "'c' takes numbers, not 'windy'" in refusal_of(body, NUMBERS)
+
+
 @pytest.mark.parametrize(
     ("datatype", "shape", "data", "words"),
     [

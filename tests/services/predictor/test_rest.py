@@ -237,6 +237,23 @@ def test_a_body_that_hides_its_length_is_cut_off_at_the_limit() -> None:
     assert sent < 30_000
 
 
+def test_a_body_that_says_it_is_too_large_is_not_read() -> None:
+    read = 0
+
+    async def body() -> Any:
+        nonlocal read
+        read += 1
+        yield b" " * 100
+
+    async def talk() -> httpx.Response:
+        async with client_of(endpoint(board_of(constant(1)))) as client:
+            length = {"Content-Length": "100000"}
+            return await client.post("/v2/models/demo/infer", content=body(), headers=length)
+
+    assert asyncio.run(talk()).status_code == 413
+    assert read == 0
+
+
 def test_a_compressed_body_and_a_bad_header_length_are_refused() -> None:
     board = board_of(constant(1))
 

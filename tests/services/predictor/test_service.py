@@ -12,6 +12,7 @@ import pytest
 from services.predictor.board import Board
 from services.predictor.core.assign import share_of
 from services.predictor.service import Predictor
+from shared.errors import Transient
 from shared.messages import ModelPublished, PipelineDefined, Value
 from shared.models.artifact import ModelCache, keep, package
 from shared.models.store import FileStore, MemoryStore
@@ -196,6 +197,18 @@ def test_an_artefact_that_comes_late_is_waited_for_and_then_live() -> None:
     world.run_until_idle()
 
     assert {prediction.model_version for prediction in world.messages(PREDICTIONS)} == {"77"}
+
+
+def test_a_batch_that_must_be_repeated_has_changed_nothing() -> None:
+    estimator, metadata = constant_model(78.0)
+    absent = published("78", keep(*package(estimator, metadata), MemoryStore(), KEY), metadata)
+    service = Predictor(0, ModelCache(STORE, KEY), Board())
+    before = service.save()
+
+    with pytest.raises(Transient):
+        service.on_model_published(Batch("model-published", 0, [0, 1], [constant(1), absent]), AT)
+
+    assert service.save() == before
 
 
 def test_a_row_that_the_model_cannot_take_harms_no_other() -> None:
