@@ -131,6 +131,14 @@ def test_keys_do_not_see_each_other() -> None:
     assert [row["mean"] for row in whole(history)] == [1.0, 100.0, 2.0]
 
 
+def test_the_key_seen_longest_ago_is_forgotten_first() -> None:
+    history: Rows = [{"k": key, "x": 1.0, "n": 1, "s": None} for key in "abacab"]
+
+    totals = [row["count"] for row in whole([{**row, "s": "u"} for row in history], most_keys=2)]
+
+    assert totals == [1, 1, 2, 1, 3, 1]
+
+
 def test_steps_are_not_given_to_the_model() -> None:
     (row,) = whole([{"k": "a", "x": 1.0, "n": 1, "s": "u"}])
 
