@@ -22,6 +22,7 @@ from services.trainer.core.rollout import Move
 from services.trainer.core.state import Pipeline, Quarantine
 from services.trainer.core.window import as_offsets
 from shared.messages import Command, CommandState
+from shared.pipeline.specification import Specification
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +85,7 @@ def _promote(pipeline: Pipeline, arguments: dict[str, Any]) -> Decision:
         return _held("promote")
     number = str(arguments.get("version") or "")
     releases = pipeline.releases
-    refusal = _unless_fit(releases, number, force=force)
+    refusal = _unless_fit(pipeline, number, force=force)
     if refusal is not None:
         return refusal
     if number == releases.champion:
@@ -97,7 +98,7 @@ def _promote(pipeline: Pipeline, arguments: dict[str, Any]) -> Decision:
 
 def _rollback(pipeline: Pipeline, arguments: dict[str, Any]) -> Decision:
     target = arguments.get("to_version")
-    after = rolled_back(pipeline.releases, None if target is None else str(target))
+    after = rolled_back(pipeline.releases, _definition(pipeline), None if target is None else str(target))
     if isinstance(after, str):
         return Decision("failed", after)
     left = pipeline.releases.champion
@@ -123,7 +124,7 @@ def _shift_traffic(pipeline: Pipeline, arguments: dict[str, Any]) -> Decision:
 
 def _canary(pipeline: Pipeline, number: str, weight: float, *, force: bool) -> Decision:
     releases = pipeline.releases
-    refusal = _unless_fit(releases, number, force=force)
+    refusal = _unless_fit(pipeline, number, force=force)
     if refusal is not None:
         return refusal
     if number == releases.champion:
@@ -191,16 +192,23 @@ def _unless_busy(pipeline: Pipeline, action: str) -> Decision | None:
     return None
 
 
-def _unless_fit(releases: Releases, number: str, *, force: bool) -> Decision | None:
+def _unless_fit(pipeline: Pipeline, number: str, *, force: bool) -> Decision | None:
+    releases = pipeline.releases
     version = releases.versions.get(number)
     if version is None:
         known = ", ".join(releases.versions) or "none"
         return Decision("failed", f"there is no version {number or '(none named)'}; known are {known}")
+    if version.candidate.definition != _definition(pipeline):
+        return Decision("refused", f"version {number} takes features of another definition than the pipeline has now")
     if not version.gated and not force:
         return Decision("refused", f"version {number} did not pass the gate; only force promotes it")
     if version.withdrawn and not force:
         return Decision("refused", f"version {number} was taken down before; only force brings it back")
     return None
+
+
+def _definition(pipeline: Pipeline) -> str:
+    return Specification.model_validate(pipeline.specification).definition
 
 
 def _retired(releases: Releases) -> tuple[Move, ...]:

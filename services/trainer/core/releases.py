@@ -100,18 +100,22 @@ def promoted(releases: Releases, number: str) -> Releases:
     )
 
 
-def rolled_back(releases: Releases, to_version: str | None = None) -> Releases | str:
+def rolled_back(releases: Releases, definition: str, to_version: str | None = None) -> Releases | str:
     """The last good version (or the named one) is champion again and the present one withdrawn, or why not.
 
-    A named version within the good lineage drops those above it from the lineage too.
+    Only versions that take features of this `definition` can answer; those above the one gone back
+    to leave the good lineage.
     """
-    target = to_version or releases.previous
+    fit = [each for each in releases.good if releases.versions[each].candidate.definition == definition]
+    target = to_version or (fit[-1] if fit else None)
     if target is None:
         return "no good version to go back to"
     if target not in releases.versions:
         return f"there is no version {target}; known are {', '.join(releases.versions) or 'none'}"
     if target == releases.champion:
         return f"version {target} is the champion already"
+    if releases.versions[target].candidate.definition != definition:
+        return f"version {target} takes features of another definition than the specification has now"
     good = releases.good[: releases.good.index(target)] if target in releases.good else releases.good
     after = _with(releases, msgspec.structs.replace(releases.versions[target], withdrawn=False))
     if releases.champion is not None:

@@ -37,7 +37,7 @@ def after_champions(count: int) -> Releases:
 
 
 def rolled(releases: Releases, to_version: str | None = None) -> Releases:
-    after = rolled_back(releases, to_version)
+    after = rolled_back(releases, "d", to_version)
     assert isinstance(after, Releases), after
     return after
 
@@ -61,7 +61,7 @@ def test_a_rollback_after_a_rollback_goes_one_further_back_and_never_returns() -
     releases = rolled(rolled(after_champions(3)))
 
     assert releases.champion == "1"
-    assert rolled_back(releases) == "no good version to go back to"
+    assert rolled_back(releases, "d") == "no good version to go back to"
 
 
 def test_a_model_trained_after_a_rollback_can_itself_be_rolled_back_to_the_good_one() -> None:
@@ -82,14 +82,14 @@ def test_a_named_version_is_rolled_back_to_and_those_above_it_leave_the_lineage(
 
 @pytest.mark.parametrize(("target", "because"), [("9", "no version 9"), ("2", "champion already")])
 def test_a_version_that_cannot_be_gone_back_to_is_named(target: str, because: str) -> None:
-    reason = rolled_back(after_champions(2), target)
+    reason = rolled_back(after_champions(2), "d", target)
 
     assert isinstance(reason, str)
     assert because in reason
 
 
 def test_there_is_nothing_to_go_back_to_before_the_second_champion() -> None:
-    assert rolled_back(after_champions(1)) == "no good version to go back to"
+    assert rolled_back(after_champions(1), "d") == "no good version to go back to"
 
 
 def test_the_same_artefact_brought_twice_keeps_its_number() -> None:
@@ -106,3 +106,12 @@ def test_promoting_a_withdrawn_version_brings_it_back_into_the_lineage() -> None
     assert releases.champion == "2"
     assert releases.good == ("1",)
     assert not releases.versions["2"].withdrawn
+
+
+def test_a_version_of_other_features_is_not_gone_back_to() -> None:
+    releases = after_champions(2)
+
+    assert rolled_back(releases, "new features") == "no good version to go back to"
+    named = rolled_back(releases, "new features", "1")
+    assert isinstance(named, str)
+    assert "another definition" in named
