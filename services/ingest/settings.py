@@ -40,6 +40,10 @@ def ingest_settings(environ: Mapping[str, str]) -> IngestSettings:
         remembered_ids=_whole(environ, "HOMEOSTAT_INGEST_REMEMBERED_IDS", defaults.remembered_ids),
         most_keys=_whole(environ, "HOMEOSTAT_INGEST_MOST_KEYS", defaults.most_keys),
         most_tail_values=_whole(environ, "HOMEOSTAT_INGEST_MOST_TAIL_VALUES", defaults.most_tail_values),
+        unknown_wait_seconds=float(
+            _whole(environ, "HOMEOSTAT_INGEST_UNKNOWN_WAIT_SECONDS", int(defaults.unknown_wait_seconds))
+        ),
+        unknown_wait_rows=_whole(environ, "HOMEOSTAT_INGEST_UNKNOWN_WAIT_ROWS", defaults.unknown_wait_rows),
         archive_seconds=float(_whole(environ, "HOMEOSTAT_INGEST_ARCHIVE_SECONDS", int(defaults.archive_seconds))),
         archive_rows=_whole(environ, "HOMEOSTAT_INGEST_ARCHIVE_ROWS", defaults.archive_rows),
     )
