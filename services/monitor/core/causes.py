@@ -23,13 +23,15 @@ def of_fault(field: str, sources: Sequence[tuple[str, float]], detail: str) -> t
 
 def of_drift(shifts: Sequence[Shift], names: Sequence[str], links: dict[str, float]) -> tuple[Cause, ...]:
     """Moved fields by how far they moved times how much the errors go with them (`links`, in [0, 1])."""
-    scored = [
-        (shift.strength * (0.5 + 0.5 * links.get(names[shift.column], 0.0)), shift)
-        for shift in shifts
-    ]
+    scored = [(shift.strength * (0.5 + 0.5 * links.get(names[shift.column], 0.0)), shift) for shift in shifts]
     scored.sort(key=lambda item: (-item[0], item[1].column))
     return tuple(
-        Cause(kind="feature", what=names[shift.column], score=round(score, 4), detail=f"PSI {shift.psi:.2f}, KS {shift.ks:.2f}")
+        Cause(
+            kind="feature",
+            what=names[shift.column],
+            score=round(score, 4),
+            detail=f"PSI {shift.psi:.2f}, KS {shift.ks:.2f}",
+        )
         for score, shift in scored[:_MOST]
     )
 

@@ -244,9 +244,9 @@ def _named(
     if missing * rows >= bounds.missing[column]:
         limit = bounds.missing[column] / rows
         found.append(Suspicion(column, "missing", missing, limit, f"{missing:.0%} of values missing"))
-    if run >= bounds.run[column]:
-        found.append(Suspicion(column, "frozen", run, float(bounds.run[column]), f"one value for {run:.0f} rows"))
     if fresh * rows >= bounds.fresh[column]:
         limit = bounds.fresh[column] / rows
         found.append(Suspicion(column, "new_category", fresh, limit, f"{fresh:.0%} of values in categories never seen"))
+    if run >= bounds.run[column]:
+        found.append(Suspicion(column, "frozen", run, float(bounds.run[column]), f"one value for {run:.0f} rows"))
     return found

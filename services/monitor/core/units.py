@@ -2,22 +2,22 @@
 
 from __future__ import annotations
 
-import math
-
-_FACTORS = (10.0, 100.0, 1000.0, 1024.0, 1e4, 1e5, 1e6, 1e9, 60.0, 3600.0, 3.6, 4.186, 28.35, 7.0, 24.0)
-_AFFINE = (
+_DECADES = (10.0, 100.0, 1e3, 1e4, 1e5, 1e6, 1e9)
+_TEMPERATURES = (
     ("°C to °F", 1.8, 32.0),
     ("°F to °C", 1 / 1.8, -32.0 / 1.8),
     ("°C to K", 1.0, 273.15),
     ("K to °C", 1.0, -273.15),
 )
+_OTHERS = (60.0, 3600.0, 3.6)
 
 
 def named_change(level: float, low: float, high: float, middle: float) -> str | None:
     """The change of unit that brings a window's median back among the reference's, or None.
 
-    `low` and `high` bound the medians the reference itself showed; `middle` is their centre. Of
-    several that fit, the one that lands nearest to the middle.
+    `low` and `high` bound the medians the reference itself showed; `middle` is their centre. Powers
+    of ten and temperatures are tried before the rest; of several that fit, the one that lands nearest
+    to the middle is named. Factors near one (miles, pounds) are left to drift: the world moves as far.
 
     >>> named_change(60.0, 0.05, 0.07, 0.06)
     'times 1000'
@@ -27,16 +27,16 @@ def named_change(level: float, low: float, high: float, middle: float) -> str | 
     True
     """
     slack = 0.25 * (high - low) + 1e-12
-    best, distance = None, math.inf
-    for name, factor, shift in _changes():
-        back = (level - shift) / factor
-        gap = abs(back - middle)
-        if low - slack <= back <= high + slack and gap < distance:
-            best, distance = name, gap
-    return None if low - slack <= level <= high + slack else best
+    if low - slack <= level <= high + slack:
+        return None
+    for family in ((*_ratios(_DECADES), *_TEMPERATURES), _ratios(_OTHERS)):
+        back = [((level - shift) / factor, name) for name, factor, shift in family]
+        fitting = [(abs(value - middle), name) for value, name in back if low - slack <= value <= high + slack]
+        if fitting:
+            return min(fitting)[1]
+    return None
 
 
-def _changes() -> list[tuple[str, float, float]]:
-    ratios = [(f"times {factor:g}", factor, 0.0) for factor in _FACTORS]
-    inverse = [(f"divided by {factor:g}", 1 / factor, 0.0) for factor in _FACTORS]
-    return list(_AFFINE) + ratios + inverse
+def _ratios(factors: tuple[float, ...]) -> tuple[tuple[str, float, float], ...]:
+    times = tuple((f"times {factor:g}", factor, 0.0) for factor in factors)
+    return times + tuple((f"divided by {factor:g}", 1 / factor, 0.0) for factor in factors)

@@ -1,0 +1,103 @@
+"""Heartbeats: silence, lag, errors, slowness; and that ordinary work is none of them."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+from services.monitor.core.system import System
+from shared.messages import Alert, Heartbeat
+
+START = datetime(2026, 3, 1, tzinfo=UTC)
+
+
+def beats(system: System, count: int, start: int = 0, service: str = "predictor", **changes: object) -> list[Alert]:
+    """`count` heartbeats, one in five seconds, of a service that handles 500 records each time."""
+    said = []
+    for i in range(start, start + count):
+        now = START + timedelta(seconds=5 * i)
+        common: dict[str, object] = {"records_in": 500 * i, "step_seconds": 0.02, "lag": {"features": 50}}
+        for name, value in changes.items():
+            common[name] = value(i) if callable(value) else value
+        said += system.take(Heartbeat(service=service, instance="0", at=now, started=START, **common), now)  # type: ignore[arg-type]
+        said += system.tick(now, 20.0, 15.0)[0]
+    return said
+
+
+def test_steady_work_raises_nothing() -> None:
+    assert beats(System(), 100) == []
+
+
+def test_a_backlog_that_is_worked_off_raises_nothing() -> None:
+    system = System()
+    beats(system, 20)
+    assert beats(system, 20, 20, lag=lambda i: {"features": 100_000 - 2000 * i}) == []
+
+
+def test_a_service_that_falls_silent_is_down_until_it_beats_again() -> None:
+    system = System()
+    beats(system, 10)
+    said = []
+    for second in range(46, 80):
+        said += system.tick(START + timedelta(seconds=second), 20.0, 15.0)[0]
+    (alert,) = said
+    assert (alert.kind, alert.pipeline, alert.severity) == ("service_down", "_system", "critical")
+    assert alert.causes[0].what == "predictor"
+    assert [a.state for a in beats(system, 1, 16)] == ["resolved"]
+
+
+def test_a_service_that_says_it_is_leaving_is_not_missed() -> None:
+    system = System()
+    beats(system, 10)
+    beats(system, 1, 10, state="draining")
+    assert [a for s in range(51, 120) for a in system.tick(START + timedelta(seconds=s), 20.0, 15.0)[0]] == []
+
+
+def test_silence_while_the_monitor_itself_slept_does_not_count() -> None:
+    system = System()
+    beats(system, 10)
+    assert system.tick(START + timedelta(seconds=600), 20.0, 15.0)[0] == []
+
+
+def test_a_part_reported_down_is_down_at_once() -> None:
+    (alert,) = beats(System(), 1, service="kafka", state="down")
+    assert (alert.kind, alert.causes[0].what) == ("service_down", "kafka")
+
+
+def test_a_lag_that_grows_past_half_a_minute_of_work_is_a_load() -> None:
+    system = System()
+    beats(system, 20)
+    (alert,) = beats(system, 10, 20, lag=lambda i: {"features": 2000 * i})
+    assert (alert.kind, alert.causes[0].kind) == ("lag", "load")
+
+
+def test_a_lag_without_any_progress_is_critical() -> None:
+    system = System()
+    beats(system, 20)
+    (alert,) = beats(system, 5, 20, lag={"features": 5000}, records_in=9500)
+    assert (alert.kind, alert.severity, alert.causes[0].kind) == ("lag", "critical", "service")
+
+
+def test_a_slow_predictor_after_a_release_is_the_versions_fault_and_resolves() -> None:
+    system = System()
+    beats(system, 20)
+    system.released["shop"] = ("7", (START + timedelta(seconds=100)).timestamp())
+    (alert,) = beats(system, 6, 20, step_seconds=1.0)
+    assert (alert.kind, alert.causes[0].kind, alert.causes[0].what) == ("latency", "version", "7")
+    (resolved,) = beats(system, 4, 26)
+    assert (resolved.id, resolved.state) == (alert.id, "resolved")
+
+
+def test_failures_past_a_share_are_errors() -> None:
+    system = System()
+    beats(system, 20)
+    (alert,) = beats(system, 5, 20, errors=lambda i: 50 * (i - 19))
+    assert alert.kind == "errors"
+
+
+def test_figures_are_published_at_their_interval() -> None:
+    system = System()
+    beats(system, 3)
+    _, metrics = system.tick(START + timedelta(seconds=40), 20.0, 15.0)
+    assert metrics is not None
+    assert metrics.values["predictor.records_per_second"] == 100.0
+    assert system.tick(START + timedelta(seconds=41), 20.0, 15.0)[1] is None
