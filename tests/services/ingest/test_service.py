@@ -360,7 +360,7 @@ def test_a_command_acts_once() -> None:
         ({"source": "file", "fields": 3}, "not a list"),
     ],
 )
-def test_a_quarantine_that_cannot_be_fails_with_a_reason(arguments: dict[str, object], detail: str) -> None:
+def test_a_quarantine_that_cannot_be_fails_with_a_reason(arguments: dict[str, Any], detail: str) -> None:
     (result,) = results(ingest(partition=0).on_commands(order("quarantine_source", **arguments), NOW))
 
     assert result.state == "failed"

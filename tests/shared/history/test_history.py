@@ -244,7 +244,8 @@ def test_a_training_set_joins_the_last_label_in_order_of_time(bus: MemoryBus, tm
     assert frame["__label"].to_list() == [1, 1, 1]
     assert frame["__partition"].to_list() == [0, 0, 1]
     assert frame.schema["__label"] == pl.Int64
-    assert (frame.schema["price"], frame.schema["hot"]) == (pl.Float64, pl.Boolean)
+    assert frame.schema["price"] == pl.Float64
+    assert frame.schema["hot"] == pl.Boolean
     assert frame["price"].to_list() == [2 / 7, 3 / 7, 1 / 7]
 
 
