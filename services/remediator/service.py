@@ -13,7 +13,7 @@ from pydantic import ValidationError
 from services.remediator.core.acting import answered
 from services.remediator.core.healing import heal
 from services.remediator.core.intake import take_alert
-from services.remediator.core.knowledge import Knowledge, measured, published
+from services.remediator.core.knowledge import measured, published
 from services.remediator.core.policies import problems_in
 from services.remediator.core.requests import take_request
 from services.remediator.core.turn import State, Turn
@@ -143,8 +143,9 @@ class Remediator:
 
 
 def _took_stage(turn: Turn, message: ModelPublished) -> None:
-    known: Knowledge = published(turn.known(message.pipeline), message)
-    turn.learn(known)
+    incident = turn.state.incidents.get(turn.state.commands.get(message.command or "", ""))
+    action = next((a.name for a in incident.actions if a.command == message.command), "") if incident else ""
+    turn.learn(published(turn.known(message.pipeline), message, action))
     said = f"version {message.version} is {message.stage}: {message.reason or 'no reason given'}"
     turn.record(
         "model_published", message.pipeline, said, message.incident or "",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 
 from services.remediator.core.incidents import Action, Incident, with_action
-from services.remediator.core.knowledge import elapsed
+from services.remediator.core.limits import flap_rows
 from services.remediator.core.postmortem import postmortem
 from services.remediator.core.turn import Turn
 from shared.identity import stable_id
@@ -82,19 +82,14 @@ def expire(turn: Turn, incident_id: str, why: str) -> None:
 def tell_of_healing(turn: Turn, incident: Incident) -> None:
     """Tells a person of a healed incident once it stayed quiet: flapping is told of once, not often."""
     acted = any(action.role == "act" for action in incident.actions)
-    if incident.state != "resolved" or incident.told or not acted or incident.closed_at is None:
-        return
-    if incident.request is not None:
+    told = incident.told or incident.good_news or incident.request is not None
+    if incident.state != "resolved" or told or not acted or incident.closed_at is None:
         return
     policy = turn.policy(incident)
     row = turn.row(incident.pipeline)
-    quiet = turn.now - incident.closed_at >= turn.limits.tell_after or (
-        policy is not None
-        and policy.cooldown.rows is not None
-        and elapsed(policy.cooldown, incident.closed_at, incident.closed_row, turn.now, row)
-    )
-    if quiet:
-        turn.update(incident.id, told=True)
+    quiet_rows = row - incident.closed_row >= flap_rows(policy)
+    if quiet_rows or turn.now - incident.closed_at >= turn.limits.tell_after:
+        turn.update(incident.id, good_news=True)
         done = ", ".join(action.name for action in incident.actions if action.role == "act")
         lead = incident.leading
         about = lead.summary if lead is not None else incident.diagnosis.why

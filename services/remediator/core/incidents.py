@@ -109,7 +109,7 @@ class Incident(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """One trouble, from its first sign to its end. `lead` is the alert that decides, by fingerprint.
 
     `paused_by` names the more urgent incident that holds this one's clock. `told` says that a person
-    has been called. `request` is set where a person, not an alert, began it.
+    has been called, `good_news` that one has heard of its end. `request` is set where a person, not an alert, began it.
     """
 
     id: str
@@ -130,6 +130,7 @@ class Incident(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     closed_at: datetime | None = None
     closed_row: int = 0
     told: bool = False
+    good_news: bool = False
     paused_by: str = ""
     approved_by: str = ""
     acknowledged_by: str = ""

@@ -7,14 +7,12 @@ import msgspec
 from services.remediator.core.acting import aim_of_return, take_back_late, withhold_everywhere
 from services.remediator.core.correlation import Place, place_of
 from services.remediator.core.incidents import Diagnosis, Incident, with_action, with_alert
+from services.remediator.core.limits import flap_rows
 from services.remediator.core.policies import only_watched, policy_for
 from services.remediator.core.triage import diagnosis_of
 from services.remediator.core.turn import Turn
 from shared.identity import stable_id
 from shared.messages import Alert
-
-FLAP_ROWS = 1000
-"""Coming back within so many rows of the end, or twice the policy's cool-down, is the same trouble."""
 
 
 def take_alert(turn: Turn, alert: Alert) -> None:
@@ -29,9 +27,8 @@ def take_alert(turn: Turn, alert: Alert) -> None:
     policies = turn.policies(alert.pipeline)
     if only_watched(alert, diagnosis, policies) and not any(incident.open for incident in holders):
         return
-    policy = policy_for(alert, diagnosis, policies)
-    flap_rows = max(FLAP_ROWS, 2 * ((policy.cooldown.rows or 0) if policy else 0))
-    place = place_of(alert, diagnosis, turn.of(alert.pipeline), flap_rows, turn.limits)
+    soon = flap_rows(policy_for(alert, diagnosis, policies))
+    place = place_of(alert, diagnosis, turn.of(alert.pipeline), soon, turn.limits)
     match place.how:
         case "opens":
             _open(turn, alert, diagnosis)

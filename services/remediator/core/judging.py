@@ -7,6 +7,7 @@ import msgspec
 from services.remediator.core.acting import Aim, aim_of_return, issue, release_others, take_back
 from services.remediator.core.escalation import escalate, expire, resolve
 from services.remediator.core.incidents import Action, Incident, with_action
+from services.remediator.core.policies import only_watched
 from services.remediator.core.triage import diagnosis_of
 from services.remediator.core.turn import Turn
 from services.remediator.core.undo import RELEASES, release_of
@@ -77,12 +78,13 @@ def watch_escalated(turn: Turn, incident_id: str) -> None:
 def follow_up(turn: Turn, incident_id: str, why: str) -> bool:
     """Lets the nearest-to-the-root alert that still fires lead; False where none does."""
     incident = turn.incident(incident_id)
-    left = [alert for alert in incident.firing if alert.fingerprint != incident.lead]
-    if not left:
-        return False
     specification = turn.specification(incident.pipeline)
-    known = turn.known(incident.pipeline)
+    known, policies = turn.known(incident.pipeline), turn.policies(incident.pipeline)
+    left = [alert for alert in incident.firing if alert.fingerprint != incident.lead]
     found = [(diagnosis_of(alert, known, specification), alert) for alert in left]
+    found = [(diagnosis, alert) for diagnosis, alert in found if not only_watched(alert, diagnosis, policies)]
+    if not found:
+        return False
     diagnosis, alert = min(found, key=lambda pair: pair[0].rank)
     turn.update(incident_id, lead=alert.fingerprint, diagnosis=diagnosis, rung=0, policy="", approved_by="")
     turn.move(incident_id, "triaged", why, turn.now + turn.limits.wait_within)
@@ -142,6 +144,7 @@ def _spoken_against(turn: Turn, incident: Incident, action: Action) -> str:
     for fingerprint, alert in incident.alerts.items():
         cause = alert.causes[0] if alert.causes else None
         newer = fingerprint != incident.lead and alert.state == "firing" and alert.at > action.at
+        newer = newer and alert.kind != "prediction_drift"
         if newer and cause is not None and (cause.kind, cause.what) == ("version", version):
             return f"{alert.kind} names version {version} as its cause"
     return ""

@@ -35,11 +35,12 @@ class Reading(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class Reign(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """A version became champion when `since_row` rows had been seen, by order of `command`."""
+    """A version became champion when `since_row` rows had been seen, by `command`, which was to `action`."""
 
     version: str
     since_row: int
     command: str = ""
+    action: str = ""
 
 
 class Spent(msgspec.Struct, frozen=True, kw_only=True):
@@ -116,14 +117,17 @@ def measured(known: Knowledge, metrics: Metrics) -> Knowledge:
     return msgspec.structs.replace(known, readings=tuple(readings[-KEPT_READINGS:]))
 
 
-def published(known: Knowledge, message: ModelPublished) -> Knowledge:
-    """With the stage that a version took. A champion published again begins no new reign."""
+def published(known: Knowledge, message: ModelPublished, action: str = "") -> Knowledge:
+    """With the stage that a version took, by an order to `action` where there was one. A champion
+    published again begins no new reign.
+    """
     stages = {**known.stages, message.version: message.stage}
     reigns = known.reigns
     if message.stage == "champion" and known.live != message.version:
         if known.live is not None:
             stages[known.live] = "retired"
-        reign = Reign(version=message.version, since_row=known.rows_seen, command=message.command or "")
+        command = message.command or ""
+        reign = Reign(version=message.version, since_row=known.rows_seen, command=command, action=action)
         reigns = (*reigns, reign)[-KEPT_REIGNS:]
     return msgspec.structs.replace(known, stages=stages, reigns=reigns)
 

@@ -16,6 +16,7 @@ from shared.topics import SERVICES
 
 PARTS = (*SERVICES, "kafka", "redis", "mlflow")
 SYSTEM = "_system"
+FLAP_ROWS = 1000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,6 +54,11 @@ class Verdict:
 
 
 GO = Verdict("go")
+
+
+def flap_rows(policy: Policy | None) -> int:
+    """Trouble that fires again within so many rows of its end is the same trouble come back."""
+    return max(FLAP_ROWS, 2 * (policy.cooldown.rows or 0)) if policy is not None else FLAP_ROWS
 
 
 def spending(policy: Policy, action: str, known: Knowledge, now: datetime, row: int) -> Verdict:

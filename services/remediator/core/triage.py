@@ -24,6 +24,7 @@ RANKS = {
     "concept_drift": 4,
     "covariate_shift": 5,
     "unknown": 6,
+    "expected_shift": 7,
     "request": 3,
 }
 
@@ -38,10 +39,12 @@ EXPLAINS: dict[str, frozenset[str]] = {
     "concept_drift": frozenset({"concept_drift", "covariate_shift", "unknown"}),
     "covariate_shift": frozenset({"covariate_shift"}),
     "unknown": frozenset(),
+    "expected_shift": frozenset(),
     "request": frozenset(),
 }
 """Which diagnoses are consequences of which. Bad fields explain each other only where they overlap."""
 
+_MEANT_TO_DIFFER = ("retrain", "rollback", "recalibrate")
 _MODEL_KINDS = ("performance", "concept_drift", "fairness")
 
 
@@ -142,6 +145,9 @@ def _of_data(alert: Alert, cause: Cause | None, specification: Specification | N
 
 
 def _of_version(alert: Alert, cause: Cause, known: Knowledge) -> Diagnosis:
+    reign = next((r for r in reversed(known.reigns) if r.version == cause.what), None)
+    if alert.kind == "prediction_drift" and reign is not None and reign.action in _MEANT_TO_DIFFER:
+        return _of("expected_shift", "version", cause, f"a {reign.action} was meant to change the answers")
     bad = Diagnosis(
         name="bad_version",
         cause="version",

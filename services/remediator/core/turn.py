@@ -97,7 +97,7 @@ class Turn:
     def issuer(self, incident: Incident) -> str:
         """Who gives the orders: a person, or a policy with its version."""
         if incident.request is not None:
-            return f"person:{incident.request.issued_by}"
+            return f"person:{incident.request.issued_by.removeprefix('person:')}"
         specification = self.specification(incident.pipeline)
         own = specification is not None and bool(specification.policies)
         version = str(self.known(incident.pipeline).specification_version) if own else "default"

@@ -354,3 +354,47 @@ def test_many_fields_that_move_together_are_told_of_and_none_is_quarantined() ->
     desk.alert("data_drift", ("feature", "day"), ("feature", "price"), statistic="psi.day")
     assert desk.actions == []
     assert len(desk.told) == 1
+
+
+def test_answers_that_differ_after_a_retrain_were_meant_to_and_alarm_nobody() -> None:
+    desk = Desk()
+    desk.steady()
+    desk.alert("concept_drift", ("model", "1"), severity="critical", since_row=1000)
+    desk.retrained(desk.last, "2")
+    desk.now = desk.now.replace(minute=5)
+    desk.alert("prediction_drift", ("version", "2"), statistic="psi.prediction", since_row=1000)
+    assert desk.actions == ["retrain"]
+    assert desk.state == "verifying"
+    desk.pass_rows(0.9, version="2")
+    desk.pass_rows(0.9, version="2")
+    assert desk.state == "resolved"
+
+
+def test_answers_that_differ_after_a_promotion_by_hand_are_rolled_back_without_any_label() -> None:
+    desk = Desk()
+    desk.steady()
+    desk.ask("promote", version="2", force=True)
+    desk.retrained(desk.last, "2")
+    drift = desk.alert("prediction_drift", ("version", "2"), statistic="psi.prediction", baseline=None)
+    assert desk.actions == ["promote", "rollback"]
+    assert desk.last.expects is not None
+    desk.model("1", command=desk.last.id)
+    desk.answer(desk.last, version="1")
+    desk.resolve(drift)
+
+
+def test_an_incident_that_healed_and_came_back_still_calls_a_person_in_the_end() -> None:
+    desk = Desk(policies=[
+        {"name": "once", "when": {}, "ladder": [{"action": "hold", "metric": "alert.resolved"}],
+         "cooldown": "1 rows", "budget": {"actions": 1, "per": "1d"}},
+    ])  # fmt: skip
+    desk.steady()
+    first = desk.alert("anomaly", ("slice", "a"))
+    desk.answer(desk.last)
+    desk.resolve(first)
+    desk.answer(desk.last)
+    desk.wait(61)
+    assert "healed itself" in desk.told[-1]
+    desk.alert("anomaly", ("slice", "a"), firing=2)
+    assert desk.state == "escalated"
+    assert "needs a person" in desk.told[-1]
