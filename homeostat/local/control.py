@@ -175,6 +175,7 @@ class Control:
             )
             for service in SERVERS
             for part in self._supervisor.instances(service)
+            if self._supervisor.was_ready(part.name)  # one that starts for the first time is not down
         ]
 
 

@@ -92,7 +92,8 @@ def _mlflow(settings: StackSettings, guard: Guard) -> _Server:
         return _Server(settings.mlflow_tracking_uri, note=f"mlflow is the one at {settings.mlflow_tracking_uri}")
     port = claim_port("mlflow", settings.mlflow_port, "MLFLOW_PORT")
     log = settings.data_dir / "logs" / "mlflow.log"
-    return _Server(f"http://127.0.0.1:{port}", mlflow_part(settings.data_dir / "mlflow", log, port, guard))
+    after = tuple(name for name in ("gateway", "predictor") if name in settings.services)
+    return _Server(f"http://127.0.0.1:{port}", mlflow_part(settings.data_dir / "mlflow", log, port, guard, after))
 
 
 def _secrets(settings: StackSettings, api_key: str) -> dict[str, str]:

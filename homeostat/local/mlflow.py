@@ -11,8 +11,8 @@ from homeostat.local.parts import Part, http_ok
 from homeostat.local.process import Child, claim_port
 
 
-def mlflow_part(data_dir: Path, log: Path, port: int, guard: Guard) -> Part:
-    """MLflow on 127.0.0.1:`port`. Nobody waits for it, and it gives way to who predicts."""
+def mlflow_part(data_dir: Path, log: Path, port: int, guard: Guard, after: tuple[str, ...] = ()) -> Part:
+    """MLflow on 127.0.0.1:`port`. Nobody waits for it: it starts after those named, and gives way to who predicts."""
     child = Child("mlflow", log, guard)
     # `mlflow server` is a second process of 280 MB that only watches this one: here the supervisor
     # does. The variables are how it hands its options on (in 3.17, which the lock pins).
@@ -37,4 +37,6 @@ def mlflow_part(data_dir: Path, log: Path, port: int, guard: Guard) -> Part:
     def answers() -> bool:
         return http_ok(port, "/health")
 
-    return Part("mlflow", child, launch, answers, answers, service="mlflow", awaited=False, stop_seconds=10)
+    return Part(
+        "mlflow", child, launch, answers, answers, service="mlflow", needs=after, awaited=False, stop_seconds=10
+    )

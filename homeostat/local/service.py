@@ -24,10 +24,10 @@ FRUGAL = {
 def service_part(
     service: str, instance: int, environ: Mapping[str, str], logs: Path, guard: Guard, needs: tuple[str, ...]
 ) -> Part:
-    """`python -m services.<service>` with `environ`, its health on a port of its own."""
+    """`python -m services.<service>` with `environ`; its health is on a port of its own, the gateway's on the gateway's."""
     name = service if instance == 0 else f"{service}-{instance}"
     child = Child(name, logs / f"{name}.log", guard)
-    port = free_port()
+    port = int(environ["HOMEOSTAT_PORT"]) if service == "gateway" else free_port()
     own = {"HOMEOSTAT_INSTANCE": str(instance), "HOMEOSTAT_HEALTH_PORT": str(port)}
     if instance > 0:
         own["HOMEOSTAT_PREDICTOR_PORT"] = "0"  # the first has the known one

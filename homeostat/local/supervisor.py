@@ -117,6 +117,10 @@ class Supervisor:
         each = self._watched.get(name)
         return each is not None and each.watch.phase == "ready"
 
+    def was_ready(self, name: str) -> bool:
+        each = self._watched.get(name)
+        return each is not None and each.watch.ever_ready
+
     def _part(self, name: str) -> Part:
         if name not in self._watched:
             raise Misconfigured(f"the stack has no part {name!r}; it has {', '.join(self._watched)}")

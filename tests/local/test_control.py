@@ -64,7 +64,9 @@ class Installation:
 @pytest.fixture
 def installation(tmp_path: Path, guard: Guard) -> Iterator[Installation]:
     bus, made = MemoryBus(), []
-    parts = [part("kafka", tmp_path, guard), part("ingest", tmp_path, guard)]
+    late = part("mlflow", tmp_path, guard, awaited=False)
+    late.ready = lambda: False
+    parts = [part("kafka", tmp_path, guard), part("ingest", tmp_path, guard), late]
     supervisor = Supervisor(parts, lambda _: None)
 
     def make(service: str, instance: int) -> Part:
@@ -112,7 +114,7 @@ def test_scaling_adds_instances_and_takes_them_away_again(installation: Installa
     installation.order("scale_service", "down", service="ingest", replicas=1)
 
     assert wait_for(lambda: installation.states("down")[-1:] == ["succeeded"], 20)
-    assert set(installation.supervisor.status()) == {"kafka", "ingest"}
+    assert set(installation.supervisor.status()) == {"kafka", "ingest", "mlflow"}
 
 
 def test_what_cannot_be_done_is_refused_and_what_is_late_expires(installation: Installation) -> None:
@@ -123,7 +125,7 @@ def test_what_cannot_be_done_is_refused_and_what_is_late_expires(installation: I
     assert installation.states("unknown") == ["refused"]
 
 
-def test_the_servers_beat_and_the_services_beat_for_themselves(installation: Installation) -> None:
+def test_the_servers_that_have_started_beat_and_the_services_beat_for_themselves(installation: Installation) -> None:
     assert wait_for(lambda: len(installation.beats()) > 0, 10)
 
     beat = installation.beats()[0]
