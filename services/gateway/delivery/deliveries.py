@@ -78,7 +78,9 @@ class Deliveries:
         return text_of(self._streams.now(TOPICS))
 
     def begin(self, subscription: Subscription) -> None:
-        self._tasks[subscription.id] = asyncio.create_task(self._run(subscription))
+        task = asyncio.create_task(self._run(subscription), name=subscription.id)
+        task.add_done_callback(_told)
+        self._tasks[subscription.id] = task
 
     def end(self, subscription: str) -> None:
         task = self._tasks.pop(subscription, None)
@@ -110,7 +112,7 @@ class Deliveries:
                 with attempt:
                     await self.channels.send(subscription, notice, self._now())
         except NotDelivered as error:
-            log.warning("given up", subscription=subscription.id, event=notice.id, error=str(error))
+            log.warning("given up", subscription=subscription.id, notice=notice.id, error=str(error))
             if notice.command is not None and len(self._takers(notice)) == 1:
                 await self._answer(notice.command, notice.pipeline, "failed", f"{subscription.name}: {error}")
             lost = Undeliverable(id=notice.id, type=notice.type, at=self._now(), reason=str(error))
@@ -156,3 +158,9 @@ class Deliveries:
             await asyncio.to_thread(self._writer.write, [COMMAND_RESULTS.of(result)], self._now())
         except HomeostatError as error:
             log.warning("a notify order stays unanswered", command=command, error=str(error))
+
+
+def _told(task: asyncio.Task[None]) -> None:
+    """A fault of our own must not end a subscription in silence; it goes on at the next start."""
+    if not task.cancelled() and task.exception() is not None:
+        log.error("deliveries have ended", subscription=task.get_name(), exc_info=task.exception())

@@ -38,6 +38,15 @@ def entry_of(topic: Topic[M], record: Record) -> Entry[M]:
 
 
 def plain(message: msgspec.Struct) -> dict[str, Any]:
-    """The message as plain JSON values, every field present."""
-    fields = {name: getattr(message, name) for name in message.__struct_fields__}
-    return {name: msgspec.to_builtins(value) for name, value in fields.items()}
+    """The message as plain JSON values, every field present, in nested structs too."""
+    return {name: _plain(getattr(message, name)) for name in message.__struct_fields__}
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, msgspec.Struct):
+        return plain(value)
+    if isinstance(value, dict):
+        return {key: _plain(each) for key, each in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(each) for each in value]
+    return msgspec.to_builtins(value)

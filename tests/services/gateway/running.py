@@ -41,12 +41,16 @@ class Running:
 
     def put(self, topic: Topic[Any], *messages: msgspec.Struct) -> list[Position]:
         """Writes messages as a service would, and returns once the gateway has folded them."""
+        positions = self.write_only(topic, *messages)
+        assert self.parts.follower.wait_for(positions, 10), "the gateway did not fold what was written"
+        return positions
+
+    def write_only(self, topic: Topic[Any], *messages: msgspec.Struct) -> list[Position]:
+        """Writes messages, whether the gateway runs or not."""
         records = [
             NewRecord(PREFIX + topic.name, topic.key(message).encode(), codec.encode(message)) for message in messages
         ]
-        positions = self._producer.send(records, 5)
-        assert self.parts.follower.wait_for(positions, 10), "the gateway did not fold what was written"
-        return positions
+        return self._producer.send(records, 5)
 
     def written(self, topic: Topic[Any]) -> list[Any]:
         """Every message on a topic, in the order written."""
