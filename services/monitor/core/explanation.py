@@ -244,14 +244,19 @@ def _rows_since(pipeline: Pipeline, trouble: Trouble) -> Ints:
 
 
 def _before(pipeline: Pipeline, trouble: Trouble) -> dict[str, float]:
-    """The measures before the trouble: of the same version, or for a release of those before it."""
+    """The measures before the trouble: of the version's own first rows, for a release of the newest before it."""
     record = pipeline.record
-    rows = record.judged(record.rows_between(trouble.onset - 4 * _BASELINE_ROWS, trouble.onset - 1))
-    own = record.of_version(rows, trouble.version)
     if trouble.release:
-        own = rows[~np.isin(rows, own)]
-    own = own[record.join.read("withheld", own) == 0] if len(own) else own
-    return record.values(own[-_BASELINE_ROWS:]) if len(own) >= _LEAST_BASELINE else {}
+        rows = record.judged(record.rows_between(trouble.onset - 4 * _BASELINE_ROWS, trouble.onset - 1))
+        own = rows[~np.isin(rows, record.of_version(rows, trouble.version))]
+    else:
+        rows = record.judged(record.rows_between(pipeline.loss.live_row, trouble.onset - 1))
+        own = record.of_version(rows, trouble.version)
+    if len(own):
+        own = own[record.join.read("withheld", own) == 0]
+    if len(own) < _LEAST_BASELINE:
+        return {}
+    return record.values(own[-_BASELINE_ROWS:] if trouble.release else own[:_BASELINE_ROWS])
 
 
 def _causes_of_loss(pipeline: Pipeline, trouble: Trouble) -> tuple[Cause, ...]:

@@ -20,7 +20,8 @@ WINDOW = 50
 _FLOOR = 0.01
 _LEAST_SHARE = 0.1
 _OUT_SHARE = 0.5
-_TREND = 0.95
+_TREND = 0.9
+_LEAST_CHANGES = 20
 _LONGEST_RUN = 1000.0
 
 
@@ -71,7 +72,7 @@ def bounds_of(values: Floats, sources: Ints, categorical: Bools, level: float) -
     """Learns the bounds from reference rows in order of arrival (NaN: missing or not trusted).
 
     `level` is the false-alarm probability of one check on one window of `WINDOW` rows. A field that
-    only grows (a clock, a counter) or never varies gets no range.
+    only grows (a clock, a counter) or hardly ever changes (a month, a setting) gets no range.
     """
     width = values.shape[1]
     low, high, level_low, level_high, spread, run, missing, fresh = np.full((8, width), np.nan)
@@ -87,7 +88,7 @@ def bounds_of(values: Floats, sources: Ints, categorical: Bools, level: float) -
             codes = np.unique(present).astype(int)
             out.categories[column] = codes.tolist()
             out.fresh[column] = np.inf if len(codes) > 0.5 * len(present) else _too_many(0.0, level)
-        elif np.ptp(present) > 0 and not is_clock(cells):
+        elif np.count_nonzero(np.diff(present)) >= _LEAST_CHANGES and not is_clock(cells):
             _learn_range(out, column, present)
         if np.ptp(present) > 0:
             out.run[column] = _likely_run(cells, sources, level)

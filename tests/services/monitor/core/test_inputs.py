@@ -71,6 +71,10 @@ def test_a_clock_has_no_usual_range() -> None:
     assert not is_clock(np.sin(clock / 50))
 
 
+def test_a_month_has_no_usual_range() -> None:
+    assert checks(np.repeat([1.0, 2.0, 3.0], 700), np.full(50, 9.0)) == []
+
+
 def test_a_field_that_never_varied_has_no_range_to_leave() -> None:
     assert checks(np.full(2000, 0.4), np.linspace(0, 1, 50)) == []
 
