@@ -139,6 +139,7 @@ class Desk:
         firing: int = 1,
         pipeline: str = PIPELINE,
         place: str = "",
+        version: str = "",
     ) -> Alert:
         place = place or ":".join(causes[0] if causes else ("none", ""))
         since_row = max(0, self.rows - 250) if since_row is None else since_row
@@ -148,6 +149,7 @@ class Desk:
         alert = Alert(
             id=f"alert-{kind}-{place}-{firing}", fingerprint=f"{kind}-{place}", pipeline=pipeline, kind=kind,
             severity=severity, state=state, since=self.now, at=self.now, summary=f"{kind} at {place}",
+            model_version=version,
             evidence=Evidence(
                 statistic=statistic, value=value, threshold=0.87, window=change, samples=250, baseline=baseline,
                 change=change,

@@ -218,6 +218,8 @@ def _took_effect(turn: Turn, incident_id: str, action: Action) -> None:
     _condemn(turn, incident, action)
     if action.name == "retrain" and action.version is not None and action.version == action.left:
         _came_to_nothing(turn, incident_id, action, "training made no better version")
+    elif action.role == "release" and incident.leading is not None and incident.leading.state == "firing":
+        begin_again(turn, incident_id)
     elif action.expects is None:
         resolve(turn, incident_id, f"{action.name} is done")
     else:
@@ -291,6 +293,14 @@ def next_rung(turn: Turn, incident_id: str, why: str) -> None:
     incident = turn.incident(incident_id)
     turn.update(incident_id, rung=incident.rung + 1, approved_by="")
     turn.move(incident_id, "triaged", why, turn.now + turn.limits.wait_within)
+
+
+def begin_again(turn: Turn, incident_id: str) -> None:
+    """Back to the first rung: what was given back turned out to be needed still."""
+    why = "it fires again before it was over"
+    turn.update(incident_id, rung=0, approved_by="")
+    incident = turn.move(incident_id, "triaged", why, turn.now + turn.limits.wait_within)
+    turn.record("triaged", incident.pipeline, f"{incident.diagnosis.name}: {why}", incident_id)
 
 
 def _condemn(turn: Turn, incident: Incident, action: Action) -> None:

@@ -31,7 +31,7 @@ def place_of(
     """
     for incident in reversed(incidents):
         if alert.fingerprint in incident.alerts:
-            known = _again(alert, incident, flap_rows, limits)
+            known = _again(alert, diagnosis, incident, flap_rows, limits)
             if known is not None:
                 return known
     for incident in reversed(incidents):
@@ -46,11 +46,13 @@ def place_of(
     return Place("opens")
 
 
-def _again(alert: Alert, incident: Incident, flap_rows: int, limits: Limits) -> Place | None:
+def _again(alert: Alert, diagnosis: Diagnosis, incident: Incident, flap_rows: int, limits: Limits) -> Place | None:
     if incident.open:
         return Place("joins", incident.id, "the same trouble")
     if incident.state == "expired":
         return Place("ignored", incident.id, "nobody answered") if _same_firing(alert, incident) else None
+    if diagnosis.name == "concept_drift" and _other_version(alert, incident):
+        return None
     same_firing = _same_firing(alert, incident)
     fresh_rows = alert.evidence.window.first_row - incident.closed_row
     ended = incident.closed_at or incident.since
@@ -62,6 +64,12 @@ def _again(alert: Alert, incident: Incident, flap_rows: int, limits: Limits) -> 
 
 def _same_firing(alert: Alert, incident: Incident) -> bool:
     return incident.alerts[alert.fingerprint].id == alert.id
+
+
+def _other_version(alert: Alert, incident: Incident) -> bool:
+    """A model made since has its own concept to lose: that is new trouble, not the old come back."""
+    before = incident.alerts[alert.fingerprint].model_version
+    return bool(before) and bool(alert.model_version) and before != alert.model_version
 
 
 def _among(alert: Alert, diagnosis: Diagnosis, incident: Incident, limits: Limits) -> Place | None:

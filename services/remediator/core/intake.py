@@ -98,18 +98,12 @@ def _join(turn: Turn, alert: Alert, diagnosis: Diagnosis, place: Place) -> None:
         return
     withhold_everywhere(turn, incident.id, diagnosis)
     if before is not None and before.state == "resolved":
-        _fires_again(turn, incident, alert, diagnosis)
+        turn.update(incident.id, reopened=incident.reopened + 1)
     elif incident.state in ("triaged", "awaiting_approval") and not incident.actions:
         if diagnosis != incident.diagnosis:
             lead(turn, incident.id, alert, diagnosis, f"more evidence: {diagnosis.why}")
     elif diagnosis.rank < incident.diagnosis.rank and incident.state in ("triaged", "acting", "verifying"):
         lead(turn, incident.id, alert, diagnosis, f"more evidence: {diagnosis.why}")
-
-
-def _fires_again(turn: Turn, incident: Incident, alert: Alert, diagnosis: Diagnosis) -> None:
-    turn.update(incident.id, reopened=incident.reopened + 1)
-    if incident.state in ("triaged", "verifying") and incident.last is not None:
-        lead(turn, incident.id, alert, diagnosis, "it fires again before it was over")
 
 
 def _reopen(turn: Turn, alert: Alert, diagnosis: Diagnosis, place: Place) -> None:

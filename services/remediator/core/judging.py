@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
-from services.remediator.core.acting import Aim, aim_of_return, issue, release_others, take_back
+from services.remediator.core.acting import Aim, aim_of_return, begin_again, issue, release_others, take_back
 from services.remediator.core.escalation import escalate, expire, resolve
 from services.remediator.core.incidents import Action, Incident, with_action
 from services.remediator.core.policies import only_watched
@@ -25,6 +25,9 @@ def judge(turn: Turn, incident_id: str) -> None:
     incident = turn.incident(incident_id)
     action, deadline = incident.last, incident.deadline
     if action is None or deadline is None:
+        return
+    if action.role == "release" and not lead_resolved(incident):
+        begin_again(turn, incident_id)
         return
     known = turn.known(incident.pipeline)
     judged = judgement(action, known, lead_resolved(incident), turn.now, deadline)

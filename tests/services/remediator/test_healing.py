@@ -398,3 +398,43 @@ def test_an_incident_that_healed_and_came_back_still_calls_a_person_in_the_end()
     desk.alert("anomaly", ("slice", "a"), firing=2)
     assert desk.state == "escalated"
     assert "needs a person" in desk.told[-1]
+
+
+def test_a_concept_that_changes_again_under_the_new_version_is_new_trouble() -> None:
+    desk = Desk()
+    desk.steady()
+    first = desk.alert("concept_drift", ("model", "1"), severity="critical", since_row=1000, version="1", place="model")
+    desk.retrained(desk.last, "2")
+    desk.resolve(first)
+    desk.pass_rows(0.9, version="2", rows=500)
+    desk.alert(
+        "concept_drift", ("model", "2"), severity="critical", firing=2, since_row=1400, version="2", place="model"
+    )
+    assert [i.state for i in desk.incidents] == ["resolved", "triaged"]
+    desk.pass_rows(0.6, version="2", rows=500)
+    assert desk.actions == ["retrain", "retrain"]
+
+
+def test_a_loss_that_fires_again_while_its_retrain_is_measured_is_for_the_measure_to_decide() -> None:
+    desk = Desk()
+    desk.steady()
+    first = desk.alert("concept_drift", ("model", "1"), severity="critical", since_row=1000)
+    desk.retrained(desk.last, "2")
+    desk.resolve(first)
+    desk.alert("concept_drift", ("model", "1"), severity="critical", firing=2, since_row=1100)
+    assert desk.actions == ["retrain"]
+    assert desk.state == "verifying"
+
+
+def test_a_field_that_is_wrong_again_right_after_its_release_is_quarantined_again() -> None:
+    desk = Desk()
+    desk.steady()
+    bad = desk.alert("data_quality", ("feature", "price"), ("source", "feed"))
+    desk.answer(desk.last)
+    desk.resolve(bad)
+    release = desk.last
+    desk.alert("data_quality", ("feature", "price"), ("source", "feed"), firing=2)
+    desk.answer(release)
+    desk.pass_rows(0.9)
+    assert desk.actions == ["quarantine_source", "release_source", "quarantine_source"]
+    assert desk.incident.reopened == 1
