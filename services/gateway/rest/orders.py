@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Header, Query, Request
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from services.gateway.parts import Needs, Parts
 from services.gateway.readmodel.incidents import CLOSED
@@ -41,8 +41,17 @@ class Rollback(Reason):
 
 
 class Promote(Reason):
-    version: str
+    """Either a registered `version`, or a `candidate` brought from outside as ``services.trainer.bring`` makes it."""
+
+    version: str | None = None
+    candidate: dict[str, Any] | None = None
     force: bool = Field(default=False, description="Also when the gate would refuse.")
+
+    @model_validator(mode="after")
+    def _one_of_them(self) -> Promote:
+        if (self.version is None) == (self.candidate is None):
+            raise ValueError("name a version or bring a candidate: one of the two")
+        return self
 
 
 class Asked(BaseModel):
@@ -78,7 +87,8 @@ async def promote(
     pipeline: str, http: Request, parts: Needs, body: Promote, idempotency_key: IdempotencyKey = None
 ) -> Asked:
     """Asks for a version to become champion."""
-    version_of(parts, pipeline, body.version)
+    if body.version is not None:
+        version_of(parts, pipeline, body.version)
     return await _ask(http, parts, pipeline, "promote", body, idempotency_key)
 
 
