@@ -20,7 +20,7 @@ endif
 WANTED := $(shell cat requirements.lock pyproject.toml homeostat/local/kafka-jars.lock.toml 2>/dev/null | cksum | cut -d' ' -f1)
 STAMP := .venv/.installed-$(WANTED)
 
-.PHONY: help setup demo up test lint lock bench env chromium clean
+.PHONY: help setup demo up test lint lock docs bench env chromium clean
 .DEFAULT_GOAL := help
 
 help: ## this list
@@ -49,6 +49,9 @@ lint: setup ## style, types and import directions
 
 bench: setup ## the benchmarks
 	@$(BIN)/homeostat bench $(ARGS)
+
+docs: setup ## the pages that are made from the code
+	@$(BIN)/python -m tools.topics
 
 lock: setup ## both lock files anew, from pyproject.toml and the Kafka version
 	@echo "==> requirements.lock"

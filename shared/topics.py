@@ -167,7 +167,7 @@ COMMANDS = Topic(
     m.Command,
     lambda x: x.pipeline,
     ("remediator",),
-    ("ingest", "trainer", "monitor", "gateway"),
+    ("ingest", "trainer", "monitor", "gateway", "supervisor"),
     "orders, each with what it is expected to do",
     retention_hours=None,
     event_type="io.homeostat.command",
@@ -196,9 +196,9 @@ TELEMETRY = Topic(
     "telemetry",
     m.Heartbeat,
     lambda x: x.service,
-    EVERY_SERVICE,
+    (*EVERY_SERVICE, "supervisor"),
     ("monitor", "gateway"),
-    "each service's own pulse, by its runtime",
+    "each service's own pulse, by its runtime; that of the servers, by whoever runs them",
     retention_hours=24,
 )
 STEPS = Topic(

@@ -24,7 +24,7 @@ FRUGAL = {
 def service_part(
     service: str, instance: int, environ: Mapping[str, str], logs: Path, guard: Guard, needs: tuple[str, ...]
 ) -> Part:
-    """`python -m services.<service>` with `environ`; its health is on a port of its own, the gateway's on the gateway's."""
+    """`python -m services.<service>` with `environ`; its health is on a port of its own (the gateway: on its own)."""
     name = service if instance == 0 else f"{service}-{instance}"
     child = Child(name, logs / f"{name}.log", guard)
     port = int(environ["HOMEOSTAT_PORT"]) if service == "gateway" else free_port()
