@@ -49,6 +49,7 @@ class Clients:
         """What a member of a group is told."""
         return self.consuming(client_id) | {
             "group_id": group,
+            "group_instance_id": client_id,
             "partition_assignment_strategy": (CooperativeStickyAssignor(),),
             "session_timeout_ms": self.session_timeout_ms,
             "heartbeat_interval_ms": max(100, self.session_timeout_ms // 5),

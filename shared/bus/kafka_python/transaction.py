@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import partial
 
 from kafka import (
     ConsumerGroupMetadata,
@@ -35,9 +36,12 @@ class KafkaPythonTransaction:
     watchdog that ends the process.
     """
 
-    def __init__(self, clients: Clients, group: str, transactional_id: str, client_id: str) -> None:
+    def __init__(
+        self, clients: Clients, group: str, transactional_id: str, client_id: str, leave: Callable[[str, str], None]
+    ) -> None:
         self._limits = clients.limits
         self._slot = transactional_id
+        self._leave = partial(leave, group, client_id)
         self._changes = _Changes()
         self._listener: RebalanceListener | None = None
         self._paused: set[TopicPartition] = set()
@@ -104,6 +108,8 @@ class KafkaPythonTransaction:
             raise Transient(f"committed offsets of {self._slot}: {type(error).__name__}: {error}") from error
 
     def close(self) -> None:
+        # A static member's place is kept for its session when it closes; only the administration can give it up.
+        self._leave()
         self._consumer.close(autocommit=False, timeout_ms=int(REQUEST_SECONDS * 1000))
         self._producer.close(timeout=REQUEST_SECONDS)
 

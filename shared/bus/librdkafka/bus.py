@@ -13,6 +13,7 @@ from shared.bus.librdkafka.clients import Clients
 from shared.bus.librdkafka.producer import LibrdkafkaProducer
 from shared.bus.librdkafka.reader import LibrdkafkaReader
 from shared.bus.librdkafka.transaction import LibrdkafkaTransaction
+from shared.clock import monotonic
 from shared.errors import Misconfigured, Transient
 
 
@@ -62,10 +63,14 @@ class LibrdkafkaBus:
         found = self._partitions(REQUEST_SECONDS, topic)
         asked = {TopicPartition(topic, partition): spec for partition in range(found[topic])}
         answers = self._admin.list_offsets(asked, isolation_level=isolation, request_timeout=REQUEST_SECONDS)
-        try:
-            return {at.partition: answer.result().offset for at, answer in answers.items()}
-        except KafkaException as error:
-            raise Transient(f"offsets of {topic}: {error.args[0].str()}") from error
+        deadline = monotonic() + REQUEST_SECONDS
+        while True:
+            answers = self._admin.list_offsets(asked, isolation_level=isolation, request_timeout=REQUEST_SECONDS)
+            try:
+                return {at.partition: answer.result().offset for at, answer in answers.items()}
+            except KafkaException as error:
+                if not error.args[0].retriable() or monotonic() > deadline:
+                    raise Transient(f"offsets of {topic}: {error.args[0].str()}") from error
 
     @cached_property
     def _admin(self) -> AdminClient:

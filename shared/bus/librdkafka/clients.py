@@ -70,6 +70,7 @@ class Clients:
     def in_group(self, client_id: str, group: str) -> dict[str, Any]:
         """What a member of a group is told."""
         return self.consuming(client_id, group) | {
+            "group.instance.id": client_id,
             "partition.assignment.strategy": "cooperative-sticky",
             "session.timeout.ms": self.session_timeout_ms,
             "heartbeat.interval.ms": max(100, self.session_timeout_ms // 5),

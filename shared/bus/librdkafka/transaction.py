@@ -107,6 +107,10 @@ class LibrdkafkaTransaction:
         return {(at.topic, at.partition): at.offset if at.offset >= 0 else None for at in found}
 
     def close(self) -> None:
+        # A static member's place is kept for its session when it closes; unsubscribing gives it up at once.
+        with suppress(KafkaException, RuntimeError):  # RuntimeError: it was closed before
+            self._consumer.unsubscribe()
+            self._consumer.poll(0.1)
         self._consumer.close()
         # A fenced producer refuses even this; there is nothing left to send either way.
         with suppress(KafkaException):

@@ -1,0 +1,96 @@
+"""Jobs in real worker processes."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from shared.clock import monotonic, utc_now
+from shared.messages import JobFinished
+from shared.runtime import JobContext, Task
+from shared.runtime.workers import WorkerJobs
+from shared.service import Job
+from shared.settings import CommonSettings
+
+TASK = Task("trainer", None)
+
+
+def double(arguments: dict[str, Any], context: JobContext) -> dict[str, Any]:
+    return {"answer": 2 * arguments["number"], "pid": os.getpid(), "threads": os.environ.get("OMP_NUM_THREADS")}
+
+
+def fail(arguments: dict[str, Any], context: JobContext) -> dict[str, Any]:
+    raise ValueError("no such number")
+
+
+def hang(arguments: dict[str, Any], context: JobContext) -> dict[str, Any]:
+    time.sleep(3600)
+    return {}
+
+
+def die(arguments: dict[str, Any], context: JobContext) -> dict[str, Any]:
+    os.kill(os.getpid(), signal.SIGKILL)
+    return {}
+
+
+@pytest.fixture
+def workers(tmp_path: Path) -> Iterator[WorkerJobs]:
+    settings = CommonSettings(bootstrap_servers="127.0.0.1:1", data_dir=tmp_path)
+    made = WorkerJobs({"double": double, "fail": fail, "hang": hang, "die": die}, settings)
+    yield made
+    made.stop()
+
+
+def _ends(workers: WorkerJobs, count: int) -> list[JobFinished]:
+    deadline = monotonic() + 60.0
+    while len(found := workers.finished(utc_now())) < count:
+        assert monotonic() < deadline
+        os.sched_yield()
+    return found
+
+
+def test_a_worker_takes_one_job_after_another_and_tells_each_end_until_it_is_forgotten(workers: WorkerJobs) -> None:
+    for number in (1, 2, 2):
+        workers.start(TASK, Job(f"j{number}", "double", {"number": number}), utc_now())
+
+    ends = _ends(workers, 2)
+    again = workers.finished(utc_now())
+    workers.forget(ends)
+
+    results = [end.result or {} for end in ends]
+    assert [(end.job, end.error) for end in ends] == [("j1", None), ("j2", None)]
+    assert [result["answer"] for result in results] == [2, 4]
+    assert results[0]["pid"] == results[1]["pid"] != os.getpid()
+    assert again == ends
+    assert workers.finished(utc_now()) == []
+
+
+def test_a_job_that_raises_overruns_or_dies_ends_with_its_error_and_the_next_one_runs(workers: WorkerJobs) -> None:
+    workers.start(TASK, Job("j1", "fail", {}), utc_now())
+    workers.start(TASK, Job("j2", "hang", {}, timeout_seconds=0.1), utc_now())
+    workers.start(TASK, Job("j3", "die", {}), utc_now())
+    workers.start(TASK, Job("j4", "double", {"number": 4}), utc_now())
+
+    ends = _ends(workers, 4)
+
+    assert [end.error for end in ends] == [
+        "ValueError: no such number",
+        "stopped after 0.1 s",
+        "its worker process ended with status -9",
+        None,
+    ]
+
+
+def test_the_jobs_of_a_task_that_went_elsewhere_are_stopped(workers: WorkerJobs) -> None:
+    workers.start(TASK, Job("j1", "hang", {}), utc_now())
+
+    workers.cancel(TASK)
+    workers.start(TASK, Job("j2", "double", {"number": 1}), utc_now())
+
+    assert [end.job for end in _ends(workers, 1)] == ["j2"]
