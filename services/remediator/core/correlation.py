@@ -54,6 +54,8 @@ def _again(alert: Alert, diagnosis: Diagnosis, incident: Incident, flap_rows: in
     if diagnosis.name == "concept_drift" and _other_version(alert, incident):
         return None
     same_firing = _same_firing(alert, incident)
+    if alert.fingerprint != incident.lead and not same_firing:
+        return None
     fresh_rows = alert.evidence.window.first_row - incident.closed_row
     ended = incident.closed_at or incident.since
     soon = alert.at - ended < limits.stretch_time if alert.pipeline == SYSTEM else fresh_rows <= flap_rows

@@ -129,7 +129,8 @@ def resume(turn: Turn, incident_id: str) -> bool:
     incident = turn.incident(incident_id)
     by = turn.state.incidents.get(incident.paused_by)
     action = incident.last
-    if by is not None and by.open and by.state != "escalated":
+    done = by is None or not by.open or by.state == "escalated" or (by.request is not None and by.state == "verifying")
+    if by is not None and not done:
         if turn.now - incident.since >= turn.limits.wait_within:
             turn.update(incident_id, paused_by="")
             escalate(turn, incident_id, f"it was paused too long by incident {by.id}")

@@ -140,10 +140,12 @@ def _noted(turn: Turn, incident: Incident, action: Action, judged: Judgement) ->
 def _spoken_against(turn: Turn, incident: Incident, action: Action) -> str:
     """Why there is no need to wait for more rows: the version it made is out, or named as a cause."""
     version = action.version
-    if version is None or action.role != "act" or action.name != "retrain":
+    ours = action.name == "retrain" or incident.request is not None
+    if version is None or action.role != "act" or not ours:
         return ""
-    if turn.known(incident.pipeline).stages.get(version) == "retired":
-        return f"version {version} was withdrawn"
+    stage = turn.known(incident.pipeline).stages.get(version)
+    if stage == "retired" or (stage == "replaced" and incident.request is not None):
+        return f"version {version} was {'withdrawn' if stage == 'retired' else 'replaced'}"
     for fingerprint, alert in incident.alerts.items():
         cause = alert.causes[0] if alert.causes else None
         newer = fingerprint != incident.lead and alert.state == "firing" and alert.at > action.at

@@ -57,7 +57,7 @@ class Knowledge(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """One pipeline. `reigns` are its champions in order, the last one answers now.
 
     `condemned` versions were rolled back from as bad and are never returned to. `quarantined` maps a
-    source to the fields withheld from it.
+    source to the fields withheld from it. `stages` are as published; ``replaced`` was champion before.
     """
 
     pipeline: str
@@ -125,7 +125,7 @@ def published(known: Knowledge, message: ModelPublished, action: str = "") -> Kn
     reigns = known.reigns
     if message.stage == "champion" and known.live != message.version:
         if known.live is not None:
-            stages[known.live] = "retired"
+            stages[known.live] = "replaced"
         command = message.command or ""
         reign = Reign(version=message.version, since_row=known.rows_seen, command=command, action=action)
         reigns = (*reigns, reign)[-KEPT_REIGNS:]

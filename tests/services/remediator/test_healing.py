@@ -438,3 +438,20 @@ def test_a_field_that_is_wrong_again_right_after_its_release_is_quarantined_agai
     desk.pass_rows(0.9)
     assert desk.actions == ["quarantine_source", "release_source", "quarantine_source"]
     assert desk.incident.reopened == 1
+
+
+def test_a_consequence_that_comes_alone_after_its_cause_is_over_is_an_incident_of_its_own() -> None:
+    desk = Desk()
+    desk.steady()
+    bad = desk.alert("data_quality", ("feature", "price"), ("source", "feed"), since_row=1000)
+    desk.answer(desk.last)
+    loss = desk.alert("concept_drift", ("model", "1"), severity="critical", since_row=1000)
+    desk.resolve(bad)
+    desk.answer(desk.last)
+    desk.pass_rows(0.9, rows=500)
+    desk.resolve(loss)
+    assert desk.state == "resolved"
+    desk.rows += 200
+    desk.alert("concept_drift", ("model", "1"), severity="critical", firing=2, since_row=desk.rows)
+    assert [i.diagnosis.name for i in desk.incidents] == ["bad_field", "concept_drift"]
+    assert desk.actions == ["quarantine_source", "release_source", "retrain"]

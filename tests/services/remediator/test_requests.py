@@ -116,3 +116,20 @@ def test_an_answer_to_an_incident_that_is_not_there_is_refused() -> None:
     desk.ask("approve", incident="incident-0")
     assert desk.audit[-1].kind == "request_refused"
     assert "no incident 'incident-0'" in desk.audit[-1].summary
+
+
+def test_a_promotion_that_was_rolled_back_is_over_and_holds_nobody_up() -> None:
+    desk = Desk()
+    desk.steady()
+    desk.alert("concept_drift", ("model", "1"), severity="critical", since_row=1000)
+    desk.retrained(desk.last, "2")
+    desk.ask("promote", version="3", force=True)
+    desk.retrained(desk.last, "3")
+    desk.alert("performance", ("version", "3"), severity="critical", since_row=90_000)
+    assert desk.actions == ["retrain", "promote", "rollback"]
+    desk.model("2", command=desk.last.id)
+    desk.answer(desk.last, version="2")
+    for _ in range(5):
+        desk.pass_rows(0.9, version="2")
+    assert [i.state for i in desk.incidents] == ["resolved", "resolved", "resolved"]
+    assert desk.actions == ["retrain", "promote", "rollback"]
