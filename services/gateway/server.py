@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import socket
 
 import uvicorn
@@ -15,8 +16,14 @@ DRAIN_SECONDS = 5
 
 def serve(app: FastAPI, settings: GatewaySettings) -> None:
     """Serves until SIGTERM or SIGINT; calls under way get `DRAIN_SECONDS` to end."""
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, _ended)  # uvicorn raises the signal again once it has drained: that is a good end
     with listening(settings.host, settings.port) as listener:
         server_of(app).run(sockets=[listener])
+
+
+def _ended(*_: object) -> None:
+    """What there was to do is done."""
 
 
 def server_of(app: FastAPI) -> uvicorn.Server:
