@@ -80,6 +80,13 @@ def test_a_client_cut_off_before_its_first_event_loses_nothing(gateway: Running)
         assert next(events)["data"]["id"] == "alert-1"
 
 
+def test_a_client_that_is_ahead_of_a_gateway_still_reading_the_log_gets_no_repeat(gateway: Running) -> None:
+    with listening(gateway, "/v1/alerts/stream", "alerts/0:2") as events:
+        gateway.put(ALERTS, *(alert(id=f"alert-{n}") for n in range(3)))
+
+        assert next(events)["data"]["id"] == "alert-2"
+
+
 def test_a_client_slower_than_its_buffer_still_gets_every_event_once(tmp_path: Path) -> None:
     with running(tmp_path, stream_buffer=5) as gateway:
         gateway.put(PIPELINES, defined())
