@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 
 import msgspec
 
-from services.monitor.core.pipeline import Pipeline, Said, plan_of
+from services.monitor.core.pipeline import Pipeline, Said
 from services.monitor.core.state import pack, unpack
 from services.monitor.core.system import System
 from services.monitor.settings import MonitorSettings
@@ -59,9 +59,9 @@ class Monitor:
             self._state.specifications[message.pipeline] = message.specification
             known = self._state.pipelines.get(message.pipeline)
             if known is None or known.plan.kind != specification.kind:
-                self._state.pipelines[message.pipeline] = Pipeline.of(specification, self._settings)
-            elif known.plan != plan_of(specification, self._settings) or known.inputs.fields.names != ():
-                known.adopt(specification, self._settings)
+                self._state.pipelines[message.pipeline] = Pipeline.of(specification, self._settings.patience)
+            else:
+                known.adopt(specification, self._settings.patience)
         return Step()
 
     def on_features(self, batch: Batch[Features], now: datetime) -> Step:

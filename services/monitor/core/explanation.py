@@ -136,7 +136,7 @@ def of_anomaly(pipeline: Pipeline, entity: str, row: int, score: float) -> Findi
             threshold=0.5,
             window=pipeline.record.window(0, row, row),
             samples=1,
-            method=f"the model's own verdict; {pipeline.plan.settings.anomaly_hold_off_rows} rows without one end it",
+            method=f"the model's own verdict; {pipeline.plan.patience.anomaly_hold_off_rows} rows without one end it",
         ),
         causes=(Cause(kind="slice", what=what, score=1.0),),
         version=pipeline.loss.live,

@@ -83,6 +83,7 @@ class Inputs(msgspec.Struct):
     far_rate: float = 0.0
     learned: int = 0
     following: int = 0
+    starts: int = 0
     examined: int = 0
     closed: list[DataWindow] = []
 
@@ -98,6 +99,12 @@ class Inputs(msgspec.Struct):
             cut = slice(begin, begin + _SLICE)
             self._slice(values[cut], rows[cut], sources[cut])
 
+    def continued(self, before: Inputs) -> Inputs:
+        """This watch, new and empty, in the place of one that counted rows and windows before it."""
+        self.recent.seen = self.learned = self.starts = before.recent.seen
+        self.following = before.following
+        return self
+
     def take_closed(self) -> list[DataWindow]:
         """The windows closed since the last call."""
         closed, self.closed = self.closed, []
@@ -105,7 +112,7 @@ class Inputs(msgspec.Struct):
 
     def renew(self) -> None:
         """A new version was trained on newest data: drift is measured from these rows on."""
-        if self.recent.seen >= self.sizes.reference:
+        if self.references:
             self._learn_references()
 
     def row_at(self, place: int) -> int:
@@ -132,9 +139,9 @@ class Inputs(msgspec.Struct):
             own = sources == source
             self._extend(int(source), values[own], places[own])
         self._learn()
-        while (self.following + 1) * self.sizes.window <= self.recent.seen:
+        while self.starts + self.sizes.window <= self.recent.seen:
             self.closed.append(self._close(self.following))
-            self.following += 1
+            self.following, self.starts = self.following + 1, self.starts + self.sizes.window
 
     def _extend(self, source: int, values: Floats, places: Ints) -> None:
         source = source if source in self.streams or len(self.streams) < _MOST_SOURCES else -1
@@ -196,7 +203,7 @@ class Inputs(msgspec.Struct):
 
     def _learn(self) -> None:
         early = min(EARLY_ROWS, self.sizes.reference)
-        if self.bounds is None and self.recent.seen >= early:
+        if self.bounds is None and self.recent.seen - self.learned >= early:
             self._learn_bounds(early)
         if self.recent.seen - self.learned >= self.sizes.reference:
             self._learn_bounds(self.sizes.reference)
@@ -224,7 +231,7 @@ class Inputs(msgspec.Struct):
         self.references = [old[c] if c in at_fault else reference for c, reference in enumerate(fresh)]
 
     def _close(self, index: int) -> DataWindow:
-        first, last = index * self.sizes.window, (index + 1) * self.sizes.window - 1
+        first, last = self.starts, self.starts + self.sizes.window - 1
         places = self.recent.places(first, last + 1)
         values = self.recent.values[places % self.recent.capacity]
         names = self.fields.names

@@ -300,8 +300,7 @@ def _examined(pipeline: Pipeline, now: datetime) -> bool:
     place = pipeline.inputs.recent.seen - (pipeline.record.join.next_row - trouble.onset)
     if pipeline.inputs.examined >= place + 2 * WINDOW:
         return True
-    settings = pipeline.plan.settings
-    return now.timestamp() - max(pipeline.last_row_at, pipeline.held_since) > settings.hold_seconds
+    return now.timestamp() - max(pipeline.last_row_at, pipeline.held_since) > pipeline.plan.patience.hold_seconds
 
 
 def _answers(pipeline: Pipeline, rows: Ints) -> Floats:

@@ -25,7 +25,6 @@ from services.monitor.core.record import Record, Stretch
 from services.monitor.core.refusals import Refusals
 from services.monitor.core.state import Ints, no_rows
 from services.monitor.core.windows import Windows
-from services.monitor.settings import MonitorSettings
 from shared.codec import encode
 from shared.messages import Alert, DeadLetter, Features, Label, Metrics, ModelPublished, Prediction
 from shared.pipeline.specification import Specification
@@ -36,6 +35,23 @@ Said = Metrics | Alert | DeadLetter
 _CHECKS_PER_FIELD = 5
 _MOST_STRETCHES = 64
 _MOST_RUNS = 200
+
+
+class Patience(msgspec.Struct, frozen=True):
+    """Bounds of memory and of waiting.
+
+    `memory_rows`: the newest rows per pipeline that labels can still be joined to. A label whose
+    event is not seen within `unknown_horizon_rows` rows, or in `unknown_seconds` while no events
+    come, is a dead letter. `hold_seconds`: how long a loss waits, on an idle stream, for the check
+    of the inputs around it. `anomaly_hold_off_rows`: this many rows without an anomalous answer end
+    an anomaly.
+    """
+
+    memory_rows: int = 50_000
+    unknown_horizon_rows: int = 10_000
+    unknown_seconds: float = 300.0
+    hold_seconds: float = 5.0
+    anomaly_hold_off_rows: int = 100
 
 
 class Plan(msgspec.Struct, frozen=True):
@@ -51,7 +67,7 @@ class Plan(msgspec.Struct, frozen=True):
     tolerance: float
     anomalies: bool
     per_million: float
-    settings: MonitorSettings
+    patience: Patience
 
     @property
     def limits(self) -> Limits:
@@ -65,7 +81,7 @@ class Plan(msgspec.Struct, frozen=True):
         return budget.level_per_test(self.per_million, detector, self.window)
 
 
-def plan_of(specification: Specification, settings: MonitorSettings) -> Plan:
+def plan_of(specification: Specification, patience: Patience) -> Plan:
     watch = specification.monitor
     return Plan(
         name=specification.name,
@@ -78,7 +94,7 @@ def plan_of(specification: Specification, settings: MonitorSettings) -> Plan:
         tolerance=watch.tolerance,
         anomalies=watch.anomalies,
         per_million=watch.false_alarms_per_million,
-        settings=settings,
+        patience=patience,
     )
 
 
@@ -111,8 +127,8 @@ class Pipeline(msgspec.Struct):
     partial_revision: int = 0
 
     @classmethod
-    def of(cls, specification: Specification, settings: MonitorSettings) -> Pipeline:
-        plan = plan_of(specification, settings)
+    def of(cls, specification: Specification, patience: Patience) -> Pipeline:
+        plan = plan_of(specification, patience)
         fields = Fields.of(specification)
         per_check = budget.level_per_test(plan.per_million, "quality", 50.0) / max(
             1, _CHECKS_PER_FIELD * len(fields.names)
@@ -120,20 +136,17 @@ class Pipeline(msgspec.Struct):
         sizes = Sizes(plan.window, specification.monitor.reference_rows, per_check, plan.level("drift"))
         return cls(
             plan,
-            Record(specification.kind, Join(settings.memory_rows)),
+            Record(specification.kind, Join(patience.memory_rows)),
             Inputs.of(fields, sizes),
             Windows(plan.performance_window),
             Alerts(plan.name, plan.per_million),
         )
 
-    def adopt(self, specification: Specification, settings: MonitorSettings) -> None:
+    def adopt(self, specification: Specification, patience: Patience) -> None:
         """Takes a changed specification: limits at once; the watch of inputs begins anew where fields changed."""
-        fresh = Pipeline.of(specification, settings)
+        fresh = Pipeline.of(specification, patience)
         if fresh.inputs.fields.names != self.inputs.fields.names or fresh.inputs.sizes != self.inputs.sizes:
-            fresh.inputs.following = self.inputs.following
-            fresh.inputs.recent.seen = self.inputs.recent.seen
-            fresh.inputs.learned = self.inputs.recent.seen
-            self.inputs = fresh.inputs
+            self.inputs = fresh.inputs.continued(self.inputs)
         self.plan = fresh.plan
         self.windows.size = fresh.plan.performance_window
         self.alerts.budget = fresh.plan.per_million
@@ -246,10 +259,10 @@ class Pipeline(msgspec.Struct):
         self.switch_rows = self.record.join.next_row
 
     def _give_up(self, now: datetime) -> list[Said]:
-        settings, time = self.plan.settings, now.timestamp()
+        patience, time = self.plan.patience, now.timestamp()
         idle = time - self.last_row_at > 30.0
         late = self.record.join.given_up(
-            settings.unknown_horizon_rows, time - settings.unknown_seconds if idle else None
+            patience.unknown_horizon_rows, time - patience.unknown_seconds if idle else None
         )
         self.unknown_labels += len(late)
         return [_unknown(waiting, self.plan, now) for waiting in late]
@@ -266,13 +279,13 @@ class Pipeline(msgspec.Struct):
                 if quiet is None:
                     return next(iter(self.runs.values()))
                 del self.runs[quiet]
-            run = self.runs[entity] = AnomalyRun(self.plan.settings.anomaly_hold_off_rows)
+            run = self.runs[entity] = AnomalyRun(self.plan.patience.anomaly_hold_off_rows)
         return run
 
 
 def _unknown(waiting: Waiting, plan: Plan, now: datetime) -> DeadLetter:
     label = waiting.label
-    rows = plan.settings.unknown_horizon_rows
+    rows = plan.patience.unknown_horizon_rows
     detail = f"a label for {label.id!r}, but no event of that id in {rows} rows: check the id, or send the event"
     return DeadLetter(
         topic=LABELS.name,

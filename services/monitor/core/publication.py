@@ -81,8 +81,7 @@ def totals(pipeline: Pipeline, now: datetime) -> list[Said]:
     totals_now = (pipeline.inputs.recent.seen, pipeline.record.join.labelled)
     if pipeline.loss.live or totals_now == pipeline.told:
         return []
-    sizes = pipeline.inputs.sizes
-    first, last = pipeline.inputs.following * sizes.window, max(0, pipeline.inputs.recent.seen - 1)
+    first, last = pipeline.inputs.starts, max(0, pipeline.inputs.recent.seen - 1)
     pipeline.partial_revision += 1
     window = pipeline.record.window(pipeline.inputs.following, first, max(first, last), rows=max(0, last - first + 1))
     return [metrics(pipeline, "data", window, {}, now, revision=pipeline.partial_revision)]

@@ -354,3 +354,18 @@ def test_a_pipeline_that_is_removed_is_forgotten(stream: Make) -> None:
     before = len(s.said)
     s.run(500)
     assert len(s.said) == before
+
+
+def test_a_changed_specification_takes_effect_and_the_stream_goes_on(stream: Make, spec: Make) -> None:
+    s = stream(warm=1000)
+    changed = spec(monitor={"reference_rows": 500, "window": 100, "performance_window": 100})
+    defined = PipelineDefined(
+        pipeline="shop", version=2, digest="", specification=changed.canonical, at=s.now, issued_by="person:test"
+    )
+    before = len(s.metrics("data"))
+    s.take(s.monitor.on_pipelines(Batch("pipelines", 0, [0], [defined]), s.now))
+    s.run(1000)
+    assert s.alerts() == []
+    assert [m.window.rows for m in s.metrics("data")[before:]] == [100] * 10
+    assert s.metrics("data")[-1].rows_seen == 3000
+    assert s.metrics("performance")[-1].by_version["1"]["rows"] == 100
