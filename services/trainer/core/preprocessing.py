@@ -59,14 +59,18 @@ def boosting_pipeline(numbers: list[int], categories: list[int], learner: Any) -
 
 
 def river_pipeline(inputs: Sequence[Input], learner: Any, *, scaler: Any) -> Any:
-    """`learner` behind `scaler` for the numbers and one-hot columns for the categories, nothing learnt yet."""
+    """`learner` behind `scaler` for the numbers and one-hot columns for the categories, nothing learnt yet.
+
+    Parts are selected by type and not by name: river keeps names in a set, whose order differs from
+    process to process, and with it the last digit of every sum.
+    """
     from river import compose, preprocessing
 
     numbers, categories = columns_of(inputs)
     parts = []
     if numbers:
-        parts.append(compose.Select(*(inputs[index].name for index in numbers)) | scaler)
+        parts.append(compose.SelectType(float) | scaler)
     if categories:
-        parts.append(compose.Select(*(inputs[index].name for index in categories)) | preprocessing.OneHotEncoder())
+        parts.append(compose.SelectType(str) | preprocessing.OneHotEncoder())
     before = parts[0] if len(parts) == 1 else compose.TransformerUnion(*parts)
     return before | learner
