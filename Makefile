@@ -6,6 +6,8 @@ UV_VERSION := 0.13.9
 BIN := .venv/bin
 UV := .tools/bin/uv
 SERVICE ?=
+ENV ?= .venv-$(SERVICE)
+IMAGE ?= homeostat/$(SERVICE)
 ARGS ?=
 
 export UV_SYSTEM_CERTS := 1
@@ -20,7 +22,7 @@ endif
 WANTED := $(shell cat requirements.lock pyproject.toml homeostat/local/kafka-jars.lock.toml 2>/dev/null | cksum | cut -d' ' -f1)
 STAMP := .venv/.installed-$(WANTED)
 
-.PHONY: help setup demo up test lint lock docs bench env chromium clean
+.PHONY: help setup demo up test lint lock docs bench env trial image compose named chromium clean
 .DEFAULT_GOAL := help
 
 help: ## this list
@@ -59,12 +61,24 @@ lock: setup ## both lock files anew, from pyproject.toml and the Kafka version
 	@echo "==> homeostat/local/kafka-jars.lock.toml"
 	@$(BIN)/python -m homeostat.local.jars --lock
 
-env: $(UV) ## SERVICE=predictor: .venv-predictor, with that service's packages only
-	@test -d "services/$(SERVICE)" -a -n "$(SERVICE)" || { echo "say which: make env SERVICE=predictor" >&2; exit 2; }
-	@echo "==> .venv-$(SERVICE): the packages of services/$(SERVICE) alone"
-	@$(UV) venv --quiet --allow-existing --python $(PYTHON) .venv-$(SERVICE)
-	@$(UV) pip install --quiet --python .venv-$(SERVICE) --constraints requirements.lock --requirements pyproject.toml --extra $(SERVICE)
-	@$(UV) pip install --quiet --python .venv-$(SERVICE) --no-deps --editable .
+env: $(UV) named ## SERVICE=predictor: .venv-predictor, with that service's packages only
+	@echo "==> $(ENV): the packages of services/$(SERVICE) alone"
+	@$(UV) venv --quiet --allow-existing --python $(PYTHON) $(ENV)
+	@$(UV) pip install --quiet --python $(ENV) --constraints requirements.lock --requirements pyproject.toml --extra $(SERVICE)
+	@$(UV) pip install --quiet --python $(ENV) --no-deps --editable .
+
+trial: setup env ## SERVICE=predictor: that environment starts the service on a real broker
+	@$(BIN)/python -m tools.trial $(SERVICE) $(ENV)/bin/python
+
+image: named ## SERVICE=predictor: the service's container image
+	docker build --file deploy/Dockerfile --build-arg SERVICE=$(SERVICE) --build-arg REVISION=$$(git rev-parse HEAD) --build-arg HEALTH_PORT=$(if $(filter gateway,$(SERVICE)),8080,9464) --tag $(IMAGE) .
+
+compose: ## everything in containers, with Prometheus and Grafana
+	@$(PYTHON) tools/compose_env.py
+	docker compose up --build $(ARGS)
+
+named:
+	@test -n "$(SERVICE)" -a -d "services/$(SERVICE)" || { echo "say which: SERVICE=predictor" >&2; exit 2; }
 
 chromium: setup
 	@$(BIN)/python tools/chromium.py --install >/dev/null
