@@ -10,6 +10,7 @@ import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
@@ -27,12 +28,12 @@ class NoChromium(RuntimeError):
         )
 
 
-def find() -> str | None:
+def find(environ: Mapping[str, str] = os.environ) -> str | None:
     """The path of a Chromium: CHROMIUM, one on the PATH, or Playwright's own."""
-    if given := os.environ.get("CHROMIUM"):
+    if given := environ.get("CHROMIUM"):
         return given
     for name in NAMES:
-        if path := shutil.which(name):
+        if path := shutil.which(name, path=environ.get("PATH")):
             return path
     own = _playwrights_own()
     return str(own) if own and own.exists() else None
