@@ -93,7 +93,7 @@ $(UV):
 	@.tools/bin/python -m pip install --quiet --disable-pip-version-check uv==$(UV_VERSION)
 
 $(STAMP): $(UV)
-	@echo "==> Python packages into .venv, as requirements.lock has them (about 300 MB, once)"
+	@echo "==> Python packages into .venv, as requirements.lock has them (1.3 GB unpacked, once)"
 	@$(UV) venv --quiet --allow-existing --python $(PYTHON) .venv
 	@$(UV) pip install --quiet --python .venv --require-hashes --requirements requirements.lock
 	@$(UV) pip install --quiet --python .venv --no-deps --editable .

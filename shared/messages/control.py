@@ -7,7 +7,6 @@ from typing import Literal
 
 import msgspec
 
-
 AlertKind = Literal[
     "data_quality",
     "data_drift",

@@ -53,53 +53,65 @@ def notice_of(entry: Entry[Any]) -> Notice | None:
     data = plain(message) | entry.place
     event = f"{entry.topic}-{entry.partition}-{entry.offset}"
     if isinstance(message, Alert):
-        return Notice(
-            id=event,
-            type=f"alert.{message.state}",
-            pipeline=message.pipeline,
-            kind=message.kind,
-            severity=message.severity,
-            state=message.state,
-            title=f"{message.pipeline}: {message.kind.replace('_', ' ')} {message.state}",
-            text=message.summary,
-            at=message.at,
-            incident="",
-            fingerprint=message.fingerprint,
-            data=data,
-        )
+        return _of_alert(event, message, data)
     if isinstance(message, AuditEntry) and message.incident and message.kind in TOLD:
-        closed = message.kind in ("incident_resolved", "incident_expired")
-        return Notice(
-            id=event,
-            type=f"incident.{message.kind}",
-            pipeline=message.pipeline,
-            kind="incident",
-            severity=SEVERITY_OF.get(message.kind, "info"),
-            state="resolved" if closed else "firing",
-            title=f"{message.pipeline}: {message.kind.replace('_', ' ')}",
-            text=message.summary,
-            at=message.at,
-            incident=message.incident,
-            fingerprint=message.incident,
-            data=data,
-        )
+        return _of_incident(event, message, data)
     if isinstance(message, Command) and message.action == "notify":
-        return Notice(
-            id=event,
-            type="notify",
-            pipeline=message.pipeline,
-            kind="notify",
-            severity="critical",
-            state="firing",
-            title=f"{message.pipeline}: a person is asked for",
-            text=str(message.arguments.get("message") or message.reason),
-            at=message.at,
-            incident=message.incident,
-            fingerprint=message.incident,
-            data=data,
-            command=message.id,
-        )
+        return _of_order(event, message, data)
     return None
+
+
+def _of_alert(event: str, alert: Alert, data: dict[str, Any]) -> Notice:
+    return Notice(
+        id=event,
+        type=f"alert.{alert.state}",
+        pipeline=alert.pipeline,
+        kind=alert.kind,
+        severity=alert.severity,
+        state=alert.state,
+        title=f"{alert.pipeline}: {alert.kind.replace('_', ' ')} {alert.state}",
+        text=alert.summary,
+        at=alert.at,
+        incident="",
+        fingerprint=alert.fingerprint,
+        data=data,
+    )
+
+
+def _of_incident(event: str, entry: AuditEntry, data: dict[str, Any]) -> Notice:
+    closed = entry.kind in ("incident_resolved", "incident_expired")
+    return Notice(
+        id=event,
+        type=f"incident.{entry.kind}",
+        pipeline=entry.pipeline,
+        kind="incident",
+        severity=SEVERITY_OF.get(entry.kind, "info"),
+        state="resolved" if closed else "firing",
+        title=f"{entry.pipeline}: {entry.kind.replace('_', ' ')}",
+        text=entry.summary,
+        at=entry.at,
+        incident=entry.incident,
+        fingerprint=entry.incident,
+        data=data,
+    )
+
+
+def _of_order(event: str, order: Command, data: dict[str, Any]) -> Notice:
+    return Notice(
+        id=event,
+        type="notify",
+        pipeline=order.pipeline,
+        kind="notify",
+        severity="critical",
+        state="firing",
+        title=f"{order.pipeline}: a person is asked for",
+        text=str(order.arguments.get("message") or order.reason),
+        at=order.at,
+        incident=order.incident,
+        fingerprint=order.incident,
+        data=data,
+        command=order.id,
+    )
 
 
 def test_notice(subscription: str, now: datetime) -> Notice:
