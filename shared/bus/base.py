@@ -18,6 +18,12 @@ MAX_RECORD_BYTES = 1_000_000
 REQUEST_SECONDS = 10.0
 """How long one request to a broker may take."""
 
+FETCH_WAIT_MS = 100
+"""How long a broker may hold a fetch that finds nothing. A seek or a resume waits for it to return."""
+
+RANGE_FETCH_WAIT_MS = 10
+"""The same where a range is read: its end is known by an empty fetch."""
+
 TRANSACTION_SECONDS = 30.0
 """A transaction that is open for longer is aborted by the broker, so that it holds up no reader."""
 

@@ -9,7 +9,7 @@ from typing import Any
 from kafka import KafkaConsumer
 from kafka.coordinator.assignors.cooperative_sticky import CooperativeStickyAssignor
 
-from shared.bus.base import REQUEST_SECONDS, TRANSACTION_SECONDS, Record, largest_request
+from shared.bus.base import FETCH_WAIT_MS, REQUEST_SECONDS, TRANSACTION_SECONDS, Record, largest_request
 from shared.clock import monotonic
 
 _REQUEST_MS = int(REQUEST_SECONDS * 1000)
@@ -34,7 +34,7 @@ class Clients:
             "retry_backoff_ms": 2,
         }
 
-    def consuming(self, client_id: str) -> dict[str, Any]:
+    def consuming(self, client_id: str, fetch_wait_ms: int = FETCH_WAIT_MS) -> dict[str, Any]:
         """What every consumer is told."""
         return self.common(client_id) | {
             "metrics_enabled": False,
@@ -42,6 +42,7 @@ class Clients:
             "isolation_level": "read_committed",
             "auto_offset_reset": "earliest",
             "allow_auto_create_topics": False,
+            "fetch_max_wait_ms": fetch_wait_ms,
             "max_partition_fetch_bytes": largest_request(self.limits),
         }
 

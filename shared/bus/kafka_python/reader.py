@@ -8,7 +8,7 @@ from typing import Protocol
 
 from kafka import IsolationLevel, KafkaConsumer, OffsetSpec, TopicPartition
 
-from shared.bus.base import Record
+from shared.bus.base import FETCH_WAIT_MS, RANGE_FETCH_WAIT_MS, Record
 from shared.bus.kafka_python.clients import Clients, drain
 from shared.clock import monotonic
 from shared.errors import Transient
@@ -72,13 +72,13 @@ class KafkaPythonReader:
 
     @cached_property
     def _ranges(self) -> KafkaConsumer:
-        return self._consumer()
+        return self._consumer(RANGE_FETCH_WAIT_MS)
 
     @cached_property
     def _following(self) -> KafkaConsumer:
-        return self._consumer()
+        return self._consumer(FETCH_WAIT_MS)
 
-    def _consumer(self) -> KafkaConsumer:
-        consumer = KafkaConsumer(**self._clients.consuming(self._client_id))
+    def _consumer(self, fetch_wait_ms: int) -> KafkaConsumer:
+        consumer = KafkaConsumer(**self._clients.consuming(self._client_id, fetch_wait_ms))
         self._open.append(consumer)
         return consumer

@@ -14,7 +14,15 @@ from typing import Any
 import structlog
 from confluent_kafka import Consumer, KafkaError, Message, Producer
 
-from shared.bus.base import REQUEST_SECONDS, TRANSACTION_SECONDS, Fenced, NewRecord, Record, largest_request
+from shared.bus.base import (
+    FETCH_WAIT_MS,
+    REQUEST_SECONDS,
+    TRANSACTION_SECONDS,
+    Fenced,
+    NewRecord,
+    Record,
+    largest_request,
+)
 from shared.clock import monotonic
 from shared.errors import Transient
 
@@ -43,7 +51,7 @@ class Clients:
             "allow.auto.create.topics": False,
         }
 
-    def consuming(self, client_id: str, group: str) -> dict[str, Any]:
+    def consuming(self, client_id: str, group: str, fetch_wait_ms: int = FETCH_WAIT_MS) -> dict[str, Any]:
         """What every consumer is told."""
         return self.common(client_id) | {
             "group.id": group,
@@ -53,6 +61,7 @@ class Clients:
             "auto.offset.reset": "earliest",
             "enable.partition.eof": True,
             "fetch.queue.backoff.ms": 2,
+            "fetch.wait.max.ms": fetch_wait_ms,
             "queued.max.messages.kbytes": 16_384,
         }
 
@@ -97,8 +106,13 @@ def produce(
             producer.poll(0.1)
 
 
-def drain(consumer: Consumer, most: int, timeout: float) -> tuple[list[Record], dict[tuple[str, int], int]]:
-    """Waits for one record, then takes what is there; also the ends of partitions that were reached."""
+def drain(
+    consumer: Consumer, most: int, timeout: float, *, until_end: bool = False
+) -> tuple[list[Record], dict[tuple[str, int], int]]:
+    """Waits for one record, then takes what is there; also the ends of partitions that were reached.
+
+    `until_end`: reaching an end ends the waiting too.
+    """
     records: list[Record] = []
     ends: dict[tuple[str, int], int] = {}
     deadline = monotonic() + timeout
@@ -128,7 +142,8 @@ def drain(consumer: Consumer, most: int, timeout: float) -> tuple[list[Record], 
         if left <= 0:
             break
         messages = consumer.consume(left, 0.0)
-        if not messages and not records and (waiting := deadline - monotonic()) > 0:
+        idle = not messages and not records and not (until_end and ends)
+        if idle and (waiting := deadline - monotonic()) > 0:
             messages = consumer.consume(1, waiting)
     return records, ends
 

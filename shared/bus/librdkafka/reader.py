@@ -9,7 +9,7 @@ from typing import Protocol
 from confluent_kafka import Consumer, IsolationLevel, TopicPartition
 from confluent_kafka.admin import OffsetSpec  # type: ignore[attr-defined]
 
-from shared.bus.base import Record
+from shared.bus.base import FETCH_WAIT_MS, RANGE_FETCH_WAIT_MS, Record
 from shared.bus.librdkafka.clients import Clients, drain
 from shared.clock import monotonic
 from shared.errors import Transient
@@ -49,7 +49,7 @@ class LibrdkafkaReader:
         self._ranges.assign([TopicPartition(topic, partition, start)])
         try:
             while position < stop:
-                records, ends = drain(self._ranges, 1000, min(1.0, timeout))
+                records, ends = drain(self._ranges, 1000, min(1.0, timeout), until_end=True)
                 reached = max(position, ends.get((topic, partition), 0), records[-1].offset + 1 if records else 0)
                 if reached > position:
                     position, deadline = reached, monotonic() + timeout
@@ -74,14 +74,14 @@ class LibrdkafkaReader:
 
     @cached_property
     def _ranges(self) -> Consumer:
-        return self._consumer()
+        return self._consumer(RANGE_FETCH_WAIT_MS)
 
     @cached_property
     def _following(self) -> Consumer:
-        return self._consumer()
+        return self._consumer(FETCH_WAIT_MS)
 
-    def _consumer(self) -> Consumer:
+    def _consumer(self, fetch_wait_ms: int) -> Consumer:
         # librdkafka asks for a group's name even where there is none; nothing is ever committed to it.
-        consumer = Consumer(self._clients.consuming(self._client_id, f"{self._client_id}.reader"))
+        consumer = Consumer(self._clients.consuming(self._client_id, f"{self._client_id}.reader", fetch_wait_ms))
         self._open.append(consumer)
         return consumer
