@@ -14,6 +14,7 @@ import typer
 from homeostat.cli.options import DEFAULT_DATA
 from homeostat.cli.output import console
 from homeostat.client import Client
+from homeostat.local.own_log import keep_own_log
 from homeostat.local.stack import Stack, stack_settings
 from shared.pipeline.load import load
 
@@ -36,6 +37,7 @@ def up(
     With KAFKA_BOOTSTRAP_SERVERS, REDIS_URL or MLFLOW_TRACKING_URI set, it uses those instead of its own.
     """
     specifications = [load(path) for path in pipeline or []]
+    keep_own_log(data)
     with Stack(stack_settings(data, port, os.environ)) as running:
         running.start(progress=lambda line: console.print(line, highlight=False))
         with Client(running.urls["gateway"], running.api_key) as client:

@@ -22,6 +22,7 @@ from homeostat.demo.player import Player
 from homeostat.demo.story import Story, story_of
 from homeostat.demo.view import line_of, panel_of, table_of, told_line
 from homeostat.demo.watcher import Watcher
+from homeostat.local.own_log import keep_own_log
 from homeostat.local.stack import Stack, stack_settings
 from homeostat.rows import Row, frame_of, rows_of
 from shared.bus.factory import connect
@@ -59,6 +60,7 @@ def run_demo(*, speed: float, sabotage: tuple[str, ...], ends: bool, rounds: int
     story = story_of(sabotage, len(table))
     folder = _fresh_folder(data)
     begun = monotonic()
+    keep_own_log(folder)
     with Stack(stack_settings(folder, port, os.environ)) as stack:
         stack.start(progress=lambda line: console.print(line, style="dim", highlight=False))
         scene = Scene(specification, table, story, speed, common_settings(stack.environ))
