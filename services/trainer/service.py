@@ -15,7 +15,7 @@ from services.trainer.core.deciding import Job as Wanted
 from services.trainer.core.orders import Judged, Rows, plain, typed
 from services.trainer.core.releases import publication, with_version
 from services.trainer.core.rollout import Move, first_move, next_move
-from services.trainer.core.state import Pipeline, State, Work, order_for, with_result
+from services.trainer.core.state import Pipeline, State, Work, order_for, quarantined_since, with_result
 from services.trainer.settings import TrainerSettings
 from shared.identity import stable_id
 from shared.messages import Command, CommandResult, CommandState, Metrics, PipelineDefined
@@ -221,6 +221,10 @@ class Trainer:
             return self._came_to_nothing(name, work, reason, now, judged.cost_seconds, broke=False)
         if judged.candidate.definition != specification.definition:
             reason = "the version takes features of another definition than the specification has now"
+            return self._came_to_nothing(name, work, reason, now, judged.cost_seconds)
+        bad = quarantined_since(pipeline, judged.candidate.lineage)
+        if bad is not None:
+            reason = f"features {bad[0]} from offset {bad[1]} were quarantined while it was trained: not released"
             return self._came_to_nothing(name, work, reason, now, judged.cost_seconds)
         releases, version = with_version(pipeline.releases, judged.candidate, gated=judged.verdict.passed)
         self._put(msgspec.structs.replace(pipeline, releases=releases))

@@ -10,6 +10,9 @@ from services.remediator.core.limits import SYSTEM, Limits
 from services.remediator.core.triage import explains
 from shared.messages import Alert
 
+ONSET_ROWS = 250
+"""How far off the estimates of two onsets may be: about one performance window."""
+
 
 class Place(NamedTuple):
     """Where an alert goes. ``leads``: it joins and is nearer to the root than what led so far.
@@ -85,7 +88,7 @@ def _among(alert: Alert, diagnosis: Diagnosis, incident: Incident, limits: Limit
     if follows and not (incident.state == "escalated" and not _near(alert, incident, limits)):
         return Place("joins", incident.id, f"a consequence of {incident.diagnosis.name}")
     causes = explains(diagnosis, incident.diagnosis) and diagnosis.rank < incident.diagnosis.rank
-    if causes and incident.state != "escalated" and _near(alert, incident, limits):
+    if causes and incident.state != "escalated" and _near(alert, incident, limits) and _not_after(alert, incident):
         return Place("leads", incident.id, f"{diagnosis.name} explains {incident.diagnosis.name}")
     return None
 
@@ -102,6 +105,11 @@ def _follows(alert: Alert, incident: Incident, limits: Limits) -> bool:
     if alert.pipeline == SYSTEM:
         return alert.since >= incident.opened_at - limits.stretch_time
     return start_row(alert) >= incident.start_row - limits.stretch_rows
+
+
+def _not_after(alert: Alert, incident: Incident) -> bool:
+    """A cause does not begin after its effect, but for what the two estimates may be off by."""
+    return alert.pipeline == SYSTEM or start_row(alert) <= incident.start_row + ONSET_ROWS
 
 
 def _near(alert: Alert, incident: Incident, limits: Limits) -> bool:

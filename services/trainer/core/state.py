@@ -9,7 +9,7 @@ import msgspec
 
 from services.trainer.core.orders import Order, Rows
 from services.trainer.core.releases import Candidate, Releases
-from shared.messages import Command, CommandResult
+from shared.messages import Command, CommandResult, Lineage
 
 HANDLED_KEPT = 5_000
 """Command ids remembered: a command repeated after so many others is past its deadline anyway."""
@@ -89,6 +89,17 @@ def excluded_stretches(pipeline: Pipeline) -> tuple[tuple[int, int, int | None],
         for each in pipeline.quarantines
         for partition, start in sorted(each.since.items())
     )
+
+
+def quarantined_since(pipeline: Pipeline, lineage: Lineage) -> tuple[int, int, int | None] | None:
+    """A quarantined stretch that a version was trained on, because it became known only afterwards."""
+    for partition, start, until in excluded_stretches(pipeline):
+        first, end = lineage.features_ranges.get(str(partition), (0, 0))
+        last = end if until is None else min(until, end)
+        known = any(p == partition and a <= max(start, first) and b >= last for p, a, b in lineage.excluded_ranges)
+        if max(start, first) < last and not known:
+            return partition, start, until
+    return None
 
 
 def order_for(pipeline: Pipeline, code_revision: str, rows: Rows, **more: Any) -> Order:

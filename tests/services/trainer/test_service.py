@@ -404,6 +404,28 @@ def test_quarantined_stretches_are_left_out_of_every_training_after_also_when_en
     assert bench.jobs[0].arguments["rows"]["excluded"] == [[0, 50, 80]]
 
 
+def test_a_version_trained_on_rows_that_were_quarantined_meanwhile_is_not_released(bench: Bench) -> None:
+    bench.with_champions(1)
+    bench.command("retrain")
+    bench.command("quarantine_source", source="a", fields=["x"], since={"0": 90})
+
+    bench.end(bench.passes("model-2"))
+
+    assert bench.published == []
+    assert bench.results[-1].state == "failed"
+    assert "quarantined while it was trained" in bench.results[-1].detail
+
+
+def test_a_version_trained_on_rows_before_the_quarantine_is_released(bench: Bench) -> None:
+    bench.with_champions(1)
+    bench.command("retrain")
+    bench.command("quarantine_source", source="a", fields=["x"], since={"0": 100})
+
+    bench.end(bench.passes("model-2"))
+
+    assert [each.version for each in bench.published] == ["2"]
+
+
 def test_a_release_without_an_offset_ends_the_stretch_where_the_stream_was_last_seen(bench: Bench) -> None:
     bench.with_champions(1)
     bench.command("quarantine_source", source="a", fields=["x"], since={"0": 50})
