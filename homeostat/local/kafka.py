@@ -119,8 +119,8 @@ class EmbeddedKafka:
         self._controller_port = claim_port("kafka's controller", self._controller_port, "KAFKA_CONTROLLER_PORT")
 
     def ready(self) -> bool:
-        """Whether a broker answers Kafka's protocol. Never waits long."""
-        return kafka_answers(self.port)
+        """Whether this broker answers Kafka's protocol. Never waits long."""
+        return self._child.listens_on(self.port) and kafka_answers(self.port)
 
     def wait(self, seconds: float | None = None) -> None:
         """Returns when it answers; `PartFailed` names the log when it ended or `seconds` went by."""

@@ -35,7 +35,7 @@ def mlflow_part(data_dir: Path, log: Path, port: int, guard: Guard, after: tuple
         child.start(["nice", "-n", "10", *server, *quiet], {**os.environ, **options}, cwd=data_dir)
 
     def answers() -> bool:
-        return http_ok(port, "/health")
+        return child.listens_on(port) and http_ok(port, "/health")
 
     return Part(
         "mlflow", child, launch, answers, answers, service="mlflow", needs=after, awaited=False, stop_seconds=10

@@ -10,6 +10,8 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 
+import psutil
+
 from homeostat.local.errors import PortInUse
 from homeostat.local.guard import Guard
 
@@ -55,6 +57,14 @@ class Child:
                 start_new_session=True,
             )
         self._guard.enter(self._process.pid)
+
+    def listens_on(self, port: int) -> bool:
+        """Whether it is this very program that listens on `port`, and not a stranger who was faster."""
+        try:
+            connections = psutil.Process(self.pid).net_connections("tcp") if self.pid else []
+        except psutil.Error:
+            return False
+        return any(each.status == psutil.CONN_LISTEN and each.laddr.port == port for each in connections)
 
     def terminate(self) -> None:
         """Asks it to end (SIGTERM), without waiting."""

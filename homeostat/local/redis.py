@@ -26,7 +26,7 @@ def redis_part(data_dir: Path, log: Path, port: int, guard: Guard) -> Part:
         child.start([redis_binary(), *address, *memory], os.environ)
 
     def answers() -> bool:
-        return redis_answers(port)
+        return child.listens_on(port) and redis_answers(port)
 
     return Part("redis", child, launch, answers, answers, service="redis", stop_seconds=5)
 

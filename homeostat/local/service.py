@@ -40,7 +40,7 @@ def service_part(
         name,
         child,
         launch,
-        ready=lambda: http_ok(port, "/readyz"),
+        ready=lambda: child.listens_on(port) and http_ok(port, "/readyz"),
         alive=lambda: http_ok(port, "/livez"),
         service=service,
         instance=str(instance),

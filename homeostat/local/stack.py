@@ -132,7 +132,7 @@ class Stack:
             signal.signal(signal.SIGTERM, self._sigterm)  # type: ignore[arg-type]
 
     def _heard(self, event: Event) -> None:
-        self._progress(f"{event.part} {event.what}")
+        self._progress(f"{event.part}: {event.what}")
         self._on_event(event)
 
     @property

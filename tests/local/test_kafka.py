@@ -53,6 +53,18 @@ def test_a_port_in_use_is_named_with_the_setting_that_changes_it(settings: Kafka
             EmbeddedKafka(replace(settings, port=port), guard).start()
 
 
+@pytest.mark.kafka
+def test_another_broker_on_the_port_is_not_taken_for_this_one(
+    settings: KafkaSettings, guard: Guard, kafka_bootstrap: str
+) -> None:
+    stranger = int(kafka_bootstrap.rpartition(":")[2])
+
+    broker = EmbeddedKafka(replace(settings, port=stranger), guard)
+
+    assert kafka_answers(stranger)
+    assert not broker.ready()
+
+
 def test_too_little_space_is_an_error_that_says_how_much_is_free(settings: KafkaSettings, guard: Guard) -> None:
     with pytest.raises(NoSpace, match=r"MiB free and Kafka needs"):
         EmbeddedKafka(replace(settings, required_bytes=2**62), guard).start()
