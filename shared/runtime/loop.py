@@ -101,7 +101,7 @@ class ServiceLoop:
     def health(self) -> dict[str, Health]:
         """How its parts are, for `/readyz`. May be asked from another thread."""
         owned, running = len(self.tasks.assignment.tasks()), len(self.tasks.running)
-        waiting = sorted(task.name for task in self.tasks.setbacks)
+        waiting = sorted(task.name for task in list(self.tasks.setbacks) if task not in self.tasks.running)
         return {
             "kafka": Health(
                 self._aborts == 0, f"{self._aborts} transactions in a row were aborted" * bool(self._aborts)
@@ -219,7 +219,7 @@ class ServiceLoop:
                 "homeostat_jobs_total", 1, service=self.parts.meter.service, job=end.name, outcome=outcome
             )
         for running, one in taken:
-            self.tasks.succeeded(running.host.task)
+            self.tasks.succeeded(running.host.task, now, took_records=one.records_in > 0)
             for job in one.jobs:
                 self.parts.jobs.start(running.host.task, job, now)
             if (gauges := getattr(running.host.service, "gauges", None)) is not None:

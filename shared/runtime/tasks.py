@@ -25,6 +25,7 @@ from shared.topics import BY_NAME, COMMANDS, JOB_RESULTS, MODEL_PUBLISHED, PIPEL
 _log = structlog.get_logger("homeostat.runtime")
 
 LONGEST_BACK_OFF = 10.0
+FORGIVEN_AFTER = timedelta(seconds=30)
 RULES = (PIPELINES, MODEL_PUBLISHED, COMMANDS)
 """What data is judged by: a task that starts takes what is there of these before any data."""
 
@@ -45,7 +46,7 @@ class Running:
 
 @dataclass(slots=True)
 class Setback:
-    """Why a task does not run now. `careful`: its next step is taken carefully."""
+    """A task's recent failures. `careful`: its next step with records is taken carefully."""
 
     failures: int = 0
     retry_at: datetime | None = None
@@ -127,8 +128,14 @@ class Tasks:
         self.set_back(task, now, why, wait=timedelta(0))
         self.setbacks[task].careful = True
 
-    def succeeded(self, task: Task) -> None:
-        self.setbacks.pop(task, None)
+    def succeeded(self, task: Task, now: datetime, *, took_records: bool) -> None:
+        """A step is committed. Failures are forgotten once the task has run for a while without one."""
+        setback = self.setbacks.get(task)
+        if setback is None:
+            return
+        setback.careful = setback.careful and not took_records
+        if setback.retry_at is None or now - setback.retry_at > FORGIVEN_AFTER:
+            del self.setbacks[task]
 
     def due(self, now: datetime) -> bool:
         """Whether a task that was set back may start again now."""

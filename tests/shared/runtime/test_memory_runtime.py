@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from pathlib import Path
+from typing import Any
 
 import msgspec
 
+from shared.messages import JobFinished
+from shared.runtime import JobContext, Task
 from shared.runtime.memory import MemoryRuntime
+from shared.settings import CommonSettings
 from shared.state import MemoryStore
 from shared.topics import (
     COMMAND_RESULTS,
@@ -55,7 +60,8 @@ def test_every_event_is_answered_once_and_counted_in_its_partition() -> None:
 
 
 def test_a_task_takes_the_pipelines_that_are_there_before_any_event() -> None:
-    runtime = _counting()
+    few = CommonSettings(bootstrap_servers="memory", data_dir=Path("none"), batch_records=2)
+    runtime = _counting(settings=few)
     for number in range(5):
         runtime.put(FEATURES, event(number))
         runtime.put(PIPELINES, pipeline(f"p{number}"))
@@ -172,6 +178,69 @@ def test_a_transient_failure_is_repeated_until_it_passes_and_others_go_on_meanwh
     assert "e3" not in partition_of_3
     assert sorted(int(answer.id) for answer in runtime.messages(PREDICTIONS)) == list(range(14))
     assert all(numbers == list(range(1, len(numbers) + 1)) for numbers in _by_partition(runtime).values())
+
+
+def test_a_task_that_starts_again_reads_what_all_read_from_its_own_place_and_no_other_reads_it_twice() -> None:
+    away = {"3"}
+    runtime = MemoryRuntime({"predictor": lambda task: Counter(task, away)})
+    runtime.put(FEATURES, event(3))
+    for number in range(6):
+        runtime.put(PIPELINES, pipeline(f"p{number}"))
+        runtime.advance(1.0)
+
+    away.clear()
+    runtime.advance(30.0)
+
+    seen = [runtime.service("predictor", partition).pipelines for partition in range(4)]  # type: ignore[attr-defined]
+    assert seen == [[f"p{number}" for number in range(6)]] * 4
+
+
+def test_a_second_end_of_the_same_job_is_not_delivered() -> None:
+    runtime = _working()
+    runtime.put(COMMANDS, order("c1", "double", number=1))
+    runtime.run_until_idle()
+
+    runtime.put(JOB_RESULTS, runtime.messages(JOB_RESULTS)[0])
+    runtime.run_until_idle()
+
+    assert len(runtime.messages(JOB_RESULTS)) == 2
+    assert len(runtime.messages(COMMAND_RESULTS)) == 1
+    assert runtime.messages(DEAD_LETTERS) == []
+
+
+def test_a_job_whose_end_stands_in_the_log_is_not_started_again_after_a_crash() -> None:
+    started: list[int] = []
+
+    def noted(arguments: dict[str, Any], context: JobContext) -> dict[str, Any]:
+        started.append(arguments["number"])
+        return {"answer": 0}
+
+    runtime = MemoryRuntime({"trainer": Worker}, jobs={"trainer": {"noted": noted}}, job_seconds=lambda _: 60.0)
+    runtime.put(COMMANDS, order("c1", "noted", number=1))
+    runtime.advance(2.0)
+    runtime.crash("trainer")
+    ended = JobFinished(
+        task="trainer", service="trainer", job="c1", name="noted", at=runtime.now, seconds=1.0, result={}
+    )
+    runtime.put(JOB_RESULTS, ended)
+    runtime.advance(90.0)
+
+    assert started == [1]
+    assert len(runtime.messages(COMMAND_RESULTS)) == 1
+
+
+def test_a_task_that_keeps_failing_is_tried_less_and_less_often() -> None:
+    tried: list[str] = []
+
+    def make(task: Task) -> Counter:
+        tried.append(task.name)
+        return Counter(task, {"3"})
+
+    runtime = MemoryRuntime({"predictor": make})
+    runtime.put(FEATURES, event(3))
+    runtime.advance(120.0, by=0.1)
+
+    assert 10 < len(tried) < 30
 
 
 def test_a_job_comes_back_after_its_time_and_once() -> None:
