@@ -44,7 +44,7 @@ def write_chart(
 
 
 def _mark(figure: go.Figure, line: Healing) -> None:
-    end = line.episode.recovered.row if line.episode is not None and line.episode.recovered is not None else None
+    end = line.remedy.verified.row if line.remedy is not None and line.remedy.verified is not None else None
     figure.add_vrect(
         x0=line.begins.row,
         x1=end if end is not None else line.begins.row + 1,

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from homeostat.demo.story import Fault, Story
 from homeostat.demo.watcher import Seen
@@ -19,8 +18,8 @@ STRETCH = 1000
 REACH = 5000
 """An incident that opens later than so many rows after a fault began is not that fault's."""
 
-SLACK = 0.05
-"""Accuracy after recovery may be this much below that before: the stream itself moves."""
+WON_BACK = 0.5
+"""The share of the loss that must be won back: the stream itself moves, so all of it would be luck."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,25 +31,28 @@ class Moment:
 
 
 @dataclass(frozen=True, slots=True)
-class Episode:
-    """One incident as the demo saw it. `begins` is the row in which its trouble is estimated to begin."""
+class Remedy:
+    """One action of the ledger against a trouble, and what became of it.
+
+    `begins` is the row in which the trouble is estimated to begin, `noticed` when it was told of.
+    `verified` is None where the action was not seen to help. `end` is how its incident stands.
+    """
 
     incident: str
-    opened: Moment
-    action: str | None
-    acted: Moment | None
-    recovered: Moment | None
-    state: str
+    action: str
     begins: int
-    summary: str
+    noticed: Moment
+    acted: Moment
+    verified: Moment | None
+    end: str
 
 
 @dataclass(frozen=True, slots=True)
 class Healing:
-    """A line of the closing table. Seconds and rows count from the fault's begin; accuracies in [0, 1]."""
+    """A line of the closing table. Rows count from the fault's begin; accuracies in [0, 1]."""
 
     fault: str
-    episode: Episode | None
+    remedy: Remedy | None
     begins: Moment
     before: float | None
     during: float | None
@@ -60,100 +62,107 @@ class Healing:
     why: str
 
 
-def episodes_of(events: Sequence[Seen], row_offset: int = 0) -> list[Episode]:
-    """Every incident in the ledger, in the order opened. `row_offset`: rows the pipeline saw before the story."""
-    by_incident: dict[str, list[tuple[AuditEntry, Moment]]] = {}
-    begins: dict[str, int] = {}
-    last_alert: Alert | None = None
+def remedies_of(events: Sequence[Seen], row_offset: int = 0) -> list[Remedy]:
+    """Every action that was taken, in order. `row_offset`: rows the pipeline saw before the story."""
+    entries: list[tuple[AuditEntry, Moment]] = []
+    noticed: dict[str, tuple[int, Moment]] = {}
+    last: tuple[int, Moment] | None = None
     for seen in events:
-        message = seen.message
-        if isinstance(message, Alert):
-            last_alert = message if message.state == "firing" and message.severity != "info" else last_alert
+        message, at = seen.message, Moment(seen.second, seen.row)
+        if isinstance(message, Alert) and message.state == "firing" and message.severity != "info":
+            window = message.evidence.change or message.evidence.window
+            last = max(0, window.first_row - row_offset), at
         elif isinstance(message, AuditEntry) and message.incident:
-            by_incident.setdefault(message.incident, []).append((message, Moment(seen.second, seen.row)))
-            if message.kind == "incident_opened" and last_alert is not None:
-                window = last_alert.evidence.change or last_alert.evidence.window
-                begins[message.incident] = max(0, window.first_row - row_offset)
-    return [_episode(incident, entries, begins) for incident, entries in by_incident.items()]
+            entries.append((message, at))
+            if message.kind in ("incident_opened", "triaged") and last is not None:
+                noticed[message.incident] = last
+            if message.kind == "command_issued" and message.incident not in noticed:
+                noticed[message.incident] = at.row, at
+    return [
+        _remedy(entry, at, entries[index + 1 :], noticed[entry.incident])
+        for index, (entry, at) in enumerate(entries)
+        if entry.kind == "command_issued" and _action(entry) in RIGHT_ACTION.values()
+    ]
 
 
-def _episode(incident: str, entries: list[tuple[AuditEntry, Moment]], begins: Mapping[str, int]) -> Episode:
-    opened = entries[0][1]
-    orders = [(e, at) for e, at in entries if e.kind == "command_issued" and _action(e) not in (None, "notify")]
-    ends = [(e, at) for e, at in entries if e.kind in ("incident_resolved", "escalated", "incident_expired")]
-    verified = next((at for e, at in entries if e.kind == "verified"), None)
-    resolved = next((at for e, at in entries if e.kind == "incident_resolved"), None)
-    return Episode(
-        incident=incident,
-        opened=opened,
-        action=_action(orders[0][0]) if orders else None,
-        acted=orders[0][1] if orders else None,
-        recovered=verified or resolved,
-        state=ends[-1][0].kind.removeprefix("incident_") if ends else "open",
-        begins=begins.get(incident, opened.row),
-        summary=entries[0][0].summary,
+def _remedy(
+    order: AuditEntry, at: Moment, later: Sequence[tuple[AuditEntry, Moment]], noticed: tuple[int, Moment]
+) -> Remedy:
+    mine = [(entry, moment) for entry, moment in later if entry.incident == order.incident]
+    action = _action(order)
+    verified = next((moment for entry, moment in mine if entry.kind == "verified" and _action(entry) == action), None)
+    ends = [entry.kind for entry, _ in mine if entry.kind in ("incident_resolved", "escalated", "incident_expired")]
+    return Remedy(
+        incident=order.incident,
+        action=action,
+        begins=noticed[0],
+        noticed=noticed[1],
+        acted=at,
+        verified=verified,
+        end=ends[-1].removeprefix("incident_") if ends else "open",
     )
 
 
-def _action(entry: AuditEntry) -> str | None:
-    command: Any = entry.body.get("command")
-    found = command.get("action") if isinstance(command, dict) else entry.body.get("action")
-    return str(found) if found is not None else None
+def _action(entry: AuditEntry) -> str:
+    return str(entry.body.get("action", ""))
 
 
 def healings_of(
     story: Story,
-    episodes: Sequence[Episode],
+    remedies: Sequence[Remedy],
     begun: Mapping[str, Moment],
     right: Mapping[int, bool],
     static: Mapping[int, bool],
 ) -> list[Healing]:
-    """One line per planned fault, in order, and one per drift that was answered.
+    """One line per planned fault and one per drift that was answered, in order of the stream.
 
     `begun` says when each planned fault began; `right` and `static` say of each row whether the system,
     and a model never retrained, answered it rightly.
     """
-    mine = {fault.name: _episode_for(fault, episodes) for fault in story.faults}
-    taken = {episode.incident for episode in mine.values() if episode is not None}
-    lines = [_judged(fault.name, mine[fault.name], begun[fault.name], right, static) for fault in story.faults]
-    for episode in episodes:
-        if episode.incident not in taken and episode.action == "retrain":
-            lines.append(_judged("drift", episode, Moment(episode.opened.second, episode.begins), right, static))
+    lines = [
+        _judged(fault.name, _remedy_for(fault, begun[fault.name], remedies), begun[fault.name], right, static)
+        for fault in story.faults
+        if fault.name in begun
+    ]
+    seen: set[str] = set()
+    for remedy in remedies:
+        if remedy.action == RIGHT_ACTION["drift"] and remedy.incident not in seen:
+            seen.add(remedy.incident)
+            lines.append(_judged("drift", remedy, Moment(remedy.noticed.second, remedy.begins), right, static))
     return sorted(lines, key=lambda line: line.begins.row)
 
 
-def _episode_for(fault: Fault, episodes: Sequence[Episode]) -> Episode | None:
-    near = [e for e in episodes if fault.begins <= e.opened.row <= fault.begins + REACH and e.action is not None]
-    fitting = [e for e in near if e.action == RIGHT_ACTION[fault.name]]
-    return next(iter(fitting or near), None)
+def _remedy_for(fault: Fault, begins: Moment, remedies: Sequence[Remedy]) -> Remedy | None:
+    """The first right action within reach of the fault's begin."""
+    near = (r for r in remedies if r.acted.second >= begins.second and r.acted.row <= begins.row + REACH)
+    return next((remedy for remedy in near if remedy.action == RIGHT_ACTION[fault.name]), None)
 
 
 def _judged(
-    name: str, episode: Episode | None, begins: Moment, right: Mapping[int, bool], static: Mapping[int, bool]
+    name: str, remedy: Remedy | None, begins: Moment, right: Mapping[int, bool], static: Mapping[int, bool]
 ) -> Healing:
     before = share(right, begins.row - STRETCH, begins.row)
-    if episode is None:
-        return Healing(name, None, begins, before, None, None, None, False, "no incident was opened")
-    end = episode.recovered.row if episode.recovered is not None else max(right, default=begins.row) + 1
+    if remedy is None:
+        why = f"no {RIGHT_ACTION[name]} was ordered"
+        return Healing(name, None, begins, before, None, None, None, healed=False, why=why)
+    end = remedy.verified.row if remedy.verified is not None else max(right, default=begins.row) + 1
     during, after = share(right, begins.row, end), share(right, end, end + STRETCH)
     never = share(static, begins.row, end + STRETCH)
-    healed, why = _verdict(name, episode, before, during, after)
-    return Healing(name, episode, begins, before, during, after, never, healed, why)
+    fault = _fault_in(remedy, before, during, after)
+    return Healing(name, remedy, begins, before, during, after, never, healed=fault is None, why=fault or "verified")
 
 
-def _verdict(
-    name: str, episode: Episode, before: float | None, during: float | None, after: float | None
-) -> tuple[bool, str]:
-    if episode.action != RIGHT_ACTION[name]:
-        return False, f"answered by {episode.action or 'nothing'}, not by {RIGHT_ACTION[name]}"
-    if episode.recovered is None or episode.state != "resolved":
-        return False, f"the incident is {episode.state}"
-    if after is None or before is None:
-        return False, "too few rows were left to tell"
-    level = before if name != "drift" else (during if during is not None else before)
-    if after < level - SLACK:
-        return False, f"accuracy {after:.3f} afterwards, {level:.3f} before"
-    return True, "verified"
+def _fault_in(remedy: Remedy, before: float | None, during: float | None, after: float | None) -> str | None:
+    """Why the trouble does not count as healed; None where it does."""
+    if remedy.verified is None:
+        return f"{remedy.action} was not verified"
+    if remedy.end != "resolved":
+        return f"its incident is {remedy.end}"
+    if before is None or during is None or after is None:
+        return "too few rows were left to tell"
+    if after < during + WON_BACK * (before - during):
+        return f"accuracy {during:.1%} during, {after:.1%} after"
+    return None
 
 
 def share(right: Mapping[int, bool], start: int, stop: int) -> float | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import sys
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -17,7 +18,7 @@ from homeostat.client import Client
 from homeostat.demo import bad_release
 from homeostat.demo.chart import smoothed, write_chart
 from homeostat.demo.offline import never_retrained
-from homeostat.demo.outcome import Healing, Moment, episodes_of, healings_of
+from homeostat.demo.outcome import Healing, Moment, healings_of, remedies_of
 from homeostat.demo.player import Player
 from homeostat.demo.story import Story, story_of
 from homeostat.demo.view import line_of, panel_of, table_of, told_line
@@ -39,6 +40,7 @@ EXAMPLE = Path(__file__).parents[2] / "examples" / "electricity"
 FOLDER = Path(".homeostat/demo")
 FIRST_MODEL_SECONDS = 90.0
 SETTLE_SECONDS = 20.0
+LOG_WIDTH = 140
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +56,7 @@ class Scene:
 
 def run_demo(*, speed: float, sabotage: tuple[str, ...], ends: bool, rounds: int, data: Path | None, port: int) -> bool:
     """Plays the story `rounds` times in one stack; whether everything healed in each."""
-    console = Console()
+    console = Console() if sys.stdout.isatty() else Console(width=LOG_WIDTH)
     specification = load(EXAMPLE / "pipeline.yaml")
     table = rows_of(frame_of(str(EXAMPLE / "data.parquet")))
     story = story_of(sabotage, len(table))
@@ -160,19 +162,21 @@ def _settle(console: Console, watcher: Watcher) -> None:
     """Late labels still come in: gives open incidents a moment to end."""
     deadline = monotonic() + SETTLE_SECONDS
     told = len(watcher.seen.events)
-    while monotonic() < deadline and any(e.state == "open" for e in episodes_of(watcher.events(0))):
+    while monotonic() < deadline and any(remedy.end == "open" for remedy in remedies_of(watcher.events(0))):
         time.sleep(0.25)
         told = _tell(console, watcher, told)
 
 
 def _conclude(
-    console: Console, scene: Scene, watcher: Watcher, marks: Mapping[str, Moment], number: int, first: ModelPublished
+    console: Console, scene: Scene, watcher: Watcher, marks: dict[str, Moment], number: int, first: ModelPublished
 ) -> bool:
     models = [s for s in watcher.events(0) if isinstance(s.message, ModelPublished) and s.message.stage == "champion"]
     cache = ModelCache(FileStore(scene.settings.data_dir / "artifacts"), scene.settings.signing_key)
     static = never_retrained(scene.specification, scene.story, scene.table, cache.get(first.artifact))
     right = _right(scene, watcher)
-    healings = healings_of(scene.story, episodes_of(watcher.events(0), number * scene.story.rows), marks, right, static)
+    remedies = remedies_of(watcher.events(0), number * scene.story.rows)
+    _date_release(watcher, marks)
+    healings = healings_of(scene.story, remedies, marks, right, static)
     swaps = {seen.row: seen.message.version for seen in models if isinstance(seen.message, ModelPublished)}
     chart = write_chart(scene.settings.data_dir / f"accuracy-{number}.html", right, static, healings, swaps)
     console.print()
@@ -182,9 +186,20 @@ def _conclude(
     return _all_healed(healings, scene.story)
 
 
+def _date_release(watcher: Watcher, marks: dict[str, Moment]) -> None:
+    """The bad release begins when the version brought from outside goes live, not when someone asks for it."""
+    asked = marks.get("bad-release")
+    for seen in watcher.events(0) if asked is not None else ():
+        brought = isinstance(seen.message, ModelPublished) and not seen.message.lineage.features_ranges
+        if asked is not None and brought and seen.second >= asked.second:
+            marks["bad-release"] = Moment(seen.second, seen.row + 1)
+            return
+
+
 def _all_healed(healings: Sequence[Healing], story: Story) -> bool:
     planned = {fault.name for fault in story.faults}
-    return all(line.healed for line in healings if line.fault in planned)
+    healed = {line.fault for line in healings if line.healed}
+    return planned <= healed
 
 
 def _right(scene: Scene, watcher: Watcher) -> dict[int, bool]:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from rich.box import SIMPLE
 from rich.console import Group, RenderableType
 from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 
-from homeostat.demo.outcome import Healing
+from homeostat.demo.outcome import Healing, Moment
 from homeostat.demo.watcher import Seen
 from shared.messages import Alert, AuditEntry
 
@@ -20,7 +21,7 @@ TOLD = {
     "not_verified": ("no help", "red"),
     "undone": ("undone", "magenta"),
     "escalated": ("escalated", "red"),
-    "incident_resolved": ("healed", "bold green"),
+    "incident_resolved": ("resolved", "bold green"),
     "incident_expired": ("expired", "red"),
 }
 BLOCKS = "▁▂▃▄▅▆▇█"
@@ -73,39 +74,43 @@ def sparkline(values: Sequence[float], low: float = 0.4, high: float = 1.0) -> s
 
 def table_of(healings: Sequence[Healing]) -> Table:
     """The closing table: one line per fault. Seconds and rows count from the fault's begin."""
-    table = Table(title="What was wrong, and what became of it", title_justify="left", header_style="bold")
+    table = Table(title="What was wrong, and what became of it", title_justify="left", box=SIMPLE, pad_edge=False)
+    left = ("fault", "action", "outcome")
     for heading in (
         "fault",
-        "from row",
+        "row",
         "alert",
         "action",
-        "recovery",
+        "acted",
+        "verified",
         "before",
         "during",
         "after",
-        "never retrained",
-        "",
+        "static",
+        "outcome",
     ):
-        table.add_column(heading, justify="left" if heading in ("fault", "action") else "right")
+        table.add_column(heading, justify="left" if heading in left else "right", no_wrap=heading != "outcome")
     for line in healings:
-        episode = line.episode
+        remedy = line.remedy
         table.add_row(
             line.fault,
             f"{line.begins.row:,}",
-            _since(line, episode.opened.second, episode.opened.row) if episode else "-",
-            f"{episode.action} {_since(line, episode.acted.second, episode.acted.row)}"
-            if episode and episode.acted
-            else "-",
-            _since(line, episode.recovered.second, episode.recovered.row) if episode and episode.recovered else "-",
+            _since(line, remedy.noticed if remedy else None),
+            remedy.action if remedy else "-",
+            _since(line, remedy.acted if remedy else None),
+            _since(line, remedy.verified if remedy else None),
             *(_percent(value) for value in (line.before, line.during, line.after, line.never_retrained)),
-            Text("healed", style="green") if line.healed else Text(f"not healed: {line.why}", style="red"),
+            Text("healed", style="green") if line.healed else Text(line.why, style="red"),
         )
+    table.caption = "static: a model never retrained, from the fault's begin on. For drift, time counts from the alert."
+    table.caption_justify = "left"
     return table
 
 
-def _since(line: Healing, second: float, row: int) -> str:
-    seconds = "" if line.fault == "drift" else f"{max(0.0, second - line.begins.second):.1f} s, "
-    return f"{seconds}{max(0, row - line.begins.row):,} rows"
+def _since(line: Healing, at: Moment | None) -> str:
+    if at is None:
+        return "-"
+    return f"{max(0.0, at.second - line.begins.second):.0f} s, {max(0, at.row - line.begins.row):,}"
 
 
 def _percent(value: float | None) -> str:

@@ -99,7 +99,7 @@ class Desk:
     def model(self, version: str, stage: Stage = "champion", *, command: str | None = None) -> None:
         artifact = Artifact(uri=f"file:{version}", sha256=version * 4, format="skops", size=1, signature="")
         lineage = Lineage(
-            features_ranges={}, labels_ranges={}, data_hash="", rows=0, specification_version=1,
+            features_ranges={"0": (0, self.rows + 1)}, labels_ranges={}, data_hash="", rows=0, specification_version=1,
             specification_digest="d", code_revision="", seed=0, libraries={},
         )  # fmt: skip
         message = ModelPublished(

@@ -9,12 +9,12 @@ import msgspec
 from services.remediator.core import verification
 from services.remediator.core.escalation import escalate, resolve
 from services.remediator.core.incidents import Action, Diagnosis, Incident, Role, with_action
-from services.remediator.core.knowledge import Spent, in_force, with_spent
-from services.remediator.core.orders import Impossible, Order, quarantine_of
+from services.remediator.core.knowledge import Spent, in_force, trained_on, with_spent
+from services.remediator.core.orders import Impossible, Order, onset, quarantine_of
 from services.remediator.core.turn import Turn
 from services.remediator.core.undo import release_of, undo_of
 from shared.identity import stable_id
-from shared.messages import Command, CommandResult, Expectation
+from shared.messages import Alert, Command, CommandResult, Expectation
 from shared.pipeline.specification import Rung
 
 UNDO_WITHIN = timedelta(minutes=5)
@@ -202,7 +202,7 @@ def _ended(turn: Turn, incident_id: str, action: Action, result: CommandResult) 
         return
     if not current or incident.state not in ("acting", "undoing"):
         if worked and action.outcome in ("superseded", "expired") and action.name == "retrain":
-            take_back_late(turn, incident_id, done)
+            take_back_late(turn, incident_id, done, incident.leading)
         return
     if worked:
         _took_effect(turn, incident_id, done)
@@ -268,9 +268,12 @@ def take_back(turn: Turn, incident_id: str, action: Action, why: str) -> None:
     issue(turn, incident_id, order, "undo", f"undo {action.name}: {why}", Aim(), turn.now + UNDO_WITHIN)
 
 
-def take_back_late(turn: Turn, incident_id: str, action: Action) -> None:
-    """Undoes a version that came out of an order nobody waited for any more, without leaving the state."""
+def take_back_late(turn: Turn, incident_id: str, action: Action, because: Alert | None) -> None:
+    """Undoes a version that learned from rows now known to be bad, without leaving the state."""
     if action.version is None or action.left is None or action.version == action.left:
+        return
+    known = turn.known(turn.incident(incident_id).pipeline)
+    if because is not None and not trained_on(known, action.version, onset(because)):
         return
     order = Order("rollback", {"to_version": action.left}, version=action.left)
     why = f"version {action.version} was made before the true cause was known"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Literal
 
@@ -35,12 +36,16 @@ class Reading(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class Reign(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """A version became champion when `since_row` rows had been seen, by `command`, which was to `action`."""
+    """A version became champion when `since_row` rows had been seen, by `command`, which was to `action`.
+
+    `trained_until` maps features partition to the offset at which its training rows end.
+    """
 
     version: str
     since_row: int
     command: str = ""
     action: str = ""
+    trained_until: dict[str, int] = {}
 
 
 class Spent(msgspec.Struct, frozen=True, kw_only=True):
@@ -127,9 +132,18 @@ def published(known: Knowledge, message: ModelPublished, action: str = "") -> Kn
         if known.live is not None:
             stages[known.live] = "replaced"
         command = message.command or ""
-        reign = Reign(version=message.version, since_row=known.rows_seen, command=command, action=action)
+        until = {partition: end for partition, (_, end) in sorted(message.lineage.features_ranges.items())}
+        reign = Reign(
+            version=message.version, since_row=known.rows_seen, command=command, action=action, trained_until=until
+        )
         reigns = (*reigns, reign)[-KEPT_REIGNS:]
     return msgspec.structs.replace(known, stages=stages, reigns=reigns)
+
+
+def trained_on(known: Knowledge, version: str, since: Mapping[str, int]) -> bool:
+    """Whether `version` learned from rows at or after these features offsets. Unknown offsets: taken to be so."""
+    ends = next((reign.trained_until for reign in reversed(known.reigns) if reign.version == version), {})
+    return not since or any(ends.get(partition, 0) > start for partition, start in since.items())
 
 
 def with_spent(known: Knowledge, spent: Spent) -> Knowledge:

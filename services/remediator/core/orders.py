@@ -60,11 +60,15 @@ def quarantine_of(source: str, diagnosis: Diagnosis, alert: Alert | None) -> dic
     return {"source": source, "fields": list(diagnosis.fields), **_since(alert)}
 
 
-def _since(alert: Alert | None) -> dict[str, object]:
-    if alert is None:
-        return {}
+def onset(alert: Alert) -> dict[str, int]:
+    """Where the trouble of `alert` begins, as offsets of `features` by partition; {} where it does not say."""
     positions = (alert.evidence.change or alert.evidence.window).positions or alert.evidence.window.positions
-    return {"since": dict(sorted(positions.items()))} if positions else {}
+    return dict(sorted(positions.items()))
+
+
+def _since(alert: Alert | None) -> dict[str, object]:
+    positions = {} if alert is None else onset(alert)
+    return {"since": positions} if positions else {}
 
 
 def _rollback(

@@ -157,6 +157,18 @@ def test_a_loss_noticed_before_its_bad_field_is_the_same_incident_and_its_retrai
     assert desk.last.arguments == {"to_version": "1"}
 
 
+def test_a_retrain_on_rows_from_before_the_bad_field_is_kept() -> None:
+    desk = Desk()
+    desk.steady()
+    desk.pass_rows(0.6)
+    desk.alert("concept_drift", ("model", "1"), severity="critical", since_row=1000)
+    desk.retrained(desk.last, "2")
+
+    desk.alert("data_quality", ("feature", "price"), ("source", "feed"), statistic="unit.price", since_row=1251)
+
+    assert desk.actions == ["retrain", "quarantine_source"]
+
+
 def test_a_field_that_goes_bad_after_a_concept_changed_is_trouble_of_its_own() -> None:
     desk = Desk()
     desk.steady()
