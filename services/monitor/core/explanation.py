@@ -253,7 +253,7 @@ def _before(pipeline: Pipeline, trouble: Trouble) -> dict[str, float]:
         rows = record.judged(record.rows_between(pipeline.loss.live_row, trouble.onset - 1))
         own = record.of_version(rows, trouble.version)
     if len(own):
-        own = own[record.join.read("withheld", own) == 0]
+        own = own[(record.join.read("withheld", own) == 0) & ~pipeline.excused(own)]
     if len(own) < _LEAST_BASELINE:
         return {}
     return record.values(own[-_BASELINE_ROWS:] if trouble.release else own[:_BASELINE_ROWS])

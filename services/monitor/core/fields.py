@@ -48,6 +48,12 @@ class Fields(msgspec.Struct):
         parts = [_numbers(numbers, rows)] + [self._codes(name, rows)[:, None] for name in others]
         return np.hstack(parts) if others else parts[0]
 
+    def withheld(self, rows: Sequence[Sequence[str]]) -> Bools | None:
+        """Which cells belong to fields named as withheld, row by row; None where none do."""
+        if not any(rows):
+            return None
+        return np.array([[name in names for name in self.names] for names in rows], bool).reshape(len(rows), -1)
+
     def _codes(self, name: str, rows: Sequence[Mapping[str, Value]]) -> Floats:
         known = self.categories[name]
         values = [row.get(name) for row in rows]

@@ -2,7 +2,9 @@
 
 Rows are taken in order of arrival. The reference is the first `reference_rows`; when a version is
 published that was never live, drift is measured from the newest trusted rows instead, which are what
-it was trained on. Cells of a field at fault are never learned from.
+it was trained on. Never learned from: a field while it is at fault, cells that were doubted or
+withheld, values out of the range learned before, and rows too new to have been looked at (a fault is
+only seen at the end of the window it began in, so a row counts once the window after its own is clean).
 """
 
 from __future__ import annotations
@@ -93,11 +95,15 @@ class Inputs(msgspec.Struct):
         capacity = max(sizes.reference, 2 * sizes.window) + 2 * _SLICE + sizes.window
         return cls(fields, sizes, Recent.of(capacity, width))
 
-    def take(self, values: Floats, rows: Ints, sources: Ints) -> None:
-        """Takes rows in order of arrival. What came of it lies in `faults` and `closed`."""
+    def take(self, values: Floats, rows: Ints, sources: Ints, withheld: Bools | None = None) -> None:
+        """Takes rows in order of arrival. What came of it lies in `faults` and `closed`.
+
+        `withheld` marks cells that the model did not see: they are checked, but not learned from.
+        """
+        hidden = np.zeros(values.shape, bool) if withheld is None else withheld
         for begin in range(0, len(values), _SLICE):
             cut = slice(begin, begin + _SLICE)
-            self._slice(values[cut], rows[cut], sources[cut])
+            self._slice(values[cut], rows[cut], sources[cut], hidden[cut])
 
     def continued(self, before: Inputs) -> Inputs:
         """This watch, new and empty, in the place of one that counted rows and windows before it."""
@@ -133,8 +139,10 @@ class Inputs(msgspec.Struct):
                 found.append((source, stream.last_place, float(limit)))
         return found
 
-    def _slice(self, values: Floats, rows: Ints, sources: Ints) -> None:
+    def _slice(self, values: Floats, rows: Ints, sources: Ints, hidden: Bools) -> None:
         places = self.recent.append(values, rows, sources)
+        for column in np.flatnonzero(hidden.any(axis=0)).tolist():
+            self.recent.doubt(places[hidden[:, column]], column)
         for source in np.unique(sources):
             own = sources == source
             self._extend(int(source), values[own], places[own])
@@ -189,6 +197,9 @@ class Inputs(msgspec.Struct):
         for fault in self.faults.values():
             if fault.source == source and fault.column not in first:
                 fault.quiet += 1
+                if fault.quiet == 1:
+                    fault.until = int(where[-1]) + 1
+                    self._doubt(fault, where)
         stream.before = int(where[0])
 
     def _since(self, stream: Stream, suspicion: Suspicion, run: Floats, where: Ints) -> int:
@@ -208,27 +219,57 @@ class Inputs(msgspec.Struct):
         if self.recent.seen - self.learned >= self.sizes.reference:
             self._learn_bounds(self.sizes.reference)
             self.learned = self.recent.seen
-            if not self.references:
-                self._learn_references()
+            self._learn_references(missing_only=True)
 
     def _learn_bounds(self, rows: int) -> None:
-        """Learns what is plausible; what was plausible before stays so."""
-        places = self.recent.places(self.recent.seen - rows, self.recent.seen)
-        values, sources = self.recent.trusted(places), self.recent.sources[places % self.recent.capacity]
-        fresh = bounds_of(values, sources, self.fields.categorical, self.sizes.quality_level)
-        whole = self.learned > 0
-        self.bounds = fresh if self.bounds is None else fresh.widened_by(self.bounds) if whole else fresh
-        far = ((values < self.bounds.low) | (values > self.bounds.high)).any(axis=1)
-        self.far_rate = max(self.far_rate, (float(far.sum()) + 1.0) / len(values))
+        """Learns what is plausible; what was plausible before stays so, and a field at fault stays as it was."""
+        places = self._settled(self.recent.places(self.recent.seen - rows, self.recent.seen))
+        slots = places % self.recent.capacity
+        values, sources, doubted = self.recent.values[slots], self.recent.sources[slots], self.recent.doubted[slots]
+        far = np.zeros(values.shape, bool)
+        if self.bounds is not None:
+            far = (values < self.bounds.low) | (values > self.bounds.high)
+        fresh = bounds_of(values, sources, self.fields.categorical, self.sizes.quality_level, doubted | far)
+        if self.bounds is not None:
+            learned = fresh.widened_by(self.bounds) if self.learned else fresh
+            fresh = learned.except_for(self._at_fault(), self.bounds)
+        self.bounds = fresh
+        out = ((values < fresh.low) | (values > fresh.high)) & ~doubted
+        self.far_rate = max(self.far_rate, (float(out.any(axis=1).sum()) + 1.0) / max(1, len(values)))
 
-    def _learn_references(self) -> None:
-        places = self.recent.places(self.recent.seen - self.sizes.reference, self.recent.seen)
-        values = self.recent.trusted(places)
+    def _learn_references(self, *, missing_only: bool = False) -> None:
+        """Learns what drift is measured from; a field at fault, or with too few trusted values, keeps what it had."""
+        old = self.references or [None] * len(self.fields.names)
+        if missing_only and all(reference is not None for reference in old):
+            return
+        values = self.recent.trusted(
+            self._settled(self.recent.places(self.recent.seen - self.sizes.reference, self.recent.seen))
+        )
         clocks: Bools = np.array([is_clock(values[:, column]) for column in range(values.shape[1])], bool)
         fresh = references_of(values, self.fields.categorical, clocks, self.sizes.window)
-        old = self.references or [None] * len(fresh)
-        at_fault = {fault.column for fault in self.faults.values()}
-        self.references = [old[c] if c in at_fault else reference for c, reference in enumerate(fresh)]
+        kept = self._at_fault() | {
+            c
+            for c, reference in enumerate(old)
+            if (missing_only and reference is not None) or (fresh[c] is None and not clocks[c])
+        }
+        self.references = [old[c] if c in kept else reference for c, reference in enumerate(fresh)]
+
+    def _at_fault(self) -> set[int]:
+        return {fault.column for fault in self.faults.values()}
+
+    def _settled(self, places: Ints) -> Ints:
+        """Those of these arrivals that a fault seen from now on cannot reach back to.
+
+        Where that leaves less than half of them (many sources, each with few rows), all are taken.
+        """
+        if not self.streams:
+            return places
+        sources = self.recent.sources[places % self.recent.capacity]
+        settled = np.zeros(len(places), bool)
+        for source in np.unique(sources).tolist():
+            stream = self.streams.get(source) or self.streams.get(-1)
+            settled |= (sources == source) & (places < (stream.before if stream else 0))
+        return places[settled] if 2 * settled.sum() >= len(places) else places
 
     def _close(self, index: int) -> DataWindow:
         first, last = self.starts, self.starts + self.sizes.window - 1

@@ -13,7 +13,7 @@ from services.monitor.core.alerting import Finding
 from services.monitor.core.answers import LEAST_BEFORE, Switch, extreme, too_many
 from services.monitor.core.inputs import DataWindow, Fault
 from services.monitor.core.quality import WINDOW
-from services.monitor.core.record import Stretch, mask_of
+from services.monitor.core.record import Stretch
 from services.monitor.core.state import Floats, Ints
 from shared.messages import Evidence
 
@@ -98,7 +98,7 @@ def take_errors(pipeline: Pipeline, rows: Ints) -> None:
     record, loss = pipeline.record, pipeline.loss
     if not len(rows) or not record.ready(rows):
         return
-    rows = rows[~_excused(pipeline, rows)]
+    rows = rows[~pipeline.excused(rows)]
     errors, champion = record.errors(rows), record.join.read("champion", rows) > 0
     version, withheld = record.join.read("version", rows), record.join.read("withheld", rows)
     limits = pipeline.plan.limits
@@ -155,7 +155,7 @@ def of_answers(pipeline: Pipeline, answered: Ints, entities: Sequence[str], rows
     if switch is None:
         return said
     own = pipeline.record.of_version(answered, switch.version)
-    own = own[(own >= pipeline.switch_rows) & ~_excused(pipeline, own)]
+    own = own[(own >= pipeline.switch_rows) & ~pipeline.excused(own)]
     shift = switch.take(_answers(pipeline, own), pipeline.plan.level("predictions")) if len(own) else None
     row = pipeline.record.join.next_row
     labels = _live_labels(pipeline)
@@ -173,6 +173,7 @@ def switch_of(pipeline: Pipeline, version: str, before: str) -> Switch | None:
     """The comparison of a new version's answers with the newest of the version before."""
     record = pipeline.record
     rows = record.of_version(record.rows_between(record.join.next_row - 2000, record.join.next_row), before)
+    rows = rows[~pipeline.excused(rows)]
     categorical = not record.regression and np.isnan(record.join.read("score", rows)).any() if len(rows) else False
     return Switch.of(version, _answers(pipeline, rows)[-1000:], categorical=bool(categorical)) if len(rows) else None
 
@@ -193,7 +194,7 @@ def _faults(pipeline: Pipeline, now: datetime) -> list[Said]:
         place = inputs.fields.names[fault.column]
         if key not in known:
             pipeline.remember(_stretch(pipeline, key, fault))
-            pipeline.loss.excuse(inputs.row_at(fault.since))
+            pipeline.loss.excuse(inputs.row_at(fault.since), pipeline.plan.limits.tolerance)
         if fault.quiet >= pipeline.alerts.patience("data_quality", place, _QUIET_CHECKS):
             _end_stretch(pipeline, key, inputs.row_at(fault.until))
             del inputs.faults[key]
@@ -228,19 +229,6 @@ def _end_stretch(pipeline: Pipeline, key: str, last: int) -> None:
 def _columns_at_fault(pipeline: Pipeline, place: str) -> bool:
     names = pipeline.inputs.fields.names
     return any(names[fault.column] == place for fault in pipeline.inputs.faults.values())
-
-
-def _excused(pipeline: Pipeline, rows: Ints) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:
-    """Rows whose inputs were at fault and reached the model as they were."""
-    out = np.zeros(len(rows), bool)
-    if pipeline.stretches:
-        sources = pipeline.record.join.read("source", rows)
-        bare = pipeline.record.join.read("withheld", rows) == 0
-        for stretch in pipeline.stretches:
-            last = stretch.last if stretch.last >= 0 else pipeline.record.join.next_row
-            same = (sources == stretch.source) | (stretch.source < 0)
-            out |= mask_of(rows, [(stretch.first, last)]) & same & bare
-    return out
 
 
 def _drift(pipeline: Pipeline, closed: DataWindow, now: datetime) -> list[Said]:

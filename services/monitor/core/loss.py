@@ -121,10 +121,10 @@ class Loss(msgspec.Struct):
             self.end()
         return ended
 
-    def excuse(self, since: int) -> None:
-        """Rows `since` on were scored on faulty data: what they showed is no evidence."""
+    def excuse(self, since: int, tolerance: float) -> None:
+        """Rows `since` on were scored on faulty data: what they showed is no evidence, and no reference."""
         for regime in self.regimes.values():
-            regime.forget(since)
+            regime.forget(since, tolerance)
         if self.trouble is not None and not self.trouble.confirmed and self.trouble.row >= since:
             self.trouble = None
 

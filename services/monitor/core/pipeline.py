@@ -21,9 +21,9 @@ from services.monitor.core.fields import Fields
 from services.monitor.core.inputs import Inputs, Sizes
 from services.monitor.core.join import Join, Waiting
 from services.monitor.core.loss import Limits, Loss
-from services.monitor.core.record import Record, Stretch
+from services.monitor.core.record import Record, Stretch, mask_of
 from services.monitor.core.refusals import Refusals
-from services.monitor.core.state import Ints, no_rows
+from services.monitor.core.state import Bools, Ints, no_rows
 from services.monitor.core.windows import Windows
 from shared.codec import encode
 from shared.messages import Alert, DeadLetter, Features, Label, Metrics, ModelPublished, Prediction
@@ -35,6 +35,7 @@ Said = Metrics | Alert | DeadLetter
 _CHECKS_PER_FIELD = 5
 _MOST_STRETCHES = 64
 _MOST_RUNS = 200
+_MOST_VERSIONS = 1000
 
 
 class Patience(msgspec.Struct, frozen=True):
@@ -116,6 +117,7 @@ class Pipeline(msgspec.Struct):
     switch_rows: int = 0
     runs: dict[str, AnomalyRun] = {}
     stretches: list[Stretch] = []
+    lived: list[str] = []
     refused_quiet: dict[str, int] = {}
     drift_quiet: int = 0
     silenced: list[str] = []
@@ -169,7 +171,8 @@ class Pipeline(msgspec.Struct):
             withheld=self.record.withheld.codes([",".join(m.withheld) for m in messages])[fresh],
         )
         values = self.inputs.fields.matrix([m.raw for m in messages])
-        self.inputs.take(values[fresh], rows[fresh], sources[fresh])
+        hidden = self.inputs.fields.withheld([m.withheld for m in messages])
+        self.inputs.take(values[fresh], rows[fresh], sources[fresh], None if hidden is None else hidden[fresh])
         self.refusals.accepted += len(fresh)
         self.last_row_at = now.timestamp()
         said = self._arrived(ids, now)
@@ -253,7 +256,9 @@ class Pipeline(msgspec.Struct):
             return
         before = self.loss.live
         self.record.versions.code(version)
-        if self.loss.go_live(version, self.record.join.next_row, gate, self.plan.limits.tolerance):
+        self.loss.go_live(version, self.record.join.next_row, gate, self.plan.limits.tolerance)
+        if version not in self.lived:
+            self.lived = [*self.lived, version][-_MOST_VERSIONS:]
             self.inputs.renew()
         self.switch = judgement.switch_of(self, version, before) if before else None
         self.switch_rows = self.record.join.next_row
@@ -269,6 +274,18 @@ class Pipeline(msgspec.Struct):
 
     def remember(self, stretch: Stretch) -> None:
         self.stretches = [*self.stretches, stretch][-_MOST_STRETCHES:]
+
+    def excused(self, rows: Ints) -> Bools:
+        """Which rows reached the model with inputs at fault: they tell nothing of the model."""
+        out = np.zeros(len(rows), bool)
+        if self.stretches and len(rows):
+            sources = self.record.join.read("source", rows)
+            bare = self.record.join.read("withheld", rows) == 0
+            for stretch in self.stretches:
+                last = stretch.last if stretch.last >= 0 else self.record.join.next_row
+                same = (sources == stretch.source) | (stretch.source < 0)
+                out |= mask_of(rows, [(stretch.first, last)]) & same & bare
+        return out
 
     def run_of(self, entity: str) -> AnomalyRun:
         """The run of anomalies of one entity; the oldest make room for new ones."""

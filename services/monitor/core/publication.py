@@ -147,7 +147,8 @@ def _fit(pipeline: Pipeline) -> None:
     """Teaches the live version's estimator from its newest labelled answers."""
     record, version = pipeline.record, pipeline.loss.live
     newest = record.rows_between(max(0, record.join.next_row - 4 * _FIT_ROWS), record.join.next_row)
-    rows = record.judged(record.of_version(newest, version))[-_FIT_ROWS:]
+    rows = record.judged(record.of_version(newest, version))
+    rows = rows[~pipeline.excused(rows)][-_FIT_ROWS:]
     if not len(rows):
         return
     fitted: Estimator | None = None

@@ -9,6 +9,8 @@ reference makes likely; a level that only a change of unit explains is named.
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 import msgspec
 import numpy as np
 from scipy.stats import binom, spearmanr
@@ -57,6 +59,15 @@ class Bounds(msgspec.Struct):
             [sorted({*a, *b}) for a, b in zip(self.categories, other.categories, strict=True)],
         )
 
+    def except_for(self, columns: Collection[int], other: Bounds) -> Bounds:
+        """These bounds, but the other's for some fields."""
+        chosen = sorted(columns)
+        for name in ("low", "high", "level_low", "level_high", "spread", "run", "missing", "fresh"):
+            getattr(self, name)[chosen] = getattr(other, name)[chosen]
+        for column in chosen:
+            self.categories[column] = other.categories[column]
+        return self
+
 
 class Suspicion(msgspec.Struct, frozen=True):
     """One check of one field that failed on a window: the statistic, its threshold and what it means."""
@@ -68,8 +79,8 @@ class Suspicion(msgspec.Struct, frozen=True):
     detail: str
 
 
-def bounds_of(values: Floats, sources: Ints, categorical: Bools, level: float) -> Bounds:
-    """Learns the bounds from reference rows in order of arrival (NaN: missing or not trusted).
+def bounds_of(values: Floats, sources: Ints, categorical: Bools, level: float, doubted: Bools | None = None) -> Bounds:
+    """Learns the bounds from reference rows in order of arrival (NaN: missing), without the cells `doubted`.
 
     `level` is the false-alarm probability of one check on one window of `WINDOW` rows. A field that
     only grows (a clock, a counter) or hardly ever changes (a month, a setting) gets no range.
@@ -78,7 +89,8 @@ def bounds_of(values: Floats, sources: Ints, categorical: Bools, level: float) -
     low, high, level_low, level_high, spread, run, missing, fresh = np.full((8, width), np.nan)
     out = Bounds(low, high, level_low, level_high, spread, run, missing, fresh, [[] for _ in range(width)])
     for column in range(width):
-        cells = values[:, column]
+        kept = slice(None) if doubted is None else ~doubted[:, column]
+        cells, senders = values[kept, column], sources[kept]
         present = cells[~np.isnan(cells)]
         out.missing[column] = _too_many(_worst_block(np.isnan(cells)), level)
         out.fresh[column], out.run[column] = np.inf, np.inf
@@ -91,7 +103,7 @@ def bounds_of(values: Floats, sources: Ints, categorical: Bools, level: float) -
         elif np.count_nonzero(np.diff(present)) >= _LEAST_CHANGES and not is_clock(cells):
             _learn_range(out, column, present)
         if np.ptp(present) > 0:
-            out.run[column] = _likely_run(cells, sources, level)
+            out.run[column] = _likely_run(cells, senders, level)
     return out
 
 
@@ -169,7 +181,9 @@ def is_clock(cells: Floats) -> bool:
 
 def _worst_block(flags: Bools) -> float:
     whole = len(flags) // WINDOW * WINDOW
-    return float(flags[:whole].reshape(-1, WINDOW).mean(axis=1).max()) if whole else float(flags.mean())
+    if whole:
+        return float(flags[:whole].reshape(-1, WINDOW).mean(axis=1).max())
+    return float(flags.mean()) if len(flags) else 0.0
 
 
 def _too_many(share: float, level: float) -> float:

@@ -65,7 +65,9 @@ class Regime(msgspec.Struct):
     memory: float = UNKNOWN_MEMORY
     total: int = 0
     first: Floats = msgspec.field(default_factory=empty)
+    first_rows: Ints = msgspec.field(default_factory=no_rows)
     recent: Floats = msgspec.field(default_factory=empty)
+    recent_rows: Ints = msgspec.field(default_factory=no_rows)
     tail: Floats = msgspec.field(default_factory=empty)
     tail_rows: Ints = msgspec.field(default_factory=no_rows)
     detector: Detector = msgspec.field(default_factory=Detector)
@@ -82,24 +84,30 @@ class Regime(msgspec.Struct):
         """Remembers errors, at most `room` of them, and learns the reference at its checkpoints."""
         self.total += len(errors)
         self.recent = np.concatenate([self.recent, errors])[-_RECENT:]
+        self.recent_rows = np.concatenate([self.recent_rows, rows])[-_RECENT:]
         self.tail = np.concatenate([self.tail, errors])[-_TAIL:]
         self.tail_rows = np.concatenate([self.tail_rows, rows])[-_TAIL:]
         if len(self.first) < CHECKPOINTS[-1]:
-            before = len(self.first)
             self.first = np.concatenate([self.first, errors])
+            self.first_rows = np.concatenate([self.first_rows, rows])
             if len(self.first) in CHECKPOINTS:
-                self._learn(before, tolerance)
+                self._learn(len(self.first), tolerance)
 
-    def forget(self, since: int) -> None:
+    def forget(self, since: int, tolerance: float) -> None:
         """Drops what was learned from rows `since` on: they turned out not to be the model's fault."""
-        keep = int((self.tail_rows < since).sum())
-        dropped = len(self.tail) - keep
-        if dropped == 0:
+        if not (self.recent_rows >= since).any():
             return
-        self.tail, self.tail_rows = self.tail[:keep], self.tail_rows[:keep]
-        self.recent = self.recent[: max(0, len(self.recent) - dropped)]
-        if self.total <= CHECKPOINTS[-1]:
-            self.first = self.first[: max(0, len(self.first) - dropped)]
+        kept = self.tail_rows < since
+        self.tail, self.tail_rows = self.tail[kept], self.tail_rows[kept]
+        kept = self.recent_rows < since
+        self.recent, self.recent_rows = self.recent[kept], self.recent_rows[kept]
+        kept = self.first_rows < since
+        if not kept.all():
+            self.first, self.first_rows = self.first[kept], self.first_rows[kept]
+            self.reference = None
+            for point in CHECKPOINTS:
+                if point <= len(self.first):
+                    self._learn(point, tolerance)
         self.detector.reset()
 
     def restart(self) -> None:
@@ -107,11 +115,13 @@ class Regime(msgspec.Struct):
         self.tail, self.tail_rows = empty(), no_rows()
         self.detector.reset()
 
-    def _learn(self, before: int, tolerance: float) -> None:
-        own = expected_of(self.first)
-        self.memory = max(1.0, min(MOST_MEMORY, memory_of(self.first)))
+    def _learn(self, point: int, tolerance: float) -> None:
+        """Learns the reference from the first `point` rows."""
+        own = expected_of(self.first[:point])
+        self.memory = max(1.0, min(MOST_MEMORY, memory_of(self.first[:point])))
         if self.reference is not None:
-            newest = float(self.first[before:].mean())
+            before = max((p for p in CHECKPOINTS if p < point), default=0)
+            newest = float(self.first[before:point].mean())
             if newest <= self.reference.bar(tolerance):
                 self.reference = own
         elif self.ceiling is not None and own.mean > self.ceiling:

@@ -20,7 +20,7 @@ def test_rows_scored_on_faulty_inputs_leave_no_evidence_behind() -> None:
     fed(loss, 0.1, 0, 500)
     before = loss.regimes["1"].recent.mean()
     fed(loss, 0.6, 500, 15)
-    loss.excuse(500)
+    loss.excuse(500, 0.03)
     assert loss.trouble is None
     assert loss.regimes["1"].detector.evidence == 0.0
     assert loss.regimes["1"].tail_rows.max() == 499
