@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TextIO
 
 from homeostat.local.errors import PortInUse
 from homeostat.local.guard import Guard
@@ -12,7 +13,7 @@ from homeostat.local.kafka import EmbeddedKafka, KafkaSettings
 from homeostat.local.keys import SIGNING_KEY, hash_of, kept_secret
 from homeostat.local.mlflow import mlflow_part
 from homeostat.local.parts import Part
-from homeostat.local.process import claim_port
+from homeostat.local.process import claim_port, reserve_port
 from homeostat.local.redis import redis_part
 from homeostat.local.service import service_part
 from homeostat.local.settings import KAFKA_PORT, StackSettings
@@ -22,7 +23,8 @@ from homeostat.local.settings import KAFKA_PORT, StackSettings
 class Layout:
     """`environ` is what services are given, `public_environ` its part without secrets.
 
-    `service` makes one more instance of a service. `notes` say what is not started and why.
+    `service` makes one more instance of a service. `notes` say what a person should know.
+    `reservation` keeps Kafka's usual port for this stack.
     """
 
     parts: tuple[Part, ...]
@@ -31,6 +33,12 @@ class Layout:
     public_environ: dict[str, str]
     service: Callable[[str, int], Part]
     notes: tuple[str, ...]
+    reservation: TextIO | None = None
+
+    def release(self) -> None:
+        """Gives the reserved port back."""
+        if self.reservation:
+            self.reservation.close()
 
 
 def settle(settings: StackSettings, api_key: str, guard: Guard) -> Layout:
@@ -64,9 +72,8 @@ def settle(settings: StackSettings, api_key: str, guard: Guard) -> Layout:
         environ=environ,
         public_environ=public,
         service=service,
-        notes=tuple(
-            f"{name}: {server.address} is used as it is" for name, server in servers.items() if not server.part
-        ),
+        notes=tuple(each.note for each in servers.values() if each.note),
+        reservation=kafka.reservation,
     )
 
 
@@ -77,6 +84,7 @@ class _Server:
     address: str
     part: Part | None = None
     note: str = ""
+    reservation: TextIO | None = None
 
 
 def _redis(settings: StackSettings, guard: Guard) -> _Server:
@@ -106,10 +114,11 @@ def _secrets(settings: StackSettings, api_key: str) -> dict[str, str]:
 def _kafka(settings: StackSettings, guard: Guard) -> _Server:
     if settings.bootstrap_servers:
         return _Server(settings.bootstrap_servers, note=f"kafka is the one at {settings.bootstrap_servers}")
+    port, reservation = _kafka_port(settings)
     own = KafkaSettings(
         data_dir=settings.data_dir / "kafka",
         log=settings.data_dir / "logs" / "kafka.log",
-        port=_kafka_port(settings),
+        port=port,
         controller_port=settings.kafka_controller_port,
         heap=settings.kafka_heap,
         jvm_options=settings.kafka_jvm_options,
@@ -120,13 +129,17 @@ def _kafka(settings: StackSettings, guard: Guard) -> _Server:
     broker.claim_ports()
     part = Part("kafka", broker.child, broker.start, broker.ready, broker.ready, service="kafka", stop_seconds=20)
     fetched = f"kafka is fetched first, once, into {settings.cache} (45 MB)" if missing_jars(settings.cache) else ""
-    return _Server(broker.bootstrap_servers, part, fetched)
+    return _Server(broker.bootstrap_servers, part, fetched, reservation)
 
 
-def _kafka_port(settings: StackSettings) -> int:
+def _kafka_port(settings: StackSettings) -> tuple[int, TextIO | None]:
+    """The port that was asked for; else the usual one where no stack and nobody else has it; else any."""
     if settings.kafka_port is not None:
-        return settings.kafka_port
+        return settings.kafka_port, None
+    if (reservation := reserve_port(KAFKA_PORT)) is None:
+        return 0, None
     try:
-        return claim_port("kafka", KAFKA_PORT, "KAFKA_PORT")
+        return claim_port("kafka", KAFKA_PORT, "KAFKA_PORT"), reservation
     except PortInUse:
-        return 0
+        reservation.close()
+        return 0, None

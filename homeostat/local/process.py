@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import signal
 import socket
 import subprocess
+import tempfile
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
+from typing import TextIO
 
 import psutil
 
@@ -119,6 +122,20 @@ def claim_port(part: str, wanted: int, setting: str) -> int:
         except OSError as error:
             raise PortInUse(part, wanted, setting) from error
     return wanted
+
+
+def reserve_port(port: int) -> TextIO | None:
+    """Keeps `port` for this stack among all stacks of the machine while the file is open; None where it is kept.
+
+    A broker that is down for a moment would otherwise find its port taken by another stack.
+    """
+    lock = (Path(tempfile.gettempdir()) / f"homeostat-port-{port}-{os.getuid()}.lock").open("a")
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        lock.close()
+        return None
+    return lock
 
 
 def _keep_small(log: Path) -> None:

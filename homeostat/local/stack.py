@@ -116,6 +116,8 @@ class Stack:
             self._supervisor.stop()
         if self._guard:
             self._guard.close()
+        if self._layout:
+            self._layout.release()
         if self._claim:
             self._claim.release()
         self._control = self._supervisor = self._guard = self._claim = None

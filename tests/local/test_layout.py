@@ -1,0 +1,60 @@
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+from homeostat.local.guard import Guard
+from homeostat.local.keys import hash_of
+from homeostat.local.layout import Layout, settle
+from homeostat.local.process import reserve_port
+from homeostat.local.settings import stack_settings
+
+
+def _settled(data: Path, guard: Guard, **environ: str) -> Layout:
+    return settle(stack_settings(data, 0, environ), "key", guard)
+
+
+def test_every_part_is_there_in_the_order_of_the_start(tmp_path: Path, guard: Guard) -> None:
+    layout = _settled(tmp_path, guard)
+
+    names = [part.name for part in layout.parts]
+    assert names[:2] == ["redis", "kafka"]
+    assert set(names[2:-1]) == {"ingest", "trainer", "predictor", "monitor", "remediator", "gateway"}
+    assert names[-1] == "mlflow"
+    assert [part.name for part in layout.parts if not part.awaited] == ["mlflow"]
+
+
+def test_a_server_whose_address_is_given_is_used_and_not_started(tmp_path: Path, guard: Guard) -> None:
+    layout = _settled(
+        tmp_path, guard, KAFKA_BOOTSTRAP_SERVERS="k:1", REDIS_URL="redis://r:2", MLFLOW_TRACKING_URI="m:3"
+    )
+
+    assert not {part.name for part in layout.parts} & {"kafka", "redis", "mlflow"}
+    assert layout.notes == ("kafka is the one at k:1", "redis is the one at redis://r:2", "mlflow is the one at m:3")
+    assert layout.environ["KAFKA_BOOTSTRAP_SERVERS"] == "k:1"
+    assert all(part.needs == () for part in layout.parts)
+
+
+def test_services_are_given_the_keys_hash_and_others_are_told_no_secret(tmp_path: Path, guard: Guard) -> None:
+    layout = _settled(tmp_path, guard, HOMEOSTAT_API_KEY_HASHES="ci:" + "0" * 64)
+
+    assert layout.environ["HOMEOSTAT_API_KEY_HASHES"] == f"local:{hash_of('key')},ci:{'0' * 64}"
+    assert len(layout.environ["HOMEOSTAT_SIGNING_KEY"]) > 30
+    assert not {"HOMEOSTAT_SIGNING_KEY", "HOMEOSTAT_API_KEY_HASHES"} & set(layout.public_environ)
+
+
+def test_one_more_instance_has_its_own_slot(tmp_path: Path, guard: Guard) -> None:
+    part = _settled(tmp_path, guard).service("ingest", 2)
+
+    assert (part.name, part.service, part.instance) == ("ingest-2", "ingest", "2")
+
+
+def test_a_port_that_another_stack_keeps_is_left_to_it(tmp_path: Path, guard: Guard) -> None:
+    settings = replace(stack_settings(tmp_path, 0, {}), kafka_port=None)
+    kept = reserve_port(9092)  # None where a stack of somebody else keeps it already: the same to this one
+
+    address = settle(settings, "key", guard).urls["kafka"]
+
+    assert not address.endswith(":9092")
+    if kept:
+        kept.close()
