@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 
-from services.trainer.jobs import JOBS
+from services.trainer.jobs import JOBS, warm
 from services.trainer.service import NAME, Trainer
 from services.trainer.settings import trainer_settings
 from shared.runtime import run_service
@@ -15,7 +15,7 @@ from shared.settings import common_settings
 def main() -> int:
     common = common_settings(os.environ)
     settings = trainer_settings(os.environ, common)
-    return run_service(NAME, make=lambda _: Trainer(settings), settings=common, jobs=JOBS)
+    return run_service(NAME, make=lambda _: Trainer(settings), settings=common, jobs=JOBS, warm=warm)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""The trainer's slow work, run in a worker process: train, judge, recalibrate, register, warm.
+"""The trainer's slow work, run in a worker process: train, judge, recalibrate, register.
 
 Each takes a JSON object (`core.orders`) and gives one. Learning libraries are imported inside.
 """
@@ -47,14 +47,7 @@ def register(arguments: Arguments, context: JobContext) -> dict[str, Any]:
     return registered(typed(arguments, Registration), context.settings.mlflow_tracking_uri or "", store, data_dir)
 
 
-def warm(_: Arguments, __: JobContext) -> dict[str, Any]:
-    """Imports what the first training will need, so that it need not wait for it."""
-    started = monotonic()
-    with _one_thread():
-        return {"seconds": monotonic() - started}
-
-
-JOBS = {"train": train, "judge": judge, "recalibrate": recalibrate, "register": register, "warm": warm}
+JOBS = {"train": train, "judge": judge, "recalibrate": recalibrate, "register": register}
 
 
 def _made(arguments: Arguments, context: JobContext, make: Callable[[Maker], Judged]) -> dict[str, Any]:
@@ -68,9 +61,8 @@ def _made(arguments: Arguments, context: JobContext, make: Callable[[Maker], Jud
     return {**plain(judged), "cost_seconds": monotonic() - started}
 
 
-@contextmanager
-def _one_thread() -> Iterator[None]:
-    """One thread for every numeric library: workers share the machine with the services that answer."""
+def warm() -> None:
+    """Imports what trainings need: in a new worker, before the first of them has to wait for it."""
     os.environ.setdefault("OMP_NUM_THREADS", "1")
     import optuna  # noqa: F401
     import polars  # noqa: F401
@@ -78,6 +70,12 @@ def _one_thread() -> Iterator[None]:
     import river.tree  # noqa: F401
     import skops.io  # noqa: F401
     from sklearn import compose, ensemble, impute, linear_model, pipeline, preprocessing  # noqa: F401
+
+
+@contextmanager
+def _one_thread() -> Iterator[None]:
+    """One thread for every numeric library: workers share the machine with the services that answer."""
+    warm()
     from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
     with threadpool_limits(limits=1), warnings.catch_warnings():

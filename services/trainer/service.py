@@ -24,7 +24,6 @@ from shared.service import NOTHING, Batch, Job, JobResult, Step
 from shared.topics import COMMAND_RESULTS, MODEL_PUBLISHED
 
 NAME = "trainer"
-WARM_SECONDS = 120.0
 
 
 class Trainer:
@@ -50,8 +49,6 @@ class Trainer:
             after = self._specification(pipeline.name)
             if after is not None and (before is None or before.definition != after.definition):
                 self._expect_first_model(pipeline.name, after, fresh=known is None)
-                if known is None:
-                    step.jobs.append(Job(stable_id("warm", defined.pipeline), "warm", {}, WARM_SECONDS))
         return step
 
     def on_metrics(self, batch: Batch[Metrics], now: datetime) -> Step:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from types import FrameType
 from typing import Protocol
 
@@ -55,8 +55,11 @@ def run_service(
     settings: CommonSettings,
     jobs: Jobs | None = None,
     companions: Sequence[Companion] = (),
+    warm: Callable[[], None] | None = None,
 ) -> int:
     """Runs service `name` until SIGTERM or SIGINT, then drains; returns the exit status.
+
+    `warm` is called in each worker process before its first job, and one is started at once.
 
     0: ended in order. 1: Kafka stayed away, or transactions kept failing. 2: a setting is wrong.
     3: another process took this one's slot. 70 is the watchdogs' (the process hung). After any of them
@@ -67,7 +70,7 @@ def run_service(
         os.environ.setdefault(threads, "1")
     stop = _stop_on_signals()
     try:
-        _Process(name, make, settings, jobs or {}, companions, stop).run()
+        _Process(name, make, settings, WorkerJobs(jobs or {}, settings, warm), companions, stop).run()
     except Misconfigured as error:
         _log.error("cannot run", why=str(error))
         return 2
@@ -86,13 +89,13 @@ class _Process:
         name: str,
         make: Make,
         settings: CommonSettings,
-        jobs: Jobs,
+        jobs: WorkerJobs,
         companions: Sequence[Companion],
         stop: threading.Event,
     ) -> None:
         self._name, self._make, self._settings = name, make, settings
         self._companions, self._stop = companions, stop
-        self._jobs = WorkerJobs(jobs, settings)
+        self._jobs = jobs
         self._watchdog = Watchdog(settings.transaction_deadline_seconds)
         self._progress = Progress(3 * settings.transaction_deadline_seconds)
         self._checked = monotonic()
@@ -113,6 +116,7 @@ class _Process:
         bus = connect(settings)
         started: list[Companion] = []
         try:
+            self._jobs.prepare()
             cluster = self._prepare(bus)
             self._loop = self._make_loop(bus, cluster)
             for companion in self._companions:

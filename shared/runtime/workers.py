@@ -10,7 +10,7 @@ import os
 import signal
 import threading
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
 from multiprocessing.connection import Connection, wait
@@ -66,10 +66,14 @@ class _Worker:
 
 @dataclass(slots=True)
 class WorkerJobs:
-    """At most `settings.job_workers` jobs at once, in the order they were asked for."""
+    """At most `settings.job_workers` jobs at once, in the order they were asked for.
+
+    `warm` is called in every new worker before its first job: imports that jobs need, done early.
+    """
 
     jobs: Jobs
     settings: CommonSettings
+    warm: Callable[[], None] | None = None
     _workers: list[_Worker] = field(default_factory=list)
     _waiting: deque[tuple[Task, Job]] = field(default_factory=deque)
     _ends: dict[tuple[str, str], JobFinished] = field(default_factory=dict)
@@ -78,6 +82,11 @@ class WorkerJobs:
         if not self._known(task, job):
             self._waiting.append((task, job))
             self._hand_out(now)
+
+    def prepare(self) -> None:
+        """Starts a worker before there is work for it, where there is something to warm."""
+        if self.warm is not None:
+            self._free_worker()
 
     def finished(self, now: datetime) -> list[JobFinished]:
         for worker in list(self._workers):
@@ -125,7 +134,7 @@ class WorkerJobs:
                     return worker
                 self._drop(worker)
         if len(self._workers) < self.settings.job_workers:
-            worker = _new_worker(self.jobs, self.settings)
+            worker = _new_worker(self.jobs, self.settings, self.warm)
             self._workers.append(worker)
             return worker
         return None
@@ -162,20 +171,22 @@ def _answer_of(worker: _Worker) -> _Answered | None:
         return None
 
 
-def _new_worker(jobs: Jobs, settings: CommonSettings) -> _Worker:
+def _new_worker(jobs: Jobs, settings: CommonSettings, warm: Callable[[], None] | None) -> _Worker:
     context = multiprocessing.get_context("spawn")
     ours, theirs = context.Pipe()
-    process = context.Process(target=_work, args=(theirs, dict(jobs), settings), daemon=True, name="job-worker")
+    process = context.Process(target=_work, args=(theirs, dict(jobs), settings, warm), daemon=True, name="job-worker")
     process.start()
     theirs.close()
     return _Worker(process, ours)
 
 
-def _work(pipe: Connection, jobs: Jobs, settings: CommonSettings) -> None:
+def _work(pipe: Connection, jobs: Jobs, settings: CommonSettings, warm: Callable[[], None] | None) -> None:
     """The worker process: one job after another, until the pipe or the parent ends."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     threading.Thread(target=_end_with_parent, daemon=True).start()
     os.nice(NICENESS)
+    if warm is not None:
+        warm()
     bus = connect(settings)
     while True:
         try:

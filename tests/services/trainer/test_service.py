@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -83,7 +82,7 @@ class Bench:
         for out in step.messages:
             kept = self.results if isinstance(out.message, CommandResult) else self.published
             kept.append(out.message)  # type: ignore[arg-type]
-        self.jobs += [job for job in step.jobs if job.name != "warm"]
+        self.jobs += step.jobs
 
     def define(self, spec: Specification, version: int = 1, removed: bool = False) -> None:
         defined = PipelineDefined(
@@ -582,15 +581,3 @@ def test_every_job_is_json(bench: Bench) -> None:
 
     for job in bench.trainer.pending_jobs():
         assert msgspec.json.decode(msgspec.json.encode(job.arguments)) == job.arguments
-
-
-def test_the_first_pipeline_warms_the_worker(specified: Callable[..., Specification]) -> None:
-    trainer = Trainer(TrainerSettings())
-    spec = specified()
-    defined = PipelineDefined(
-        pipeline=spec.name, version=1, digest=spec.digest, specification=spec.canonical, at=NOW, issued_by="person:x"
-    )
-
-    step = trainer.on_pipelines(Batch("pipelines", 0, [0], [defined]), NOW)
-
-    assert [job.name for job in step.jobs] == ["warm"]

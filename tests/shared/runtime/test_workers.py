@@ -55,6 +55,28 @@ def _ends(workers: WorkerJobs, count: int) -> list[JobFinished]:
     return found
 
 
+def prepared(arguments: dict[str, Any], context: JobContext) -> dict[str, Any]:
+    return {"warm": os.environ.get("HOMEOSTAT_TEST_WARM")}
+
+
+def mark_warm() -> None:
+    os.environ["HOMEOSTAT_TEST_WARM"] = str(os.getpid())
+
+
+def test_a_worker_is_started_and_warmed_before_there_is_work_for_it(tmp_path: Path) -> None:
+    settings = CommonSettings(bootstrap_servers="127.0.0.1:1", data_dir=tmp_path)
+    workers = WorkerJobs({"prepared": prepared}, settings, mark_warm)
+    try:
+        workers.prepare()
+        workers.start(TASK, Job("j1", "prepared", {}), utc_now())
+        (end,) = _ends(workers, 1)
+    finally:
+        workers.stop()
+
+    assert end.result is not None
+    assert end.result["warm"] not in (None, str(os.getpid()))
+
+
 def test_a_worker_takes_one_job_after_another_and_tells_each_end_until_it_is_forgotten(workers: WorkerJobs) -> None:
     for number in (1, 2, 2):
         workers.start(TASK, Job(f"j{number}", "double", {"number": number}), utc_now())
