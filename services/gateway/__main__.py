@@ -10,23 +10,22 @@ from services.gateway.parts import make_parts
 from services.gateway.server import serve
 from services.gateway.settings import gateway_settings
 from shared.bus.factory import connect
-from shared.errors import HomeostatError
+from shared.runtime import entry
 from shared.runtime.installation import topic_specs
 from shared.settings import common_settings
+from shared.telemetry.logging import configure_logging
 
 TOPICS_SECONDS = 60.0
 
 
+@entry("gateway")
 def main() -> int:
-    try:
-        common, settings = common_settings(os.environ), gateway_settings(os.environ)
-        bus = connect(common)
-        bus.ensure_topics(topic_specs(common), TOPICS_SECONDS)
-        parts = make_parts(settings, bus, common.full_name, common.data_dir, instance=common.instance)
-        serve(create_app(parts), settings)
-    except HomeostatError as error:
-        sys.stderr.write(f"gateway: {error}\n")
-        return 1
+    common, settings = common_settings(os.environ), gateway_settings(os.environ)
+    configure_logging("gateway", common.log_level)
+    bus = connect(common)
+    bus.ensure_topics(topic_specs(common), TOPICS_SECONDS)
+    parts = make_parts(settings, bus, common.full_name, common.data_dir, instance=common.instance)
+    serve(create_app(parts), settings)
     return 0
 
 

@@ -8,10 +8,11 @@ import sys
 from services.ingest.jobs import JOBS
 from services.ingest.service import Ingest
 from services.ingest.settings import ingest_settings
-from shared.runtime import run_service
+from shared.runtime import entry, run_service
 from shared.settings import common_settings
 
 
+@entry("ingest")
 def main() -> int:
     settings = ingest_settings(os.environ)
     return run_service(

@@ -7,10 +7,11 @@ import sys
 
 from services.monitor.service import Monitor
 from services.monitor.settings import monitor_settings
-from shared.runtime import run_service
+from shared.runtime import entry, run_service
 from shared.settings import common_settings
 
 
+@entry("monitor")
 def main() -> int:
     own = monitor_settings(os.environ)
     return run_service("monitor", make=lambda _: Monitor(own), settings=common_settings(os.environ))

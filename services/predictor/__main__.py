@@ -12,10 +12,11 @@ from services.predictor.service import Predictor
 from services.predictor.settings import predictor_settings
 from shared.models.artifact import ModelCache
 from shared.models.store import FileStore
-from shared.runtime import run_service
+from shared.runtime import entry, run_service
 from shared.settings import common_settings
 
 
+@entry("predictor")
 def main() -> int:
     common = common_settings(os.environ)
     settings = predictor_settings(os.environ)

@@ -7,10 +7,11 @@ import sys
 
 from services.remediator.service import Remediator
 from services.remediator.settings import remediator_settings
-from shared.runtime import run_service
+from shared.runtime import entry, run_service
 from shared.settings import common_settings
 
 
+@entry("remediator")
 def main() -> int:
     settings = remediator_settings(os.environ)
     return run_service("remediator", make=lambda _: Remediator(settings), settings=common_settings(os.environ), jobs={})

@@ -8,10 +8,11 @@ import sys
 from services.trainer.jobs import JOBS, warm
 from services.trainer.service import NAME, Trainer
 from services.trainer.settings import trainer_settings
-from shared.runtime import run_service
+from shared.runtime import entry, run_service
 from shared.settings import common_settings
 
 
+@entry(NAME)
 def main() -> int:
     common = common_settings(os.environ)
     settings = trainer_settings(os.environ, common)

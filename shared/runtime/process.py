@@ -66,8 +66,6 @@ def run_service(
     it can be started again and goes on where it stopped.
     """
     configure_logging(name, settings.log_level)
-    for threads in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
-        os.environ.setdefault(threads, "1")
     stop = _stop_on_signals()
     try:
         _Process(name, make, settings, WorkerJobs(jobs or {}, settings, warm), companions, stop).run()
