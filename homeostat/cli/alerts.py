@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from homeostat.cli.options import DEFAULT_DATA, DEFAULT_URL, Data, Json, Key, Url, connect
+from homeostat.cli.options import DEFAULT_DATA, Data, Json, Key, Url, connect
 from homeostat.cli.output import show_json, show_rows
 
 COLUMNS = {"since": "since", "state": "state", "severity": "severity", "pipeline": "pipeline", "kind": "kind"}
@@ -21,7 +21,7 @@ def alerts(
     pipeline: Annotated[str | None, typer.Argument(help="Only this pipeline's.")] = None,
     all_states: Annotated[bool, typer.Option("--all", help="Resolved ones too.")] = False,
     as_json: Json = False,
-    url: Url = DEFAULT_URL,
+    url: Url = None,
     api_key: Key = None,
     data: Data = DEFAULT_DATA,
 ) -> None:

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 import msgspec
 import typer
 
-from homeostat.cli.options import DEFAULT_DATA, DEFAULT_URL, Data, Json, Key, Url, connect
+from homeostat.cli.options import DEFAULT_DATA, Data, Json, Key, Url, connect
 from homeostat.cli.output import console, show_json, show_rows
 from services.remediator.core.ledger import verify as verify_ledger
 from shared.errors import HomeostatError
@@ -22,7 +22,7 @@ PAGE = 1000
 def show(
     incident: Annotated[str | None, typer.Option(help="Only this incident's entries.")] = None,
     as_json: Json = False,
-    url: Url = DEFAULT_URL,
+    url: Url = None,
     api_key: Key = None,
     data: Data = DEFAULT_DATA,
 ) -> None:
@@ -35,7 +35,7 @@ def show(
 
 
 @app.command()
-def verify(as_json: Json = False, url: Url = DEFAULT_URL, api_key: Key = None, data: Data = DEFAULT_DATA) -> None:
+def verify(as_json: Json = False, url: Url = None, api_key: Key = None, data: Data = DEFAULT_DATA) -> None:
     """Checks the chain of hashes from the first entry on; fails at the first that does not fit."""
     entries = [msgspec.convert(entry, AuditEntry) for entry in _entries(url, api_key, data)]
     fault = verify_ledger(entries)
@@ -48,7 +48,7 @@ def verify(as_json: Json = False, url: Url = DEFAULT_URL, api_key: Key = None, d
         raise HomeostatError(f"the ledger is broken at entry {fault[0]}: {fault[1]}")
 
 
-def _entries(url: str, api_key: str | None, data: Any) -> list[dict[str, Any]]:
+def _entries(url: str | None, api_key: str | None, data: Any) -> list[dict[str, Any]]:
     found: list[dict[str, Any]] = []
     with connect(url, api_key, data) as client:
         while True:

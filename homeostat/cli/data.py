@@ -10,7 +10,7 @@ from typing import Annotated, Any
 import typer
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from homeostat.cli.options import DEFAULT_DATA, DEFAULT_URL, Data, Json, Key, Pipeline, Url, connect, pipeline_name
+from homeostat.cli.options import DEFAULT_DATA, Data, Json, Key, Pipeline, Url, connect, pipeline_name
 from homeostat.cli.output import console, errors, show_json, show_rows
 from homeostat.client import Tally
 from homeostat.rows import Row, chunks, frame_of, rows_of
@@ -36,7 +36,7 @@ def send(
     batch: Annotated[int, typer.Option(help="Rows per request.")] = 500,
     source: Source = "cli",
     as_json: Json = False,
-    url: Url = DEFAULT_URL,
+    url: Url = None,
     api_key: Key = None,
     data: Data = DEFAULT_DATA,
 ) -> None:
@@ -57,7 +57,7 @@ def labels(
     batch: Annotated[int, typer.Option(help="Labels per request.")] = 1000,
     source: Source = "cli",
     as_json: Json = False,
-    url: Url = DEFAULT_URL,
+    url: Url = None,
     api_key: Key = None,
     data: Data = DEFAULT_DATA,
 ) -> None:
@@ -77,7 +77,7 @@ def predict(
     pipeline: Pipeline,
     file: File,
     as_json: Json = False,
-    url: Url = DEFAULT_URL,
+    url: Url = None,
     api_key: Key = None,
     data: Data = DEFAULT_DATA,
 ) -> None:

@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
-from homeostat.cli.options import DEFAULT_DATA, DEFAULT_URL, Data, Json, Key, Url, connect
+from homeostat.cli.options import DEFAULT_DATA, Data, Json, Key, Url, connect
 from homeostat.cli.output import console, show_json, show_rows
 
 app = typer.Typer(help="Incidents, each from its first alert to its outcome.", no_args_is_help=True)
@@ -18,7 +18,7 @@ COLUMNS = {"id": "id", "opened": "opened", "pipeline": "pipeline", "state": "sta
 def list_incidents(
     pipeline: Annotated[str | None, typer.Option(help="Only this pipeline's.")] = None,
     as_json: Json = False,
-    url: Url = DEFAULT_URL,
+    url: Url = None,
     api_key: Key = None,
     data: Data = DEFAULT_DATA,
 ) -> None:
@@ -33,7 +33,7 @@ def list_incidents(
 
 @app.command()
 def show(
-    incident: Incident, as_json: Json = False, url: Url = DEFAULT_URL, api_key: Key = None, data: Data = DEFAULT_DATA
+    incident: Incident, as_json: Json = False, url: Url = None, api_key: Key = None, data: Data = DEFAULT_DATA
 ) -> None:
     """One incident: every step, with its place in the log."""
     with connect(url, api_key, data) as client:
@@ -47,31 +47,31 @@ def show(
 
 
 @app.command()
-def postmortem(incident: Incident, url: Url = DEFAULT_URL, api_key: Key = None, data: Data = DEFAULT_DATA) -> None:
+def postmortem(incident: Incident, url: Url = None, api_key: Key = None, data: Data = DEFAULT_DATA) -> None:
     """The incident's post-mortem, in Markdown."""
     with connect(url, api_key, data) as client:
         console.print(client.get(f"/v1/incidents/{incident}/postmortem"), highlight=False, markup=False)
 
 
 @app.command()
-def approve(incident: Incident, url: Url = DEFAULT_URL, api_key: Key = None, data: Data = DEFAULT_DATA) -> None:
+def approve(incident: Incident, url: Url = None, api_key: Key = None, data: Data = DEFAULT_DATA) -> None:
     """Lets the proposed action go ahead."""
     _answer(incident, "approve", url, api_key, data)
 
 
 @app.command()
-def reject(incident: Incident, url: Url = DEFAULT_URL, api_key: Key = None, data: Data = DEFAULT_DATA) -> None:
+def reject(incident: Incident, url: Url = None, api_key: Key = None, data: Data = DEFAULT_DATA) -> None:
     """Forbids the proposed action."""
     _answer(incident, "reject", url, api_key, data)
 
 
 @app.command()
-def acknowledge(incident: Incident, url: Url = DEFAULT_URL, api_key: Key = None, data: Data = DEFAULT_DATA) -> None:
+def acknowledge(incident: Incident, url: Url = None, api_key: Key = None, data: Data = DEFAULT_DATA) -> None:
     """Says that a person has seen it."""
     _answer(incident, "acknowledge", url, api_key, data)
 
 
-def _answer(incident: str, verdict: str, url: str, api_key: str | None, data: Any) -> None:
+def _answer(incident: str, verdict: str, url: str | None, api_key: str | None, data: Any) -> None:
     with connect(url, api_key, data) as client:
         client.call("POST", f"/v1/incidents/{incident}/{verdict}", json={})
     console.print(f"{verdict} sent for {incident}: homeostat incidents show {incident}")

@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
-from homeostat.cli.options import DEFAULT_DATA, DEFAULT_URL, Data, Json, Key, Pipeline, Url, connect, pipeline_name
+from homeostat.cli.options import DEFAULT_DATA, Data, Json, Key, Pipeline, Url, connect, pipeline_name
 from homeostat.cli.output import console, show_json, show_rows
 
 app = typer.Typer(help="Versions: which exist, which is live and why; promote, roll back.", no_args_is_help=True)
@@ -23,7 +23,7 @@ COLUMNS = {
 
 @app.command("list")
 def list_models(
-    pipeline: Pipeline, as_json: Json = False, url: Url = DEFAULT_URL, api_key: Key = None, data: Data = DEFAULT_DATA
+    pipeline: Pipeline, as_json: Json = False, url: Url = None, api_key: Key = None, data: Data = DEFAULT_DATA
 ) -> None:
     """Every version of a pipeline, newest first."""
     with connect(url, api_key, data) as client:
@@ -40,7 +40,7 @@ def show(
     pipeline: Pipeline,
     version: Version,
     as_json: Json = False,
-    url: Url = DEFAULT_URL,
+    url: Url = None,
     api_key: Key = None,
     data: Data = DEFAULT_DATA,
 ) -> None:
@@ -58,7 +58,7 @@ def live(
     pipeline: Pipeline,
     at: Annotated[str | None, typer.Option(help="A time (RFC 3339); default: now.")] = None,
     as_json: Json = False,
-    url: Url = DEFAULT_URL,
+    url: Url = None,
     api_key: Key = None,
     data: Data = DEFAULT_DATA,
 ) -> None:
@@ -76,7 +76,7 @@ def compare(
     pipeline: Pipeline,
     versions: Annotated[list[str], typer.Argument(help="Two or more versions.")],
     as_json: Json = False,
-    url: Url = DEFAULT_URL,
+    url: Url = None,
     api_key: Key = None,
     data: Data = DEFAULT_DATA,
 ) -> None:
@@ -98,7 +98,7 @@ def promote(
     version: Version,
     reason: Annotated[str, typer.Option(help="Why; it goes into the ledger.")] = "asked for on the command line",
     force: Annotated[bool, typer.Option("--force", help="Also when the gate would refuse.")] = False,
-    url: Url = DEFAULT_URL,
+    url: Url = None,
     api_key: Key = None,
     data: Data = DEFAULT_DATA,
 ) -> None:
@@ -111,7 +111,7 @@ def rollback(
     pipeline: Pipeline,
     to: Annotated[str | None, typer.Option(help="The version to go back to; default: the one before.")] = None,
     reason: Annotated[str, typer.Option(help="Why; it goes into the ledger.")] = "asked for on the command line",
-    url: Url = DEFAULT_URL,
+    url: Url = None,
     api_key: Key = None,
     data: Data = DEFAULT_DATA,
 ) -> None:
@@ -123,7 +123,7 @@ def rollback(
 def retrain(
     pipeline: Pipeline,
     reason: Annotated[str, typer.Option(help="Why; it goes into the ledger.")] = "asked for on the command line",
-    url: Url = DEFAULT_URL,
+    url: Url = None,
     api_key: Key = None,
     data: Data = DEFAULT_DATA,
 ) -> None:
@@ -131,7 +131,7 @@ def retrain(
     ask(url, api_key, data, pipeline, "retrain", {"reason": reason})
 
 
-def ask(url: str, api_key: str | None, data: Any, pipeline: str, action: str, arguments: dict[str, Any]) -> None:
+def ask(url: str | None, api_key: str | None, data: Any, pipeline: str, action: str, arguments: dict[str, Any]) -> None:
     """Puts a person's request to the remediator and says where its outcome will show."""
     with connect(url, api_key, data) as client:
         name = pipeline_name(client, pipeline)

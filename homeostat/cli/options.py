@@ -8,9 +8,13 @@ from typing import Annotated
 import typer
 
 from homeostat.client import Client, key_from
+from homeostat.local.discovery import urls_of
 from shared.pipeline.load import load
 
-Url = Annotated[str, typer.Option("--url", envvar="HOMEOSTAT_URL", help="The gateway's address.")]
+Url = Annotated[
+    str | None,
+    typer.Option("--url", envvar="HOMEOSTAT_URL", help="The gateway's address. Default: the local stack's own."),
+]
 Key = Annotated[
     str | None, typer.Option("--api-key", envvar="HOMEOSTAT_API_KEY", help="Default: the local stack's own key.")
 ]
@@ -18,13 +22,13 @@ Data = Annotated[Path, typer.Option("--data", envvar="HOMEOSTAT_DATA", help="The
 Json = Annotated[bool, typer.Option("--json", help="JSON on standard output, and nothing else.")]
 Pipeline = Annotated[str, typer.Argument(help="A pipeline's name, or the path of its specification.")]
 
-DEFAULT_URL = "http://127.0.0.1:8080"
+USUAL_URL = "http://127.0.0.1:8080"
 DEFAULT_DATA = Path(".homeostat")
 
 
-def connect(url: str, api_key: str | None, data: Path) -> Client:
-    """A client for the gateway at `url`, with the local stack's key where none is given."""
-    return Client(url, api_key or key_from(data))
+def connect(url: str | None, api_key: str | None, data: Path) -> Client:
+    """A client for the gateway at `url`, else for that of the stack that runs on `data`, with its key."""
+    return Client(url or urls_of(data).get("gateway", USUAL_URL), api_key or key_from(data))
 
 
 def pipeline_name(client: Client, pipeline: str) -> str:

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from homeostat.cli.options import DEFAULT_DATA, DEFAULT_URL, Data, Json, Key, Url, connect
+from homeostat.cli.options import DEFAULT_DATA, Data, Json, Key, Url, connect
 from homeostat.cli.output import console, show_json, show_rows
 from shared.pipeline.inference import specification_text
 from shared.pipeline.load import load
@@ -63,7 +63,7 @@ def show(spec: Spec, as_json: Json = False) -> None:
 
 
 @app.command()
-def apply(spec: Spec, url: Url = DEFAULT_URL, api_key: Key = None, data: Data = DEFAULT_DATA) -> None:
+def apply(spec: Spec, url: Url = None, api_key: Key = None, data: Data = DEFAULT_DATA) -> None:
     """Makes a running system serve this specification; a change takes effect without a restart."""
     specification = load(spec)
     with connect(url, api_key, data) as client:

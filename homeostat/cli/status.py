@@ -6,7 +6,7 @@ from typing import Any
 
 import typer
 
-from homeostat.cli.options import DEFAULT_DATA, DEFAULT_URL, Data, Json, Key, Url, connect
+from homeostat.cli.options import DEFAULT_DATA, Data, Json, Key, Url, connect
 from homeostat.cli.output import console, show_json, show_rows
 
 
@@ -15,7 +15,7 @@ def register(app: typer.Typer) -> None:
     app.command()(status)
 
 
-def status(as_json: Json = False, url: Url = DEFAULT_URL, api_key: Key = None, data: Data = DEFAULT_DATA) -> None:
+def status(as_json: Json = False, url: Url = None, api_key: Key = None, data: Data = DEFAULT_DATA) -> None:
     """Services, topics and lags, live versions, open incidents, health."""
     with connect(url, api_key, data) as client:
         found: dict[str, Any] = client.get("/v1/status")

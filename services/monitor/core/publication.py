@@ -77,9 +77,10 @@ def revisions(pipeline: Pipeline, now: datetime) -> list[Said]:
 
 
 def totals(pipeline: Pipeline, now: datetime) -> list[Said]:
-    """While no model is live, whoever waits for enough rows learns the totals without a window closing."""
+    """The totals without a window closing: for whoever waits for a first model, and where the stream rests."""
     totals_now = (pipeline.inputs.recent.seen, pipeline.record.join.labelled)
-    if pipeline.loss.live or totals_now == pipeline.told:
+    flows = now.timestamp() - pipeline.last_row_at < pipeline.plan.patience.hold_seconds
+    if totals_now == pipeline.told or (pipeline.loss.live and flows):
         return []
     first, last = pipeline.inputs.starts, max(0, pipeline.inputs.recent.seen - 1)
     pipeline.partial_revision += 1
