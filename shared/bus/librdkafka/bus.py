@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
 
+import tenacity
 from confluent_kafka import IsolationLevel, KafkaError, KafkaException, TopicPartition
 from confluent_kafka.admin import AdminClient, NewTopic, OffsetSpec  # type: ignore[attr-defined]
 
@@ -15,6 +16,8 @@ from shared.bus.librdkafka.reader import LibrdkafkaReader
 from shared.bus.librdkafka.transaction import LibrdkafkaTransaction
 from shared.clock import monotonic
 from shared.errors import Misconfigured, Transient
+
+KNOWN_POLL_SECONDS = 0.05
 
 
 class LibrdkafkaBus:
@@ -47,6 +50,7 @@ class LibrdkafkaBus:
             new = [NewTopic(s.name, s.partitions, s.replication, config=dict(s.config)) for s in missing]
             for name, made in self._admin.create_topics(new, request_timeout=timeout).items():
                 self._settle(name, made.result)
+            self._wait_until_known([spec.name for spec in missing], timeout)
 
     def ping(self, timeout: float) -> None:
         self._partitions(timeout)
@@ -62,7 +66,6 @@ class LibrdkafkaBus:
         """One offset per partition of `topic`."""
         found = self._partitions(REQUEST_SECONDS, topic)
         asked = {TopicPartition(topic, partition): spec for partition in range(found[topic])}
-        answers = self._admin.list_offsets(asked, isolation_level=isolation, request_timeout=REQUEST_SECONDS)
         deadline = monotonic() + REQUEST_SECONDS
         while True:
             answers = self._admin.list_offsets(asked, isolation_level=isolation, request_timeout=REQUEST_SECONDS)
@@ -91,6 +94,18 @@ class LibrdkafkaBus:
                 f"topic {topic} does not exist at {self.clients.bootstrap_servers}: call ensure_topics first"
             )
         return found
+
+    def _wait_until_known(self, names: Sequence[str], timeout: float) -> None:
+        """A topic is created before every broker knows it; the next question may come too soon."""
+        retrying = tenacity.Retrying(
+            retry=tenacity.retry_if_result(lambda known: not known),
+            wait=tenacity.wait_fixed(KNOWN_POLL_SECONDS),
+            stop=tenacity.stop_after_delay(timeout),
+        )
+        try:
+            retrying(lambda: set(names) <= set(self._partitions(timeout)))
+        except tenacity.RetryError as error:
+            raise Transient(f"topics {', '.join(names)} were created, but no broker shows them yet") from error
 
     def _settle(self, topic: str, result: Callable[[], object]) -> None:
         try:
