@@ -36,7 +36,8 @@ class Features(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     `values` holds the model's inputs by name. `raw` holds the event's checked fields, for the
     monitor. `withheld` names fields that a quarantine blanked in this row: `values` was computed
     with them missing, `raw` still shows what arrived, and no model is trained on such a row.
-    `origin` is the raw record's (partition, offset).
+    `origin` is the raw record's (partition, offset). `received_at` is when the event arrived, where
+    whoever took it in said so.
     """
 
     pipeline: str
@@ -49,6 +50,7 @@ class Features(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     origin: tuple[int, int]
     definition: str
     withheld: tuple[str, ...] = ()
+    received_at: datetime | None = None
 
 
 class ShadowAnswer(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -81,6 +83,7 @@ class Prediction(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     withheld: tuple[str, ...] = ()
     shadows: tuple[ShadowAnswer, ...] = ()
     origin: tuple[int, int] = (0, 0)
+    received_at: datetime | None = None
 
 
 class Label(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):

@@ -49,6 +49,7 @@ class Taken:
     jobs: list[Job]
     records_in: int
     dead: int
+    messages: list[Any] = field(default_factory=list)
 
 
 @dataclass(slots=True)
@@ -107,7 +108,8 @@ class TaskHost:
         records = self._outgoing.records_of(doing.outs, self.step, doing.now)
         records.append(self._journaled(doing, tick))
         jobs = [job for job in doing.jobs if job.id not in self.ended_jobs]
-        return Taken(records, jobs, sum(len(piece.records) for piece in slices), doing.dead)
+        messages = [out.message for out in doing.outs]
+        return Taken(records, jobs, sum(len(piece.records) for piece in slices), doing.dead, messages)
 
     def replay(self, step: StepTaken, slices: Sequence[Slice]) -> None:
         """Takes a journaled step again, for its effect on the state alone.

@@ -187,6 +187,7 @@ class ServiceLoop:
         records = [record for _, one in taken for record in one.records]
         records += [self._control(JOB_RESULTS.name, end.task, encode(end)) for end in ended]
         if beat:
+            self.parts.meter.meters.set("homeostat_tasks", len(self.tasks.running), service=self.parts.meter.service)
             pulse = self.parts.meter.beat(now, self._lag())
             records.append(self._control(TELEMETRY.name, pulse.service, encode(pulse)))
             self._beat_at = now + timedelta(seconds=BEAT_SECONDS)
@@ -220,6 +221,7 @@ class ServiceLoop:
             )
         for running, one in taken:
             self.tasks.succeeded(running.host.task, now, took_records=one.records_in > 0)
+            self.parts.meter.observer.saw(one.messages, self._clock())
             for job in one.jobs:
                 self.parts.jobs.start(running.host.task, job, now)
             if (gauges := getattr(running.host.service, "gauges", None)) is not None:

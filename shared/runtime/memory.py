@@ -27,6 +27,7 @@ from shared.runtime.task import Task
 from shared.service import Job, Service
 from shared.settings import CommonSettings
 from shared.state import MemoryStore, Snapshots
+from shared.telemetry.metrics import Meters
 from shared.topics import Topic
 
 M = TypeVar("M", bound=msgspec.Struct)
@@ -144,6 +145,10 @@ class MemoryRuntime:
     def service(self, name: str, partition: int | None = None) -> Service:
         """The running instance, to look at."""
         return self._loops[name].tasks.running[Task(name, partition)].host.service
+
+    def meters(self, name: str) -> Meters:
+        """What the service's process would serve at `/metrics`."""
+        return self._loops[name].parts.meter.meters
 
     def crash(self, name: str) -> None:
         """Kills the service where it stands and starts it anew: its state comes from the log alone.

@@ -13,6 +13,7 @@ from typing import Literal
 
 from shared.messages import Heartbeat
 from shared.telemetry.metrics import Meters
+from shared.telemetry.published import Observer
 
 Gauges = Mapping[tuple[str, tuple[tuple[str, str], ...]], float]
 _STATM = Path("/proc/self/statm")
@@ -25,6 +26,12 @@ def resident_bytes() -> int:
     except (OSError, IndexError, ValueError):
         peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
         return peak if sys.platform == "darwin" else peak * 1024
+
+
+def processor_seconds() -> float:
+    """Time that this process has had on the processors so far."""
+    used = resource.getrusage(resource.RUSAGE_SELF)
+    return used.ru_utime + used.ru_stime
 
 
 @dataclass
@@ -42,6 +49,10 @@ class Meter:
     errors: int = 0
     longest_step: float = 0.0
     gauges: dict[str, Gauges] = field(default_factory=dict)
+    observer: Observer = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.observer = Observer(self.service, self.meters)
 
     def took(self, topic: str, records: int) -> None:
         self.records_in[topic] += records
@@ -84,6 +95,7 @@ class Meter:
         """The pulse as of now; the longest step begins anew."""
         rss = self.rss()
         self.meters.set("homeostat_memory_bytes", rss, service=self.service)
+        self.observer.spent(processor_seconds())
         for topic, waiting in lag.items():
             self.meters.set("homeostat_lag_records", waiting, service=self.service, topic=topic)
         longest, self.longest_step = self.longest_step, 0.0

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal, TypeVar
 
@@ -82,7 +83,7 @@ METRICS: tuple[Metric, ...] = (
         "histogram",
         "seconds",
         ("pipeline", "kind"),
-        "from the alert to verified recovery",
+        "from the incident's first alert to its resolution",
         _LONG_SECONDS,
     ),
     Metric(
@@ -90,7 +91,7 @@ METRICS: tuple[Metric, ...] = (
         "gauge",
         "seconds",
         ("pipeline",),
-        "processor time of a thousand predictions",
+        "the predictor's processor time for a thousand predictions",
     ),
 )
 
@@ -117,6 +118,11 @@ class Meters:
     def observe(self, name: str, value: float, **labels: str) -> None:
         child = self._of(name, Histogram)
         child.labels(**labels).observe(value)
+
+    def observe_all(self, name: str, values: Iterable[float], **labels: str) -> None:
+        child = self._of(name, Histogram).labels(**labels)
+        for value in values:
+            child.observe(value)
 
     def remove(self, name: str, **labels: str) -> None:
         """The gauge with these labels no longer says anything."""

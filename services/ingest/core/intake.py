@@ -146,4 +146,5 @@ class Intake:
             origin=arrival.origin,
             definition=self.specification.definition,
             withheld=withheld,
+            received_at=record.received_at,
         )

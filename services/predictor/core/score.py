@@ -117,4 +117,5 @@ def _prediction(
         withheld=row.withheld,
         shadows=shadows,
         origin=origin,
+        received_at=row.received_at,
     )

@@ -318,3 +318,15 @@ def test_each_service_beats_about_every_two_seconds_with_its_totals() -> None:
     assert 5 <= len(beats) <= 7
     assert beats[-1].records_in == 1
     assert beats[-1].at - beats[-2].at == timedelta(seconds=2)
+
+
+def test_what_a_service_published_is_measured_once_it_is_committed() -> None:
+    runtime = _counting()
+    for number in range(5):
+        runtime.put(FEATURES, event(number))
+
+    runtime.run_until_idle()
+
+    text = runtime.meters("predictor").text().decode()
+    assert 'homeostat_predictions_total{model_version="0",pipeline="p",service="predictor"} 5.0' in text
+    assert 'homeostat_tasks{service="predictor"} 4.0' in text

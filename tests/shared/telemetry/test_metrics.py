@@ -49,3 +49,15 @@ def test_a_gauge_that_is_removed_is_no_longer_served() -> None:
 def test_a_name_that_is_not_in_the_list_is_refused() -> None:
     with pytest.raises(KeyError):
         Meters().count("homeostat_invented_total", 1)
+
+
+def test_every_metric_of_the_list_is_given_by_some_part() -> None:
+    root = Path(__file__).parents[3]
+    code = "".join(
+        path.read_text()
+        for folder in ("shared", "services")
+        for path in sorted((root / folder).rglob("*.py"))
+        if path.name != "metrics.py" or path.parent.name != "telemetry"
+    )
+
+    assert [metric.name for metric in METRICS if f'"{metric.name}"' not in code] == []
