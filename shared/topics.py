@@ -177,7 +177,7 @@ COMMAND_RESULTS = Topic(
     m.CommandResult,
     lambda x: x.pipeline,
     ("ingest", "trainer", "predictor", "gateway", "supervisor"),
-    ("remediator", "gateway"),
+    ("trainer", "remediator", "gateway"),
     "what became of each order",
     retention_hours=None,
     event_type="io.homeostat.command.result",

@@ -1,4 +1,4 @@
 """Makes, judges, registers and releases models.
 
-In: pipelines, metrics, commands. Out: model-published, command-results.
+In: pipelines, metrics, commands, command-results. Out: model-published, command-results.
 """

@@ -1,6 +1,6 @@
 """The trainer's step: makes, judges and releases versions. The one writer of `model-published`.
 
-In: pipelines, metrics, commands. Out: model-published, command-results. Training and MLflow are jobs.
+In: pipelines, metrics, commands, command-results. Out: model-published, command-results. Training and MLflow are jobs.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from services.trainer.core import outbox as box
 from services.trainer.core.deciding import Decision, decision_on
 from services.trainer.core.deciding import Job as Wanted
 from services.trainer.core.orders import Judged, Rows, plain, typed
-from services.trainer.core.releases import publication, with_version
+from services.trainer.core.releases import publication, refused, with_version
 from services.trainer.core.rollout import Move, first_move, next_move
 from services.trainer.core.state import Pipeline, State, Work, order_for, quarantined_since, with_result
 from services.trainer.settings import TrainerSettings
@@ -24,6 +24,7 @@ from shared.service import NOTHING, Batch, Job, JobResult, Step
 from shared.topics import COMMAND_RESULTS, MODEL_PUBLISHED
 
 NAME = "trainer"
+PREDICTOR = "predictor"
 
 
 class Trainer:
@@ -76,6 +77,19 @@ class Trainer:
         step = Step()
         for command in batch.messages:
             step += self._obeyed(command, now)
+        return step
+
+    def on_command_results(self, batch: Batch[CommandResult], now: datetime) -> Step:
+        """What the predictor refuses to load is not live: the version that goes on answering is named again."""
+        step = Step()
+        for result in batch.messages:
+            pipeline = self._state.pipelines.get(result.pipeline)
+            if pipeline is None or result.service != PREDICTOR or result.state != "failed":
+                continue
+            after = refused(pipeline.releases, result.model_version or "")
+            if after is not None:
+                move = Move(after, after.champion or "", "champion", 1.0, f"goes on: {result.detail}")
+                step += self._moved(pipeline.name, (move,), None)
         return step
 
     # --- the clock and the jobs

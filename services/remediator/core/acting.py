@@ -188,7 +188,8 @@ def _ended(turn: Turn, incident_id: str, action: Action, result: CommandResult) 
     incident = turn.incident(incident_id)
     if worked:
         turn.learn(in_force(turn.known(incident.pipeline), action.name, action.arguments))
-    current = action.outcome == "sent" and incident.last is not None and incident.last.command == action.command
+    newest = incident.last is not None and incident.last.command == action.command
+    current = action.outcome == "sent" and newest
     done = msgspec.structs.replace(
         action,
         outcome=("succeeded" if worked else "failed") if action.outcome in ("sent", "expired") else action.outcome,
@@ -199,6 +200,10 @@ def _ended(turn: Turn, incident_id: str, action: Action, result: CommandResult) 
     )
     turn.put(with_action(incident, done))
     if action.role in ("aside", "tell") or action.name == "notify":
+        return
+    if not worked and newest and action.outcome == "succeeded" and incident.state == "verifying":
+        # The trainer released it, and then the predictor would not load it.
+        _came_to_nothing(turn, incident_id, done, result.detail or result.state)
         return
     if not current or incident.state not in ("acting", "undoing"):
         if worked and action.outcome in ("superseded", "expired") and action.name == "retrain":

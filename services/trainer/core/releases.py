@@ -60,10 +60,14 @@ class Trial(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class Releases(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """The versions of one pipeline. `good` are the champions below the present one, oldest first."""
+    """The versions of one pipeline. `good` are the champions below the present one, oldest first.
+
+    `before` is the good lineage with the champion on top as it was before the present one took over.
+    """
 
     versions: dict[str, Version] = {}
     champion: str | None = None
+    before: tuple[str, ...] = ()
     good: tuple[str, ...] = ()
     trial: Trial | None = None
     held: bool = False
@@ -96,7 +100,11 @@ def promoted(releases: Releases, number: str) -> Releases:
         good = (*good, releases.champion)
     version = msgspec.structs.replace(releases.versions[number], withdrawn=False)
     return msgspec.structs.replace(
-        _with(releases, version), champion=number, good=good, trial=_trial_without(releases, number)
+        _with(releases, version),
+        champion=number,
+        before=_lineage(releases),
+        good=good,
+        trial=_trial_without(releases, number),
     )
 
 
@@ -120,7 +128,23 @@ def rolled_back(releases: Releases, definition: str, to_version: str | None = No
     after = _with(releases, msgspec.structs.replace(releases.versions[target], withdrawn=False))
     if releases.champion is not None:
         after = _with(after, msgspec.structs.replace(after.versions[releases.champion], withdrawn=True))
-    return msgspec.structs.replace(after, champion=target, good=good, trial=_trial_without(releases, target))
+    return msgspec.structs.replace(
+        after, champion=target, before=_lineage(releases), good=good, trial=_trial_without(releases, target)
+    )
+
+
+def refused(releases: Releases, number: str) -> Releases | None:
+    """The releases once the predictor would not take champion `number`: the one before it went on answering.
+
+    None where that changes nothing.
+    """
+    *good, champion = releases.before or ("",)
+    if number != releases.champion or not champion:
+        return None
+    after = _with(releases, msgspec.structs.replace(releases.versions[number], withdrawn=True))
+    after = _with(after, msgspec.structs.replace(after.versions[champion], withdrawn=False))
+    rest = tuple(each for each in good if each != number)
+    return msgspec.structs.replace(after, champion=champion, before=(), good=rest)
 
 
 def on_trial(releases: Releases, trial: Trial) -> Releases:
@@ -166,6 +190,10 @@ def publication(
         command=command,
         incident=incident,
     )
+
+
+def _lineage(releases: Releases) -> tuple[str, ...]:
+    return releases.good if releases.champion is None else (*releases.good, releases.champion)
 
 
 def _with(releases: Releases, version: Version) -> Releases:

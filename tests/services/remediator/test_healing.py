@@ -479,3 +479,21 @@ def test_a_consequence_that_comes_alone_after_its_cause_is_over_is_an_incident_o
     desk.alert("concept_drift", ("model", "1"), severity="critical", firing=2, since_row=desk.rows)
     assert [i.diagnosis.name for i in desk.incidents] == ["bad_field", "concept_drift"]
     assert desk.actions == ["quarantine_source", "release_source", "retrain"]
+
+
+def test_a_version_the_predictor_will_not_load_has_not_helped_and_the_next_rung_is_taken() -> None:
+    desk = Desk()
+    desk.steady()
+    desk.model("2")
+    desk.pass_rows(0.4, version="2")
+    desk.alert("performance", ("version", "2"), severity="critical", version="2")
+    rollback = desk.last
+    assert rollback.action == "rollback"
+    desk.model("1", command=rollback.id)
+    desk.answer(rollback, version="1")
+    assert desk.state == "verifying"
+
+    desk.answer(rollback, "failed", version="1", detail="version 1 refused (hash)")
+
+    assert desk.actions == ["rollback", "retrain"]
+    assert any("version 1 refused (hash)" in entry.summary for entry in desk.audit if entry.kind == "not_verified")

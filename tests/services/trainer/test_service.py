@@ -581,3 +581,38 @@ def test_every_job_is_json(bench: Bench) -> None:
 
     for job in bench.trainer.pending_jobs():
         assert msgspec.json.decode(msgspec.json.encode(job.arguments)) == job.arguments
+
+
+def refusal(bench: Bench, version: str, service: str = "predictor") -> None:
+    """`service` says that `version` failed."""
+    result = CommandResult(
+        command="c9",
+        pipeline=PIPELINE,
+        state="failed",
+        at=bench.now,
+        service=service,
+        detail="hash differs",
+        model_version=version,
+    )
+    bench.take(bench.trainer.on_command_results(Batch("command-results", 0, [0], [result]), bench.now))
+
+
+def test_where_the_predictor_refuses_a_version_the_one_before_is_named_as_live_again(bench: Bench) -> None:
+    bench.with_champions(3)
+    bench.command("rollback", to_version="1")
+
+    refusal(bench, "1")
+
+    assert [(p.version, p.stage) for p in bench.published] == [("1", "champion"), ("3", "champion")]
+    assert bench.published[-1].reason == "goes on: hash differs"
+    bench.command("rollback")
+    assert bench.published[-1].version == "2"
+
+
+def test_a_refusal_of_what_is_not_live_or_by_another_service_changes_nothing(bench: Bench) -> None:
+    bench.with_champions(2)
+
+    refusal(bench, "1")
+    refusal(bench, "2", service="trainer")
+
+    assert bench.published == []
