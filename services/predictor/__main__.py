@@ -14,6 +14,7 @@ from shared.models.artifact import ModelCache
 from shared.models.store import FileStore
 from shared.runtime import entry, run_service
 from shared.settings import common_settings
+from shared.telemetry.metrics import Meters
 
 
 @entry("predictor")
@@ -21,13 +22,14 @@ def main() -> int:
     common = common_settings(os.environ)
     settings = predictor_settings(os.environ)
     models = ModelCache(FileStore(common.data_dir / "artifacts"), common.signing_key, settings.models_kept)
-    board = Board()
+    board, meters = Board(), Meters()
     return run_service(
         "predictor",
         make=lambda task: Predictor(task.partition, models, board),
         settings=common,
         jobs={},
-        companions=(Server(Endpoint(board, models, settings), settings),),
+        companions=(Server(Endpoint(board, models, settings, meters), settings),),
+        meters=meters,
     )
 
 

@@ -32,13 +32,16 @@ from services.predictor.http import (
     send_reply,
 )
 from services.predictor.settings import PredictorSettings
-from shared.clock import fresh_id
+from shared.clock import fresh_id, monotonic
 from shared.errors import Poison, Transient
 from shared.messages import ModelPublished
 from shared.models.artifact import ModelCache
 from shared.models.base import Model
+from shared.telemetry.metrics import Meters
 
 NAME = "homeostat-predictor"
+SERVICE = "predictor"
+SERVER_PATHS = ("/v2", "/v2/health/live", "/v2/health/ready")
 RETRY_AFTER_SECONDS = 1
 
 
@@ -53,8 +56,11 @@ class Place(NamedTuple):
 class Endpoint:
     """Answers with the versions that hang on the board; a request is answered by one version whole."""
 
-    def __init__(self, board: Board, models: ModelCache, settings: PredictorSettings) -> None:
+    def __init__(
+        self, board: Board, models: ModelCache, settings: PredictorSettings, meters: Meters | None = None
+    ) -> None:
         self._board = board
+        self._meters = meters or Meters()
         self._models = models
         self._settings = settings
         self._batcher = Batcher()
@@ -62,6 +68,7 @@ class Endpoint:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             return
+        begun = monotonic()
         try:
             reply = await self._reply(scope, receive)
         except HttpError as refused:
@@ -71,10 +78,13 @@ class Endpoint:
         except Transient as error:
             reply = error_reply(HttpError(503, str(error), retry_after_seconds=RETRY_AFTER_SECONDS))
         await send_reply(send, reply)
+        route = _route(scope["path"])
+        self._meters.count("homeostat_rest_requests_total", 1, service=SERVICE, route=route, status=str(reply.status))
+        self._meters.observe("homeostat_rest_seconds", monotonic() - begun, service=SERVICE, route=route)
 
     async def _reply(self, scope: Scope, receive: Receive) -> Reply:
         path = scope["path"].rstrip("/")
-        if path in ("/v2", "/v2/health/live", "/v2/health/ready"):
+        if path in SERVER_PATHS:
             _expect(scope, "GET")
             return self._server(path)
         place = _place(path)
@@ -116,6 +126,13 @@ class Endpoint:
             raise HttpError(
                 500, f"version {release.version} of {place.pipeline}, row {failed}: {answers[failed].reason}"
             )
+        self._meters.count(
+            "homeostat_predictions_total",
+            len(answers),
+            service=SERVICE,
+            pipeline=place.pipeline,
+            model_version=release.version,
+        )
         body, json_length = response_of(
             request,
             output_tensors(answers, model.metadata),
@@ -155,6 +172,16 @@ def _place(path: str) -> Place:
         case ["v2", "models", pipeline, "versions", version, "ready" | "infer" as action]:
             return Place(pipeline, version, action)
     raise HttpError(404, f"there is nothing at {path[:200]!r}: see GET /v2")
+
+
+def _route(path: str) -> str:
+    """The pattern of a path: names of pipelines and versions never become labels."""
+    try:
+        place = _place(path.rstrip("/"))
+    except HttpError:
+        return path.rstrip("/") if path.rstrip("/") in SERVER_PATHS else "none"
+    pattern = "/v2/models/{pipeline}" + ("/versions/{version}" if place.version is not None else "")
+    return pattern if place.action == "metadata" else f"{pattern}/{place.action}"
 
 
 def _expect(scope: Scope, method: str) -> None:

@@ -7,7 +7,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Protocol
 
-from shared.bus.base import Bus, LogReader
+import msgspec
+
+from shared.bus.base import MAX_RECORD_BYTES, Bus, LogReader
 from shared.messages import JobFinished
 from shared.runtime.task import Task
 from shared.service import Job
@@ -26,6 +28,11 @@ class JobContext:
         """Reads committed records of any topic (full names). Whoever asks for it closes it."""
         return self.bus.reader("job")
 
+
+LARGEST_RESULT = MAX_RECORD_BYTES - 50_000
+"""Bytes of JSON: what is larger belongs into a file, with its address as the result."""
+
+LONGEST_ERROR = 10_000
 
 JobFunction = Callable[[dict[str, Any], JobContext], dict[str, Any]]
 Jobs = Mapping[str, JobFunction]
@@ -54,9 +61,9 @@ class JobRunner(Protocol):
 def end_of(
     task: str, service: str, job: Job, at: datetime, seconds: float, result: object = None, error: str | None = None
 ) -> JobFinished:
-    """How `job` ended, as a record. A result that is no JSON object is an error of the job."""
-    if error is None and not isinstance(result, dict):
-        error, result = f"job {job.name} returned {type(result).__name__}, not a JSON object", None
+    """How `job` ended, as a record. A result that no record can carry is an error of the job."""
+    if error is None and (fault := _fault_of(result)) is not None:
+        error, result = f"job {job.name} returned {fault}", None
     return JobFinished(
         task=task,
         service=service,
@@ -65,5 +72,15 @@ def end_of(
         at=at,
         seconds=seconds,
         result=result if isinstance(result, dict) else None,
-        error=error,
+        error=None if error is None else error[:LONGEST_ERROR],
     )
+
+
+def _fault_of(result: object) -> str | None:
+    if not isinstance(result, dict):
+        return f"{type(result).__name__}, not a JSON object"
+    try:
+        size = len(msgspec.json.encode(result))
+    except (TypeError, ValueError) as unfit:
+        return f"what is not JSON: {unfit}"
+    return f"{size} bytes; at most {LARGEST_RESULT} fit" if size > LARGEST_RESULT else None

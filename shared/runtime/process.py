@@ -56,10 +56,12 @@ def run_service(
     jobs: Jobs | None = None,
     companions: Sequence[Companion] = (),
     warm: Callable[[], None] | None = None,
+    meters: Meters | None = None,
 ) -> int:
     """Runs service `name` until SIGTERM or SIGINT, then drains; returns the exit status.
 
     `warm` is called in each worker process before its first job, and one is started at once.
+    `meters` are served at `/metrics` with the runtime's own: give them where a companion counts too.
 
     0: ended in order. 1: Kafka stayed away, or transactions kept failing. 2: a setting is wrong.
     3: another process took this one's slot. 70 is the watchdogs' (the process hung). After any of them
@@ -68,7 +70,8 @@ def run_service(
     configure_logging(name, settings.log_level)
     stop = _stop_on_signals()
     try:
-        _Process(name, make, settings, WorkerJobs(jobs or {}, settings, warm), companions, stop).run()
+        workers = WorkerJobs(jobs or {}, settings, warm)
+        _Process(name, make, settings, workers, companions, stop, meters or Meters()).run()
     except Misconfigured as error:
         _log.error("cannot run", why=str(error))
         return 2
@@ -90,6 +93,7 @@ class _Process:
         jobs: WorkerJobs,
         companions: Sequence[Companion],
         stop: threading.Event,
+        meters: Meters,
     ) -> None:
         self._name, self._make, self._settings = name, make, settings
         self._companions, self._stop = companions, stop
@@ -97,7 +101,7 @@ class _Process:
         self._watchdog = Watchdog(settings.transaction_deadline_seconds)
         self._progress = Progress(3 * settings.transaction_deadline_seconds)
         self._checked = monotonic()
-        self._meters = Meters()
+        self._meters = meters
         self._loop: ServiceLoop | None = None
 
     def run(self) -> None:

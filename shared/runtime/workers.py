@@ -11,6 +11,7 @@ import signal
 import threading
 from collections import deque
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
 from multiprocessing.connection import Connection, wait
@@ -27,6 +28,7 @@ from shared.runtime.jobs import JobContext, Jobs, end_of
 from shared.runtime.task import Task
 from shared.service import Job
 from shared.settings import CommonSettings
+from shared.telemetry.logging import configure_logging
 
 _log = structlog.get_logger("homeostat.jobs")
 
@@ -124,7 +126,9 @@ class WorkerJobs:
         while self._waiting and (worker := self._free_worker()) is not None:
             task, job = self._waiting.popleft()
             worker.running = _Running(task, job, monotonic())
-            worker.pipe.send_bytes(msgspec.json.encode(_Asked(job.name, job.arguments, now)))
+            # A worker that died meanwhile is found, and the job's end told, when it is looked after.
+            with suppress(OSError):
+                worker.pipe.send_bytes(msgspec.json.encode(_Asked(job.name, job.arguments, now)))
             _log.info("job started", task=task.name, job=job.id, name=job.name)
 
     def _free_worker(self) -> _Worker | None:
@@ -174,14 +178,19 @@ def _answer_of(worker: _Worker) -> _Answered | None:
 def _new_worker(jobs: Jobs, settings: CommonSettings, warm: Callable[[], None] | None) -> _Worker:
     context = multiprocessing.get_context("spawn")
     ours, theirs = context.Pipe()
-    process = context.Process(target=_work, args=(theirs, dict(jobs), settings, warm), daemon=True, name="job-worker")
+    service = structlog.contextvars.get_contextvars().get("service", "job")
+    arguments = (theirs, dict(jobs), settings, warm, service)
+    process = context.Process(target=_work, args=arguments, daemon=True, name="job-worker")
     process.start()
     theirs.close()
     return _Worker(process, ours)
 
 
-def _work(pipe: Connection, jobs: Jobs, settings: CommonSettings, warm: Callable[[], None] | None) -> None:
+def _work(
+    pipe: Connection, jobs: Jobs, settings: CommonSettings, warm: Callable[[], None] | None, service: str
+) -> None:
     """The worker process: one job after another, until the pipe or the parent ends."""
+    configure_logging(service, settings.log_level)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     threading.Thread(target=_end_with_parent, daemon=True).start()
     os.nice(NICENESS)
@@ -193,15 +202,15 @@ def _work(pipe: Connection, jobs: Jobs, settings: CommonSettings, warm: Callable
             asked = msgspec.json.decode(pipe.recv_bytes(), type=_Asked)
         except EOFError:
             return
-        pipe.send_bytes(msgspec.json.encode(_answer(jobs, asked, JobContext(settings, bus, asked.now))))
+        pipe.send_bytes(_answer(jobs, asked, JobContext(settings, bus, asked.now)))
 
 
-def _answer(jobs: Jobs, asked: _Asked, context: JobContext) -> _Answered:
+def _answer(jobs: Jobs, asked: _Asked, context: JobContext) -> bytes:
     try:
-        return _Answered(jobs[asked.name](asked.arguments, context))
+        return msgspec.json.encode(_Answered(jobs[asked.name](asked.arguments, context)))
     except Exception as error:  # noqa: BLE001 - a job's failure is its result
         _log.exception("job failed", name=asked.name)
-        return _Answered(error=f"{type(error).__name__}: {error}")
+        return msgspec.json.encode(_Answered(error=f"{type(error).__name__}: {error}"))
 
 
 def _end_with_parent() -> None:

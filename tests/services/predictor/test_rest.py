@@ -22,6 +22,7 @@ from shared.messages import ModelPublished, Value
 from shared.models.artifact import ModelCache
 from shared.models.base import Answers, Model
 from shared.models.store import MemoryStore
+from shared.telemetry.metrics import Meters
 from tests.support.models import KEY, NAMES, constant_model, linear_model, published, rows, stored
 
 STORE = MemoryStore()
@@ -82,6 +83,29 @@ def test_the_server_is_not_ready_before_a_task_has_been_at_work() -> None:
     response = call(Board(), "GET", "/v2/health/ready")
 
     assert (response.status_code, response.json()["ready"]) == (503, False)
+
+
+def test_calls_and_predictions_are_counted_by_pattern_and_version_never_by_name() -> None:
+    meters = Meters()
+    app = Endpoint(board_of(constant(7)), ModelCache(STORE, KEY), SETTINGS, meters)
+
+    async def talk() -> None:
+        async with client_of(app) as client:
+            await client.post("/v2/models/demo/infer", json=x_request(1.0, 2.0))
+            await client.get("/v2/models/nobody-knows/ready")
+            await client.get("/v2/health/live")
+            await client.get("/etc/passwd")
+
+    asyncio.run(talk())
+
+    text = meters.text().decode()
+    infer = 'route="/v2/models/{pipeline}/infer",service="predictor",status="200"'
+    assert f"homeostat_rest_requests_total{{{infer}}} 1.0" in text
+    assert 'homeostat_predictions_total{model_version="7",pipeline="demo",service="predictor"} 2.0' in text
+    assert 'route="/v2/models/{pipeline}/ready",service="predictor",status="404"' in text
+    assert 'route="/v2/health/live"' in text
+    assert 'route="none"' in text
+    assert "nobody-knows" not in text
 
 
 def test_model_metadata_names_inputs_outputs_and_live_versions() -> None:

@@ -11,7 +11,9 @@ from typing import Any
 
 import pytest
 
+from shared.bus.base import MAX_RECORD_BYTES, NewRecord, refuse_too_large
 from shared.clock import monotonic, utc_now
+from shared.codec import encode
 from shared.messages import JobFinished
 from shared.runtime import JobContext, Task
 from shared.runtime.workers import WorkerJobs
@@ -39,10 +41,20 @@ def die(arguments: dict[str, Any], context: JobContext) -> dict[str, Any]:
     return {}
 
 
+def overflow(arguments: dict[str, Any], context: JobContext) -> dict[str, Any]:
+    return {"text": "x" * MAX_RECORD_BYTES}
+
+
+def misshape(arguments: dict[str, Any], context: JobContext) -> dict[str, Any]:
+    return {"value": object()}
+
+
 @pytest.fixture
 def workers(tmp_path: Path) -> Iterator[WorkerJobs]:
     settings = CommonSettings(bootstrap_servers="127.0.0.1:1", data_dir=tmp_path)
-    made = WorkerJobs({"double": double, "fail": fail, "hang": hang, "die": die}, settings)
+    made = WorkerJobs(
+        {"double": double, "fail": fail, "hang": hang, "die": die, "overflow": overflow, "misshape": misshape}, settings
+    )
     yield made
     made.stop()
 
@@ -116,3 +128,27 @@ def test_the_jobs_of_a_task_that_went_elsewhere_are_stopped(workers: WorkerJobs)
     workers.start(TASK, Job("j2", "double", {"number": 1}), utc_now())
 
     assert [end.job for end in _ends(workers, 1)] == ["j2"]
+
+
+def test_a_result_that_no_record_can_carry_is_the_jobs_error_and_not_the_services(workers: WorkerJobs) -> None:
+    workers.start(TASK, Job("j1", "overflow", {}), utc_now())
+    workers.start(TASK, Job("j2", "misshape", {}), utc_now())
+
+    large, shapeless = _ends(workers, 2)
+
+    refuse_too_large([NewRecord("job-results", b"", encode(large))], {})
+    assert "bytes; at most" in str(large.error)
+    assert "object" in str(shapeless.error)
+    assert "worker process" not in str(shapeless.error)
+
+
+def test_a_worker_that_dies_before_it_takes_a_job_fails_that_job_alone(tmp_path: Path) -> None:
+    settings = CommonSettings(bootstrap_servers="127.0.0.1:1", data_dir=tmp_path, kafka_client="none")
+    workers = WorkerJobs({"double": double}, settings)
+    try:
+        workers.start(TASK, Job("j1", "double", {"number": 1, "large": "x" * 1_000_000}), utc_now())
+        (end,) = _ends(workers, 1)
+    finally:
+        workers.stop()
+
+    assert "its worker process ended with status 1" in str(end.error)
