@@ -82,10 +82,10 @@ class Follower:
         while not self._stop.is_set():
             try:
                 self._follow(attempt)
-            except HomeostatError as error:
-                self.problem = str(error)
+            except Exception as error:  # noqa: BLE001 - ended in silence, this thread would leave every answer stale
+                self.problem = str(error) if isinstance(error, HomeostatError) else f"{type(error).__name__}: {error}"
                 attempt.attempt_number += 1
-                log.warning("kafka is away; trying again", error=str(error), attempt=attempt.attempt_number)
+                log.warning("the log is not followed; trying again", why=self.problem, attempt=attempt.attempt_number)
                 self._stop.wait(pause(attempt))  # type: ignore[arg-type]
 
     def _follow(self, attempt: _Attempt) -> None:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import httpx
+import structlog
 from fastapi import Depends, Request
 
 from services.gateway.delivery.deliveries import Deliveries
@@ -29,9 +30,11 @@ from shared.runtime.meter import Meter
 from shared.telemetry.metrics import Meters
 from shared.topics import Out
 
+log = structlog.get_logger("gateway.sink")
+
 
 class LoopSink:
-    """Takes entries in the follower's thread and folds them on the event loop."""
+    """Takes entries in the follower's thread and folds them on the event loop, each for itself."""
 
     def __init__(self, models: ReadModels, hub: Hub, meter: Meter) -> None:
         self._models = models
@@ -46,7 +49,12 @@ class LoopSink:
         self._on_loop(self._fold, topic, entries)
 
     def _fold(self, topic: str, entries: Sequence[Entry[Any]]) -> None:
-        self._models.fold(topic, entries)
+        for entry in entries:
+            try:
+                self._models.fold(topic, [entry])
+            except Exception:
+                self._meter.failed("handler")
+                log.exception("a read model cannot take this", topic=topic, offset=entry.offset)
         self._hub.publish(topic, entries)
         self._meter.took(topic, len(entries))
 

@@ -1,0 +1,92 @@
+"""What the gateway does when following the log goes wrong."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from services.gateway.follower import Follower
+from services.gateway.hub import Hub, Subscriber
+from services.gateway.parts import LoopSink
+from services.gateway.readmodel.entry import Entry, entry_of
+from services.gateway.service import ReadModels
+from shared.bus.base import NewRecord
+from shared.bus.memory import MemoryBus
+from shared.clock import utc_now
+from shared.codec import encode
+from shared.runtime.installation import topic_specs
+from shared.runtime.meter import Meter
+from shared.settings import CommonSettings
+from shared.telemetry.metrics import Meters
+from shared.topics import ALERTS
+from tests.services.gateway.messages import alert
+
+
+class Choosy(ReadModels):
+    """Read models with a mistake of ours in them: one alert is more than they can take."""
+
+    def fold(self, topic: str, entries: Sequence[Entry[Any]]) -> None:
+        if any(entry.message.id == "odd" for entry in entries):
+            raise KeyError("odd")
+        super().fold(topic, entries)
+
+
+class FailsOnce:
+    """A sink that fails the first time it is given anything."""
+
+    def __init__(self) -> None:
+        self.failures = 0
+        self.taken: list[str] = []
+        self.done = threading.Event()
+
+    def begin(self, positions: Mapping[tuple[str, int], int]) -> None:
+        pass
+
+    def fold(self, topic: str, entries: Sequence[Entry[Any]]) -> None:
+        if not self.failures:
+            self.failures += 1
+            raise KeyError("a mistake of ours")
+        self.taken += [entry.message.id for entry in entries]
+        self.done.set()
+
+
+def log_with(*ids: str) -> MemoryBus:
+    settings = CommonSettings(bootstrap_servers="memory", data_dir=Path())
+    bus = MemoryBus()
+    bus.ensure_topics(topic_specs(settings), timeout=0.0)
+    bus.producer("test").send([NewRecord(ALERTS.name, b"p", encode(alert(id=id_))) for id_ in ids], 1.0)
+    return bus
+
+
+def test_a_message_that_a_read_model_cannot_take_is_passed_over_counted_and_streamed_all_the_same() -> None:
+    models, hub, meter = Choosy(), Hub(), Meter("gateway", "0", utc_now(), Meters())
+    sink, listener = LoopSink(models, hub, meter), Subscriber(["alerts"], 10)
+    hub.attach(listener)
+    entries = [entry_of(ALERTS, record) for record in log_with("a", "odd", "b").records(ALERTS.name)]
+
+    async def fold() -> list[Entry[Any]]:
+        sink.loop = asyncio.get_running_loop()
+        await asyncio.to_thread(sink.fold, "alerts", entries)
+        return await listener.take()
+
+    streamed = asyncio.run(fold())
+
+    assert [found.id for found in models.alerts.firing()] == ["a", "b"]
+    assert [entry.message.id for entry in streamed] == ["a", "odd", "b"]
+    assert meter.errors == 1
+
+
+def test_an_unforeseen_failure_does_not_end_the_following() -> None:
+    sink = FailsOnce()
+    follower = Follower(log_with("a", "b"), str, sink)
+    follower.start()
+    try:
+        assert sink.done.wait(10)
+    finally:
+        follower.stop()
+
+    assert sink.failures == 1
+    assert sink.taken == ["a", "b"]
