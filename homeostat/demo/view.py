@@ -66,7 +66,7 @@ def sparkline(values: Sequence[float], low: float = 0.4, high: float = 1.0) -> s
     """Values in [low, high] as blocks.
 
     >>> sparkline([0.4, 0.7, 1.0])
-    '▁▅█'
+    '▁▄█'
     """
     top = len(BLOCKS) - 1
     return "".join(BLOCKS[round(min(1.0, max(0.0, (v - low) / (high - low))) * top)] for v in values)
