@@ -1,0 +1,151 @@
+"""What each command shows, as a table and as JSON, and the status it ends with."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from shared.topics import AUDIT, RAW_DATA, REQUESTS
+from tests.homeostat.cli.conftest import Call
+from tests.services.gateway.messages import audit
+from tests.services.gateway.running import Running
+
+COMMANDS = (
+    "up", "demo", "status", "send", "labels", "predict", "tail", "alerts", "bench",
+    "pipeline init", "pipeline check", "pipeline show", "pipeline apply",
+    "models list", "models show", "models live", "models compare", "models promote", "models rollback",
+    "models retrain", "incidents list", "incidents show", "incidents postmortem", "incidents approve",
+    "incidents reject", "incidents acknowledge", "audit show", "audit verify",
+)  # fmt: skip
+READING = (
+    "status", "alerts", "alerts --all", "incidents list", "incidents show incident-1", "models list elec2",
+    "models live elec2", "models show elec2 2", "models compare elec2 1 2", "audit show",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_command_explains_itself(call: Call, command: str) -> None:
+    shown = call(*command.split(), "--help")
+
+    assert shown.status == 0
+    assert f"Usage: homeostat {command}" in shown.out
+
+
+@pytest.mark.parametrize("words", ["nothing", "status --loud", "send elec2", "models", "models list"])
+def test_bad_usage_ends_with_status_2(call: Call, words: str) -> None:
+    assert call(*words.split()).status == 2
+
+
+@pytest.mark.parametrize("words", READING)
+def test_reading_gives_a_table_or_with_json_nothing_but_json(ask: Call, words: str) -> None:
+    table, as_json = ask(*words.split()), ask(*words.split(), "--json")
+
+    assert (table.status, as_json.status) == (0, 0), (table.err, as_json.err)
+    assert table.out.strip()
+    assert as_json.json
+    assert as_json.err == ""
+
+
+def test_tables_show_times_to_the_second_and_nothing_in_brackets(ask: Call) -> None:
+    shown = ask("incidents", "show", "incident-1").out
+
+    assert "+00:00" not in shown
+    assert "retrain did what was expected" in " ".join(shown.split())
+    assert "audit/0@" in shown
+
+
+def test_alerts_are_those_that_fire_unless_all_are_asked_for(ask: Call) -> None:
+    firing, every = ask("alerts", "--json").json, ask("alerts", "--all", "--json").json
+
+    assert [alert["id"] for alert in firing] == ["alert-2"]
+    assert {alert["id"] for alert in every} == {"alert-1", "alert-2"}
+
+
+def test_a_postmortem_can_be_written_to_a_file_as_markdown(ask: Call) -> None:
+    shown = ask("incidents", "postmortem", "incident-1")
+
+    assert shown.status == 0
+    assert shown.out.startswith("# ")
+    assert max(map(len, shown.out.splitlines())) > 100
+
+
+def test_what_is_not_there_is_one_error_with_status_1(ask: Call) -> None:
+    for words in ("incidents show nope", "models show elec2 99", "models list nope"):
+        shown = ask(*words.split())
+
+        assert shown.status == 1
+        assert shown.out == ""
+        assert shown.err.startswith("error: ")
+        assert "404" in shown.err
+
+
+def test_a_gateway_that_does_not_answer_is_said_with_its_address(call: Call, tmp_path: Path) -> None:
+    shown = call("status", "--url", "http://127.0.0.1:9", "--data", str(tmp_path))
+
+    assert shown.status == 1
+    assert "no answer from http://127.0.0.1:9" in shown.err
+    assert "homeostat up" in shown.err
+
+
+def test_a_person_s_request_goes_to_the_remediator_with_its_reason(ask: Call, gateway: Running) -> None:
+    shown = ask("models", "rollback", "elec2", "--to", "1", "--reason", "it looks odd")
+
+    assert shown.status == 0
+    (request,) = gateway.written(REQUESTS)
+    assert (request.action, request.arguments, request.reason) == ("rollback", {"to_version": "1"}, "it looks odd")
+    assert request.id in shown.out
+
+
+def test_rows_of_a_file_are_sent_and_those_refused_are_named(ask: Call, gateway: Running, tmp_path: Path) -> None:
+    file = tmp_path / "rows.ndjson"
+    good = {"id": "a", "nswprice": 0.1, "nswdemand": 0.2, "vicprice": 0.3}
+    file.write_text(json.dumps(good) + "\n" + json.dumps({**good, "id": "b", "nswprice": "dear"}) + "\n")
+
+    shown = ask("send", "elec2", str(file), "--source", "meter-7")
+
+    assert shown.status == 1
+    assert "2 rows: 1 accepted, 1 rejected" in shown.out
+    assert "dear" in shown.out
+    assert {record.source for record in gateway.written(RAW_DATA)} == {"meter-7"}
+
+
+def test_a_file_without_the_label_column_is_said_before_anything_is_sent(
+    ask: Call, gateway: Running, tmp_path: Path
+) -> None:
+    file = tmp_path / "labels.csv"
+    file.write_text("id,truth\na,1\n")
+
+    shown = ask("labels", "elec2", str(file))
+
+    assert shown.status == 1
+    assert "no column 'label'" in shown.err
+    assert "--label-column" in shown.err
+    assert gateway.written(RAW_DATA) == []
+
+
+def test_a_broken_ledger_fails_with_the_entry_at_fault(ask: Call) -> None:
+    shown = ask("audit", "verify", "--json")
+
+    assert shown.status == 1
+    assert shown.json["ok"] is False
+    assert f"broken at entry {shown.json['fault']['sequence']}" in shown.err
+
+
+def test_a_ledger_longer_than_a_page_is_read_once_from_end_to_end(ask: Call, gateway: Running) -> None:
+    gateway.put(AUDIT, *(audit(number, "alert_joined", "again") for number in range(100, 2300)))
+
+    sequences = [entry["sequence"] for entry in ask("audit", "show", "--json").json]
+
+    assert len(sequences) > 2200
+    assert sequences == sorted(set(sequences))
+
+
+def test_brackets_in_an_error_are_shown_and_not_taken_for_markup(call: Call, tmp_path: Path) -> None:
+    file = tmp_path / "[red]rows.csv"
+
+    shown = call("pipeline", "init", str(file), "--target", "y")
+
+    assert shown.status == 1
+    assert "[red]rows.csv" in shown.err

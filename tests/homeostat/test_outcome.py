@@ -1,0 +1,98 @@
+"""The demo's judgement, on hand-made ledgers."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+from homeostat.demo.outcome import Moment, healings_of, remedies_of, share
+from homeostat.demo.story import Fault, Story, story_of
+from homeostat.demo.watcher import Seen
+from shared.messages import Alert, AuditEntry, Evidence, Window
+
+NOW = datetime(2026, 1, 1, tzinfo=UTC)
+FAULT = Fault("unit-change", 2000, 2500, "a unit changed")
+STORY = Story(rows=5000, warm_up=500, label_lag=10, field="price", factor=1000.0, faults=(FAULT,))
+BEGUN = {"unit-change": Moment(100.0, 2000)}
+
+
+def entry(kind: str, second: float, row: int, incident: str = "i1", action: str = "quarantine_source") -> Seen:
+    message = AuditEntry(
+        sequence=0, at=NOW, kind=kind, pipeline="p", incident=incident, summary=kind, body={"action": action},
+        refs=(), previous="", hash="",
+    )  # fmt: skip
+    return Seen(message, second, row)
+
+
+def alert(second: float, row: int, first_row: int) -> Seen:
+    window = Window(index=0, first_row=first_row, last_row=row, rows=50)
+    evidence = Evidence(statistic="x", value=1, threshold=1, window=window, samples=50)
+    message = Alert(
+        id="a", fingerprint="f", pipeline="p", kind="data_quality", severity="warning", state="firing", since=NOW,
+        at=NOW, summary="wrong unit", evidence=evidence,
+    )  # fmt: skip
+    return Seen(message, second, row)
+
+
+HEALED = [
+    alert(101.0, 2060, 2000),
+    entry("incident_opened", 101.0, 2060),
+    entry("command_issued", 101.5, 2070),
+    entry("verified", 108.0, 2700),
+    entry("incident_resolved", 110.0, 2800),
+]
+
+
+def answers(during: float) -> dict[int, bool]:
+    """Right in nine of ten rows, but in `during` of the rows from 2,000 to 2,700."""
+    return {row: row % 10 < (10 * during if 2000 <= row < 2700 else 9) for row in range(500, 4000)}
+
+
+def test_a_fault_that_was_answered_verified_and_won_back_counts_as_healed() -> None:
+    (line,) = healings_of(STORY, remedies_of(HEALED), BEGUN, answers(0.5), answers(0.5))
+
+    assert line.healed, line.why
+    assert line.remedy is not None
+    assert (line.remedy.noticed.row, line.remedy.acted.row) == (2060, 2070)
+    assert (line.before, line.during, line.after) == (0.9, 0.5, 0.9)
+
+
+def test_an_action_that_was_not_verified_did_not_heal() -> None:
+    (line,) = healings_of(STORY, remedies_of(HEALED[:3]), BEGUN, answers(0.5), {})
+
+    assert not line.healed
+    assert line.why == "quarantine_source was not verified"
+
+
+def test_accuracy_that_does_not_come_back_did_not_heal() -> None:
+    low = {row: row % 10 < (9 if row < 2000 else 5) for row in range(500, 4000)}
+
+    (line,) = healings_of(STORY, remedies_of(HEALED), BEGUN, low, {})
+
+    assert not line.healed
+    assert "after" in line.why
+
+
+def test_a_fault_that_nobody_answered_says_which_action_was_missing() -> None:
+    other = [entry("command_issued", 101.0, 2050, action="retrain")]
+
+    lines = healings_of(STORY, remedies_of(other), BEGUN, answers(0.5), {})
+
+    assert [(line.fault, line.healed) for line in lines] == [("unit-change", False), ("drift", False)]
+    assert lines[0].why == "no quarantine_source was ordered"
+
+
+def test_the_story_changes_the_field_in_its_stretch_only() -> None:
+    row = {"id": "1", "price": 2.0}
+
+    sent = [STORY.row(index, row)["price"] for index in (1999, 2000, 2499, 2500)]
+
+    assert sent == [2.0, 2000.0, 2000.0, 2.0]
+    assert row["price"] == 2.0
+
+
+def test_a_story_may_have_one_fault_alone() -> None:
+    assert [fault.name for fault in story_of(("bad-release",), 45_000).faults] == ["bad-release"]
+
+
+def test_a_share_of_nothing_is_unknown() -> None:
+    assert share({}, 0, 10) is None
