@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from datetime import datetime
 from typing import Any, TypeVar
 
 import msgspec
 
+from services.monitor.core.alerting import Alerts
 from services.monitor.core.pipeline import Pipeline, Said
 from services.monitor.core.state import pack, unpack
-from services.monitor.core.system import System
+from services.monitor.core.system import SYSTEM, System
 from services.monitor.settings import MonitorSettings
 from shared.messages import (
     Alert,
@@ -99,6 +101,8 @@ class Monitor:
     def on_commands(self, batch: Batch[Command], now: datetime) -> Step:
         for command in batch.messages:
             pipeline = self._state.pipelines.get(command.pipeline)
+            if pipeline is not None and command.action == "retrain":
+                pipeline.on_retrain(command.id)
             if pipeline is not None and command.action in ("quarantine_source", "release_source"):
                 pipeline.on_quarantine(
                     str(command.arguments.get("source", "")),
@@ -123,6 +127,18 @@ class Monitor:
     def pending_jobs(self) -> list[Job]:
         return []
 
+    def gauges(self) -> dict[tuple[str, tuple[tuple[str, str], ...]], float]:
+        """Of each pipeline: the newest window's performance and drift, and the alerts that fire by kind."""
+        found: dict[tuple[str, tuple[tuple[str, str], ...]], float] = {}
+        for name, pipeline in self._state.pipelines.items():
+            label = ("pipeline", name)
+            for metric, value in pipeline.performed.items():
+                found["homeostat_performance", (label, ("metric", metric))] = value
+            for feature, value in pipeline.drifted.items():
+                found["homeostat_drift", (label, ("feature", feature))] = value
+            found |= _firing(name, pipeline.alerts)
+        return found | _firing(SYSTEM, self._state.system.alerts)
+
     def save(self) -> bytes:
         return pack(self._state)
 
@@ -142,6 +158,13 @@ class Monitor:
                 places = [place for place, message in enumerate(batch.messages) if message.pipeline == name]
                 parts.append((pipeline, [batch.messages[p] for p in places], [batch.offsets[p] for p in places]))
         return parts
+
+
+def _firing(pipeline: str, alerts: Alerts) -> dict[tuple[str, tuple[tuple[str, str], ...]], float]:
+    counts = Counter(alert.kind for alert in alerts.firing.values())
+    return {
+        ("homeostat_alerts_firing", (("pipeline", pipeline), ("kind", kind))): float(n) for kind, n in counts.items()
+    }
 
 
 def _step(parts: Any) -> Step:

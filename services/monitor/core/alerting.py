@@ -11,6 +11,7 @@ from shared.messages import Alert, AlertKind, Cause, Evidence, Severity
 
 HOLD_OFF_ROWS = 2000
 _MOST_REMEMBERED = 500
+_LOSSES = (("concept_drift", "model"), ("performance", "model"))
 
 
 class Past(msgspec.Struct):
@@ -42,7 +43,9 @@ class Alerts(msgspec.Struct):
     past: dict[str, Past] = {}
 
     def fingerprint(self, kind: str, place: str) -> str:
-        return stable_id("trouble", self.pipeline, kind, place)
+        """One for each trouble: a model's loss is the same one whichever test saw it first."""
+        name = "loss" if (kind, place) in _LOSSES else kind
+        return stable_id("trouble", self.pipeline, name, place)
 
     def fires(self, kind: str, place: str) -> bool:
         return self.fingerprint(kind, place) in self.firing

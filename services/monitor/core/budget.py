@@ -10,7 +10,8 @@ from __future__ import annotations
 SHARES = {
     "quality": 0.3,
     "drift": 0.25,
-    "errors": 0.25,
+    "errors": 0.15,
+    "level": 0.1,
     "release": 0.1,
     "predictions": 0.05,
     "anomaly": 0.05,

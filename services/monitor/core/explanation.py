@@ -172,7 +172,7 @@ def place_of_loss(trouble: Trouble) -> tuple[AlertKind, str]:
         return "data_quality", "labels"
     if trouble.release:
         return "performance", f"version {trouble.version}"
-    return "concept_drift", "model"
+    return ("performance", "model") if trouble.slow else ("concept_drift", "model")
 
 
 def of_loss(pipeline: Pipeline, trouble: Trouble) -> Finding:
@@ -224,6 +224,8 @@ def source_of_wrong_labels(pipeline: Pipeline, trouble: Trouble) -> str:
 def _blame(trouble: Trouble) -> str:
     if trouble.labels_of:
         return f"only labels from {trouble.labels_of} disagree"
+    if trouble.slow:
+        return f"version {trouble.version} no longer reaches its own level"
     return f"it begins with version {trouble.version}" if trouble.release else "the concept has changed"
 
 
@@ -234,6 +236,9 @@ def _from_error(metric: str, error: float) -> float:
 def _method(trouble: Trouble) -> str:
     if trouble.release:
         return f"betting test against the version before, evidence {trouble.evidence:.3g} (bound: its level)"
+    if trouble.slow:
+        p_value = 1.0 / trouble.evidence
+        return f"level of the newest rows against the version's first, batch means, p {p_value:.2g} (bound: its level)"
     return f"e-detector on the error stream, evidence {trouble.evidence:.3g} (bound: false alarms per row)"
 
 

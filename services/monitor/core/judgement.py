@@ -12,6 +12,7 @@ from services.monitor.core import causes, explanation, publication
 from services.monitor.core.alerting import Finding
 from services.monitor.core.answers import LEAST_BEFORE, Switch, extreme, too_many
 from services.monitor.core.inputs import DataWindow, Fault
+from services.monitor.core.level import Stretch as Judged
 from services.monitor.core.quality import WINDOW
 from services.monitor.core.record import Stretch
 from services.monitor.core.state import Floats, Ints
@@ -100,12 +101,14 @@ def take_errors(pipeline: Pipeline, rows: Ints) -> None:
         return
     rows = rows[~pipeline.excused(rows)]
     errors, champion = record.errors(rows), record.join.read("champion", rows) > 0
+    doubts = record.doubts(rows)
     version, withheld = record.join.read("version", rows), record.join.read("withheld", rows)
     limits = pipeline.plan.limits
     live = champion & (version == record.versions.places.get(loss.live, -2)) & (rows >= loss.live_row)
     for code in np.unique(withheld[live]):
         own = live & (withheld == code)
-        loss.take(loss.live, record.withheld.names[int(code)], rows[own], errors[own], limits)
+        judged = Judged(rows[own], errors[own], doubts[own])
+        loss.take(loss.live, record.withheld.names[int(code)], judged, limits)
     for code in np.unique(version[~champion]):
         own = ~champion & (version == code)
         loss.take_canary(record.versions.names[int(code)], rows[own], errors[own], limits)
@@ -114,19 +117,27 @@ def take_errors(pipeline: Pipeline, rows: Ints) -> None:
 
 
 def of_loss(pipeline: Pipeline, now: datetime) -> list[Said]:
-    """Raises a loss once the inputs around its beginning have been looked at; resolves one that has passed."""
+    """Raises a loss that has lasted, once the inputs around its beginning were looked at; ends one that is over."""
     loss = pipeline.loss
     if loss.trouble is None:
         pipeline.held_since = 0.0
         return []
     row = pipeline.record.join.next_row
     if not loss.trouble.confirmed:
-        if not _examined(pipeline, now):
+        lasting = loss.lasting(pipeline.plan.limits)
+        if lasting == "passed":
+            loss.dismiss()
+        if lasting != "yes" or not _examined(pipeline, now):
             return []
         loss.confirm()
         pipeline.held_since = 0.0
         loss.trouble.labels_of = explanation.source_of_wrong_labels(pipeline, loss.trouble)
-        return list(pipeline.alerts.raise_(explanation.of_loss(pipeline, loss.trouble), now, row))
+        said: list[Said] = []
+        if loss.former is not None:
+            why = f"version {loss.trouble.version} has replaced the version it was about"
+            said += pipeline.alerts.resolve(*explanation.place_of_loss(loss.former), now, row, why)
+            loss.former = None
+        return said + pipeline.alerts.raise_(explanation.of_loss(pipeline, loss.trouble), now, row)
     if not loss.recovered(pipeline.plan.limits):
         return []
     kind, place = explanation.place_of_loss(loss.trouble)
@@ -160,7 +171,8 @@ def of_answers(pipeline: Pipeline, answered: Ints, entities: Sequence[str], rows
     row = pipeline.record.join.next_row
     labels = _live_labels(pipeline)
     if shift is not None and pipeline.loss.trouble is None:
-        urgent = extreme(shift) and labels < LEAST_BEFORE // 4
+        speechless = labels < LEAST_BEFORE // 4
+        urgent = extreme(shift) and speechless and (switch.done or not pipeline.gated)
         said += pipeline.alerts.raise_(explanation.of_switch(pipeline, shift, urgent=urgent), now, row)
     if switch.done and (labels >= _SETTLED_LABELS or row - pipeline.switch_rows > _SWITCH_ROWS):
         pipeline.switch = None

@@ -1,16 +1,20 @@
 """Has the live model become worse, and is it the world or the release? One trouble at a time.
 
-Every labelled answer of the live version goes through its regime's e-detector; a version that is new
-also has a bet against the version before it. What crosses first is held until the data around it
-has been looked at (the caller confirms), and is then one trouble: of the release where the loss
-begins with the version, else of the concept. It ends when enough answers since then are right again.
+Every labelled answer of the live version goes through its regime's e-detector, and the test of its
+level for losses that are small and lasting; a version that is new also has a bet against the version
+before it. What crosses first is held until the data around it has been looked at (the caller confirms)
+and until it has lasted, and is then one trouble: of the release where the loss begins with the version,
+else of the concept. It ends when enough answers since then are right again.
 """
 
 from __future__ import annotations
 
+from typing import Literal
+
 import msgspec
 import numpy as np
 
+from services.monitor.core.level import Stretch, Verdict
 from services.monitor.core.regime import FIRST_SLACK, WARM, Expected, Regime, expected_of
 from services.monitor.core.sequential import Bet, onset
 from services.monitor.core.state import Floats, Ints, empty
@@ -19,17 +23,23 @@ _MOST_REGIMES = 12
 _LEAST_PREVIOUS = 50
 _RELEASE_ROWS = 2000
 _BEGINS_WITH_RELEASE = 150
-_ENOUGH = 100
-_WATCHED = 150
-_MOST_WATCHED = 500
+_ENOUGH = 150
+_WATCHED = 400
+_MOST_WATCHED = 800
+_LASTING = 250
+_NEWEST = 100
 
 
 class Limits(msgspec.Struct, frozen=True):
-    """`tolerance` in units of error; `rate` of false alarms per row; `level` of one release's test."""
+    """`tolerance` in units of error; `rate` of false alarms per row; `level` of one release's test.
+
+    `slow_rate`: false alarms per row of the test of the level.
+    """
 
     tolerance: float
     rate: float
     level: float
+    slow_rate: float = 1e-6
 
 
 class Trouble(msgspec.Struct):
@@ -37,7 +47,8 @@ class Trouble(msgspec.Struct):
 
     `evidence` is the wealth of the bet: one over the false-alarm rate it could still be claimed at.
     `baseline` and `level` are mean errors before and since; `confirmed` once it was raised; `labels_of`
-    names the one source whose labels alone disagree with the model, if that is what it is.
+    names the one source whose labels alone disagree with the model, if that is what it is. `slow`: found
+    by the level of many rows, not by the bet.
     """
 
     release: bool
@@ -53,6 +64,8 @@ class Trouble(msgspec.Struct):
     canary: bool = False
     confirmed: bool = False
     labels_of: str = ""
+    withheld: str = ""
+    slow: bool = False
 
 
 class Release(msgspec.Struct):
@@ -67,13 +80,17 @@ class Release(msgspec.Struct):
 
 
 class Loss(msgspec.Struct):
-    """All versions of one pipeline. `live` answers since row `live_row`."""
+    """All versions of one pipeline. `live` answers since row `live_row`.
+
+    `former`: a trouble already raised that a bad release has taken the place of.
+    """
 
     live: str = ""
     live_row: int = 0
     regimes: dict[str, Regime] = {}
     releases: dict[str, Release] = {}
     trouble: Trouble | None = None
+    former: Trouble | None = None
     watch: Floats = msgspec.field(default_factory=empty)
     changed: bool = False
 
@@ -85,6 +102,8 @@ class Loss(msgspec.Struct):
         if version == self.live:
             return False
         before = self.regimes.get(self.live)
+        if self.trouble is not None and not self.trouble.confirmed and not self.trouble.canary:
+            self.trouble, self.former = self.former, None
         self.live, self.live_row = version, row
         self.watch, self.changed = empty(), True
         known = self.regimes.get(version)
@@ -94,15 +113,15 @@ class Loss(msgspec.Struct):
         self._admit(version, before, gate, tolerance)
         return True
 
-    def take(self, version: str, withheld: str, rows: Ints, errors: Floats, limits: Limits) -> None:
-        """Errors of live answers of one version, in the order in which labels came."""
+    def take(self, version: str, withheld: str, judged: Stretch, limits: Limits) -> None:
+        """Live answers of one version, in the order in which labels came."""
         if version != self.live:
             return
         regime = self._regime(version, withheld)
-        while len(rows):
-            size = min(len(rows), regime.room())
-            self._step(regime, rows[:size], errors[:size], limits)
-            rows, errors = rows[size:], errors[size:]
+        while len(judged):
+            size = min(len(judged), regime.room())
+            self._step(regime, judged.part(slice(0, size)), limits)
+            judged = judged.part(slice(size, None))
 
     def take_canary(self, version: str, rows: Ints, errors: Floats, limits: Limits) -> None:
         """Errors of a canary's answers, held against the champion's of the same time."""
@@ -126,6 +145,28 @@ class Loss(msgspec.Struct):
         for regime in self.regimes.values():
             regime.forget(since, tolerance)
         if self.trouble is not None and not self.trouble.confirmed and self.trouble.row >= since:
+            self.trouble, self.former = self.former, None
+
+    def lasting(self, limits: Limits) -> Literal["unknown", "passed", "yes"]:
+        """Whether the pending trouble has lasted: 250 rows since it began, and the newest 100 still wrong.
+
+        A burst that is over by then has passed. A release's fault need not wait.
+        """
+        trouble = self.trouble
+        if trouble is None or trouble.release or trouble.slow:
+            return "yes"
+        regime = self._regime(trouble.version, trouble.withheld)
+        expected = regime.expected()
+        if expected is None or int((regime.tail_rows >= trouble.onset).sum()) < _LASTING:
+            return "unknown"
+        if float(regime.tail[-_NEWEST:].mean()) > expected.bar(limits.tolerance):
+            return "yes"
+        return "passed"
+
+    def dismiss(self) -> None:
+        """The pending trouble has passed by itself."""
+        if self.trouble is not None:
+            self._regime(self.trouble.version, self.trouble.withheld).detector.reset()
             self.trouble = None
 
     def confirm(self) -> None:
@@ -135,7 +176,7 @@ class Loss(msgspec.Struct):
             self.watch, self.changed = empty(), False
 
     def recovered(self, limits: Limits) -> bool:
-        """Whether the trouble has passed, by at least 100 labelled answers since.
+        """Whether the trouble has passed, by at least 150 labelled answers since.
 
         With another version live: half of the loss is won back, or the new version keeps to its own
         reference. Else: the error is back below the bar.
@@ -163,15 +204,16 @@ class Loss(msgspec.Struct):
 
     def _admit(self, version: str, before: Regime | None, gate: float | None, tolerance: float) -> None:
         previous = expected_of(before.recent) if before and len(before.recent) >= _LEAST_PREVIOUS else None
-        promised = [e.mean for e in (previous,) if e] + ([gate] if gate is not None else [])
+        promised = _promised(previous.mean if previous else None, gate)
         regime = Regime(version)
         if before is not None:
             regime.memory = before.memory
-        if promised:
+        if promised is not None:
             slack = tolerance if previous is not None else max(FIRST_SLACK, 3 * tolerance)
             error = previous.se if previous is not None else 0.03
-            regime.promised = Expected(max(promised) + slack, error)
-            regime.ceiling = max(promised) + slack
+            regime.promised = Expected(promised + slack, error)
+            regime.ceiling = promised + slack
+            regime.prior = promised
         self._keep(version, regime)
         self.releases.pop(version, None)
         if previous is not None and before is not None:
@@ -192,11 +234,13 @@ class Loss(msgspec.Struct):
         while len(self.releases) > _MOST_REGIMES:
             del self.releases[next(iter(self.releases))]
 
-    def _step(self, regime: Regime, rows: Ints, errors: Floats, limits: Limits) -> None:
+    def _step(self, regime: Regime, judged: Stretch, limits: Limits) -> None:
+        rows, errors = judged.rows, judged.errors
         expected = regime.expected()
         if self.trouble is not None and self.trouble.confirmed:
             self.watch = np.concatenate([self.watch, errors])[-self._patience(regime) :]
-        regime.take(rows, errors, limits.tolerance)
+        learn = self.trouble is None or self.trouble.canary or self.trouble.version != regime.version
+        regime.take(judged, limits.tolerance, learn=learn)
         if not regime.withheld and regime.version in self.releases:
             self._try_release(regime.version, rows, errors, limits, canary=False)
         if expected is None or self.trouble is not None:
@@ -206,6 +250,27 @@ class Loss(msgspec.Struct):
         if crossed is not None:
             place = len(regime.tail) - len(errors) + crossed
             self._cross(regime, place, expected, bar, limits)
+        elif (found := regime.level.judge(limits.tolerance, limits.slow_rate, regime.ceiling)) is not None:
+            self._sink(regime, found, limits)
+
+    def _sink(self, regime: Regime, found: Verdict, limits: Limits) -> None:
+        """A lasting loss of level: the concept's, since the version began better."""
+        after = regime.level.after
+        begin = onset(after.errors, min(0.95, found.base + limits.tolerance))
+        self.trouble = Trouble(
+            release=False,
+            version=regime.version,
+            baseline=found.base,
+            level=float(after.errors[begin:].mean()),
+            onset=int(after.rows[begin]),
+            row=int(after.rows[-1]),
+            evidence=1.0 / max(found.p_value, 1e-12),
+            limit=1.0 / found.limit,
+            samples=len(after) - begin,
+            reference_samples=len(regime.level.base),
+            withheld=regime.withheld,
+            slow=True,
+        )
 
     def _cross(self, regime: Regime, place: int, expected: Expected, bar: float, limits: Limits) -> None:
         """Says where the evidence began and whose it is."""
@@ -227,21 +292,28 @@ class Loss(msgspec.Struct):
             limit=1.0 / limits.rate,
             samples=len(since),
             reference_samples=len(regime.first),
+            withheld=regime.withheld,
         )
+
+    def _open_to(self, version: str, *, canary: bool) -> bool:
+        """Whether a bad release may be found now: also while the loss of an earlier version is not over."""
+        trouble = self.trouble
+        return trouble is None or not (canary or trouble.canary or not trouble.confirmed or trouble.version == version)
 
     def _try_release(self, version: str, rows: Ints, errors: Floats, limits: Limits, *, canary: bool) -> None:
         release = self.releases[version]
-        if release.bet.rows >= _RELEASE_ROWS or (self.trouble is not None and self.trouble.confirmed):
+        if release.bet.rows >= _RELEASE_ROWS or not self._open_to(version, canary=canary):
             return
         bar = release.baseline.bar(limits.tolerance)
         crossed = release.bet.feed(errors, bar, limits.level, release.memory)
         release.errors = np.concatenate([release.errors, errors])
-        if crossed is None or self.trouble is not None:
+        if crossed is None:
             return
         place = len(release.errors) - len(errors) + crossed
         begin = onset(release.errors[: place + 1], bar)
         if begin > _BEGINS_WITH_RELEASE and not canary:
             return
+        self.former = self.trouble or self.former
         self.trouble = Trouble(
             release=True,
             version=version,
@@ -255,3 +327,14 @@ class Loss(msgspec.Struct):
             reference_samples=release.samples,
             canary=canary,
         )
+
+
+def _promised(before: float | None, gate: float | None) -> float | None:
+    """The error to expect of a new version, of what the version before showed and what its gate saw.
+
+    The larger, for rows may be harder than the gate's; but where they are far apart the smaller: the
+    version before may have been in trouble, and what failed its gate is not to become the rule.
+    """
+    if before is None or gate is None:
+        return gate if before is None else before
+    return max(before, gate) if abs(before - gate) <= FIRST_SLACK else min(before, gate)

@@ -36,6 +36,7 @@ _CHECKS_PER_FIELD = 5
 _MOST_STRETCHES = 64
 _MOST_RUNS = 200
 _MOST_VERSIONS = 1000
+_MOST_ORDERS = 100
 
 
 class Patience(msgspec.Struct, frozen=True):
@@ -75,7 +76,8 @@ class Plan(msgspec.Struct, frozen=True):
         """The limits of the loss tests. For numbers, a share of the error moves the bounded error by a fifth of it."""
         tolerance = self.tolerance * 0.2 if self.kind == "regression" else self.tolerance
         rate = budget.rate_per_row(self.per_million, "errors")
-        return Limits(tolerance, rate, budget.level_per_test(self.per_million, "release"))
+        slow = budget.rate_per_row(self.per_million, "level")
+        return Limits(tolerance, rate, budget.level_per_test(self.per_million, "release"), slow)
 
     def level(self, detector: str) -> float:
         """The level of a detector that tests once per data window."""
@@ -118,6 +120,8 @@ class Pipeline(msgspec.Struct):
     runs: dict[str, AnomalyRun] = {}
     stretches: list[Stretch] = []
     lived: list[str] = []
+    retrains: list[str] = []
+    gated: bool = False
     refused_quiet: dict[str, int] = {}
     drift_quiet: int = 0
     silenced: list[str] = []
@@ -127,6 +131,8 @@ class Pipeline(msgspec.Struct):
     last_row_at: float = 0.0
     told: tuple[int, int] = (0, 0)
     partial_revision: int = 0
+    performed: dict[str, float] = {}
+    drifted: dict[str, float] = {}
 
     @classmethod
     def of(cls, specification: Specification, patience: Patience) -> Pipeline:
@@ -208,11 +214,16 @@ class Pipeline(msgspec.Struct):
             self.record.classes.declared = model.classes
         if model.stage == "champion":
             self._go_live(model.version, judgement.gate_error(self, model.metrics))
+            self.gated = model.command is None or model.command in self.retrains
             return judgement.of_loss(self, now)
         if model.stage == "retired":
             self.record.shadows.pop(model.version, None)
             return judgement.withdrawn(self, model.version, now)
         return []
+
+    def on_retrain(self, command: str) -> None:
+        """A version is ordered that will have to pass its gate on newer labels."""
+        self.retrains = [*self.retrains, command][-_MOST_ORDERS:]
 
     def on_quarantine(self, source: str, fields: Sequence[str], *, begins: bool) -> None:
         """Fields of a source are withheld from the model, or no longer: told in the data figures."""
@@ -260,6 +271,7 @@ class Pipeline(msgspec.Struct):
         if version not in self.lived:
             self.lived = [*self.lived, version][-_MOST_VERSIONS:]
             self.inputs.renew()
+        self.gated = False
         self.switch = judgement.switch_of(self, version, before) if before else None
         self.switch_rows = self.record.join.next_row
 

@@ -66,9 +66,10 @@ def performance(pipeline: Pipeline, closed: Sequence[Span], now: datetime) -> li
     """The closed windows, and the estimators and estimates that their labels bring up to date."""
     if not closed:
         return []
-    said: list[Said] = [_performance(pipeline, span, now) for span in closed]
+    windows = [_performance(pipeline, span, now) for span in closed]
+    pipeline.performed = {name: value for name, value in windows[-1].values.items() if name != "rows"}
     _fit(pipeline)
-    return said + _realised(pipeline, now)
+    return [*windows, *_realised(pipeline, now)]
 
 
 def revisions(pipeline: Pipeline, now: datetime) -> list[Said]:
@@ -90,6 +91,8 @@ def totals(pipeline: Pipeline, now: datetime) -> list[Said]:
 
 def data(pipeline: Pipeline, closed: DataWindow, now: datetime) -> Metrics:
     """A data window's figures, with the counts of what was refused."""
+    drifted = {name.removeprefix("psi."): value for name, value in closed.values.items() if name.startswith("psi.")}
+    pipeline.drifted = drifted
     values = closed.values | {
         "dead_letters": float(pipeline.refusals.total),
         "unknown_label_ids": float(pipeline.unknown_labels),

@@ -134,10 +134,10 @@ def suspicions(windows: Floats, bounds: Bounds, runs: Floats) -> list[list[Suspi
             bounds,
             float(medians[window, column]),
             missing / rows,
-            outside / max(1, present[window, column]),
+            outside / max(1, int(present[window, column])),
             bool(far[window, column]),
             float(runs[window, column]),
-            strange[window, column] / rows,
+            float(strange[window, column]) / rows,
             rows,
         )
     return found
@@ -257,10 +257,10 @@ def _named(
         span = f"{bounds.low[column]:.4g} to {bounds.high[column]:.4g}"
         found.append(Suspicion(column, "out_of_range", outside, _OUT_SHARE, f"{outside:.0%} of values out of {span}"))
     if missing * rows >= bounds.missing[column]:
-        limit = bounds.missing[column] / rows
+        limit = float(bounds.missing[column]) / rows
         found.append(Suspicion(column, "missing", missing, limit, f"{missing:.0%} of values missing"))
     if fresh * rows >= bounds.fresh[column]:
-        limit = bounds.fresh[column] / rows
+        limit = float(bounds.fresh[column]) / rows
         found.append(Suspicion(column, "new_category", fresh, limit, f"{fresh:.0%} of values in categories never seen"))
     if run >= bounds.run[column]:
         found.append(Suspicion(column, "frozen", run, float(bounds.run[column]), f"one value for {run:.0f} rows"))

@@ -197,6 +197,11 @@ class Record(msgspec.Struct):
         inside = answer < proba.shape[1]
         return np.where(inside, proba[np.arange(len(rows)), np.where(inside, answer, 0)], 0.0)
 
+    def doubts(self, rows: Ints) -> Floats:
+        """How unsure the answers were, in [0, 1]; 0 throughout where the model does not say."""
+        confidence = None if self.regression or not len(rows) else self.confidence(rows)
+        return np.zeros(len(rows)) if confidence is None else 1.0 - np.nan_to_num(confidence, nan=1.0)
+
     def claims(self, rows: Ints) -> Bools | None:
         """Which answers are the positive class; None where there is none."""
         positive = self.positive

@@ -10,6 +10,7 @@ from __future__ import annotations
 import msgspec
 import numpy as np
 
+from services.monitor.core.level import Level, Stretch
 from services.monitor.core.sequential import Detector, memory_of
 from services.monitor.core.state import Floats, Ints, empty, no_rows
 
@@ -20,6 +21,7 @@ _TAIL = 2000
 _BLOCK = 25
 _SIGMAS = 1.0
 _HIGHEST_BAR = 0.95
+_PRIOR_ROWS = 200
 FIRST_SLACK = 0.1
 MOST_MEMORY = 8.0
 UNKNOWN_MEMORY = 4.0
@@ -52,7 +54,8 @@ class Regime(msgspec.Struct):
 
     `memory` is how many rows an error lasts.
 
-    `promised` is the error that the gate or the version before lets expect; `ceiling` is what the
+    `promised` is the error that the gate or the version before lets expect, `prior` the same as it was
+    seen: it counts as 200 rows where the first own ones happen to be easier. `ceiling` is what the
     version's own first rows can raise the reference to, so that a bad release is never taken for
     normal. Both None: the version's own first rows are all there is.
     """
@@ -60,6 +63,7 @@ class Regime(msgspec.Struct):
     version: str
     withheld: str = ""
     promised: Expected | None = None
+    prior: float | None = None
     ceiling: float | None = None
     reference: Expected | None = None
     memory: float = UNKNOWN_MEMORY
@@ -71,6 +75,7 @@ class Regime(msgspec.Struct):
     tail: Floats = msgspec.field(default_factory=empty)
     tail_rows: Ints = msgspec.field(default_factory=no_rows)
     detector: Detector = msgspec.field(default_factory=Detector)
+    level: Level = msgspec.field(default_factory=Level)
 
     def expected(self) -> Expected | None:
         """The reference in force: its own once it is warm, before that what was promised."""
@@ -80,13 +85,20 @@ class Regime(msgspec.Struct):
         """How many rows may be taken before the reference is looked at again."""
         return next((point - len(self.first) for point in CHECKPOINTS if point > len(self.first)), 250)
 
-    def take(self, rows: Ints, errors: Floats, tolerance: float) -> None:
-        """Remembers errors, at most `room` of them, and learns the reference at its checkpoints."""
+    def take(self, fresh: Stretch, tolerance: float, *, learn: bool = True) -> None:
+        """Remembers errors, at most `room` of them, and learns the reference at its checkpoints.
+
+        `learn` is false while a trouble of this version lasts: its rows are no reference.
+        """
+        rows, errors = fresh.rows, fresh.errors
         self.total += len(errors)
         self.recent = np.concatenate([self.recent, errors])[-_RECENT:]
         self.recent_rows = np.concatenate([self.recent_rows, rows])[-_RECENT:]
         self.tail = np.concatenate([self.tail, errors])[-_TAIL:]
         self.tail_rows = np.concatenate([self.tail_rows, rows])[-_TAIL:]
+        if not learn:
+            return
+        self.level.take(fresh)
         if len(self.first) < CHECKPOINTS[-1]:
             self.first = np.concatenate([self.first, errors])
             self.first_rows = np.concatenate([self.first_rows, rows])
@@ -97,6 +109,7 @@ class Regime(msgspec.Struct):
         """Drops what was learned from rows `since` on: they turned out not to be the model's fault."""
         if not (self.recent_rows >= since).any():
             return
+        self.level.forget(since)
         kept = self.tail_rows < since
         self.tail, self.tail_rows = self.tail[kept], self.tail_rows[kept]
         kept = self.recent_rows < since
@@ -114,10 +127,16 @@ class Regime(msgspec.Struct):
         """Begins the test anew; the reference stays."""
         self.tail, self.tail_rows = empty(), no_rows()
         self.detector.reset()
+        self.level.restart()
+
+    def _tempered(self, own: Expected, rows: int) -> Expected:
+        if self.prior is None or self.prior <= own.mean:
+            return own
+        return Expected((rows * own.mean + _PRIOR_ROWS * self.prior) / (rows + _PRIOR_ROWS), own.se)
 
     def _learn(self, point: int, tolerance: float) -> None:
         """Learns the reference from the first `point` rows."""
-        own = expected_of(self.first[:point])
+        own = self._tempered(expected_of(self.first[:point]), point)
         self.memory = max(1.0, min(MOST_MEMORY, memory_of(self.first[:point])))
         if self.reference is not None:
             before = max((p for p in CHECKPOINTS if p < point), default=0)

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from services.monitor.service import Monitor
+from shared.codec import encode
 from shared.messages import (
     Alert,
     Artifact,
@@ -69,8 +70,10 @@ class Stream:
 
     def take(self, step: Step) -> None:
         self.said += [(self.row, out.message) for out in step.messages]
+        for out in step.messages:
+            encode(out.message)
 
-    def publish(self, version: str, *, accuracy: float | None = None) -> None:
+    def publish(self, version: str, *, accuracy: float | None = None, command: str | None = None) -> None:
         message = ModelPublished(
             pipeline=self.spec.name,
             version=version,
@@ -92,6 +95,7 @@ class Stream:
             ),
             metrics={} if accuracy is None else {"accuracy": accuracy},
             classes=("0", "1"),
+            command=command,
         )
         self.version = version
         self.take(self.monitor.on_model_published(Batch("model-published", 0, [0], [message]), self.now))

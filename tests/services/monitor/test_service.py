@@ -6,10 +6,12 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
+import pytest
 
 from services.monitor.service import Monitor
 from shared.messages import Command, DeadLetter, Label, PipelineDefined
 from shared.service import Batch
+from shared.telemetry.metrics import BY_NAME
 
 Make = Callable[..., Any]
 
@@ -21,6 +23,19 @@ def times_1000(row: dict[str, object]) -> dict[str, object]:
 def test_a_healthy_stream_raises_no_alarm(stream: Make) -> None:
     s = stream(warm=5000)
     assert s.alerts() == []
+
+
+def test_gauges_show_the_newest_windows_and_what_fires(stream: Make) -> None:
+    s = stream(warm=2000)
+    s.run(400, change=times_1000)
+    gauges = s.monitor.gauges()
+    shop = ("pipeline", "shop")
+    newest = s.metrics("performance")[-1].values
+    assert gauges["homeostat_performance", (shop, ("metric", "accuracy"))] == newest["accuracy"]
+    assert gauges["homeostat_drift", (shop, ("feature", "load"))] == s.metrics("data")[-1].values["psi.load"]
+    assert gauges["homeostat_alerts_firing", (shop, ("kind", "data_quality"))] == 1.0
+    for name, labels in gauges:
+        assert tuple(key for key, _ in labels) == BY_NAME[name].labels
 
 
 def test_totals_are_told_before_any_model_exists(stream: Make) -> None:
@@ -43,10 +58,10 @@ def test_performance_is_measured_for_each_version_in_windows_of_labelled_rows(st
 
 def test_a_changed_rule_is_concept_drift_of_the_model_with_the_row_where_it_began(stream: Make) -> None:
     s = stream(warm=2000)
-    s.run(300, error=0.7)
+    s.run(400, error=0.7)
     ((row, alert),) = s.alerts()
     assert (alert.kind, alert.causes[0].kind) == ("concept_drift", "model")
-    assert row <= 3150
+    assert row <= 3400
     assert abs(alert.evidence.change.first_row - 3000) <= 20
     assert alert.evidence.change.positions["0"] == alert.evidence.change.first_row
     assert alert.evidence.baseline > 0.85
@@ -78,9 +93,94 @@ def test_a_bad_release_is_the_versions_fault_within_300_labelled_rows(stream: Ma
     assert s.alerts()[-1][1].state == "resolved"
 
 
+def test_a_burst_that_is_over_when_it_is_noticed_is_no_alert(stream: Make) -> None:
+    s = stream(warm=2000)
+    s.run(100, error=0.9)
+    s.run(2000)
+    assert s.alerts() == []
+
+
+def test_a_loss_is_over_only_after_many_good_rows_of_the_same_version(stream: Make) -> None:
+    s = stream(warm=2000)
+    s.run(600, error=0.6)
+    s.run(300)
+    assert [a.state for _, a in s.alerts()] == ["firing"]
+    s.run(400)
+    assert [a.state for _, a in s.alerts()] == ["firing", "resolved"]
+
+
+def test_a_bad_release_is_found_while_an_earlier_loss_is_not_over(stream: Make) -> None:
+    s = stream(warm=2000)
+    s.run(600, error=0.35)
+    s.publish("2", accuracy=0.1)
+    s.run(500, error=0.9)
+    said = [(a.kind, a.state, a.causes[0].kind) for _, a in s.alerts()]
+    assert said == [
+        ("concept_drift", "firing", "model"),
+        ("concept_drift", "resolved", "model"),
+        ("performance", "firing", "version"),
+    ]
+
+
+def test_a_small_loss_among_runs_of_errors_is_found_by_its_level_and_is_one_trouble(stream: Make) -> None:
+    s = stream()
+    s.run(1000)
+    s.publish("1", accuracy=0.86)
+    for _ in range(50):
+        s.run(25, error=0.02, batch=25)
+        s.run(25, error=0.26, batch=25)
+    assert s.alerts() == []
+    began = s.row
+    for _ in range(20):
+        s.run(25, error=0.14, batch=25)
+        s.run(25, error=0.42, batch=25)
+    ((row, alert),) = s.alerts()
+    assert (alert.kind, alert.causes[0].kind) == ("performance", "model")
+    assert row <= began + 1000
+    alerts = s.monitor._state.pipelines["shop"].alerts
+    assert alert.fingerprint == alerts.fingerprint("concept_drift", "model")
+    assert len(alerts.firing) == 1
+
+
+def shifted_answers(s: Any) -> None:
+    """From here on the model always says 1."""
+    plain = s._answer
+    s._answer = lambda name, truth, wrong, offset: plain(name, 1, False, offset)
+
+
+def ordered(s: Any, action: str) -> None:
+    order = Command(
+        id="c",
+        incident="i",
+        pipeline="shop",
+        action=action,  # type: ignore[arg-type]
+        arguments={},
+        reason="",
+        issued_by="policy:p@1",
+        at=s.now,
+        deadline=s.now,
+    )
+    s.take(s.monitor.on_commands(Batch("commands", 0, [0], [order]), s.now))
+
+
+@pytest.mark.parametrize(("action", "early"), [("retrain", "info"), ("promote", "warning")])
+def test_a_retrained_version_may_answer_differently_unless_labels_stay_away(
+    stream: Make, action: str, early: str
+) -> None:
+    s = stream(warm=2000)
+    ordered(s, action)
+    s.publish("2", command="c")
+    shifted_answers(s)
+    s.run(500, labels=False)
+    assert [a.severity for _, a in s.alerts("prediction_drift")] == [early]
+    s.run(600, labels=False)
+    assert s.alerts("prediction_drift")[-1][1].severity == "warning"
+
+
 def test_a_bad_release_without_labels_shows_in_its_answers(stream: Make) -> None:
     s = stream(warm=2000)
-    s.publish("2")
+    ordered(s, "promote")
+    s.publish("2", command="c")
     always = s._answer
     s._answer = lambda name, truth, wrong, offset: always(name, 1, False, offset)
     s.run(1000, labels=False)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from services.monitor.core.level import Stretch
 from services.monitor.core.loss import Limits, Loss
 
 LIMITS = Limits(tolerance=0.03, rate=2.5e-6, level=1e-3)
@@ -11,7 +12,8 @@ LIMITS = Limits(tolerance=0.03, rate=2.5e-6, level=1e-3)
 
 def fed(loss: Loss, share: float, first: int, count: int) -> None:
     rng = np.random.default_rng(first)
-    loss.take("1", "", np.arange(first, first + count), (rng.random(count) < share).astype(float), LIMITS)
+    errors = (rng.random(count) < share).astype(float)
+    loss.take("1", "", Stretch(np.arange(first, first + count), errors, np.zeros(count)), LIMITS)
 
 
 def test_rows_scored_on_faulty_inputs_leave_no_evidence_behind() -> None:
