@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 import re
 from collections.abc import Iterator
@@ -10,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from shared.clock import fresh_id
 from tests.support.servers import kafka_server
 from tools.chromium import bring
 
@@ -34,7 +34,7 @@ def chromium() -> str:
 
 
 @pytest.fixture
-def topic_prefix(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+def topic_prefix(request: pytest.FixtureRequest) -> str:
     """A prefix for topic names that no other test, worker or run has."""
     name = re.sub(r"[^a-zA-Z0-9]+", "-", request.node.name)[:40].strip("-")
-    return f"{name}-{hashlib.sha256(str(tmp_path).encode()).hexdigest()[:8]}."
+    return f"{fresh_id(name)}."

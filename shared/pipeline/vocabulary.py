@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import get_args
+from typing import get_args, get_type_hints
 
-from shared.messages import ActionName, AlertKind
+from shared.messages import ActionName, AlertKind, Cause
 from shared.pipeline.specification import Kind
 
 _CLASSES = ("logistic", "hist-gradient-boosting", "random-forest", "river-adaptive-tree", "river-logistic")
@@ -32,7 +32,9 @@ METRICS: Mapping[Kind, tuple[str, ...]] = {
 }
 """What a gate can hold a challenger to."""
 
-METRIC_FAMILIES = ("performance", "estimate", "data", "service")
+METRIC_FAMILIES = ("performance", "estimate")
+"""Whose figures a remedy can be held to: those that are told per model version."""
+
 ALERT_KINDS: tuple[str, ...] = get_args(AlertKind)
 ACTIONS: tuple[str, ...] = get_args(ActionName)
-CAUSES = ("feature", "slice", "source", "service", "version", "model", "label", "load")
+CAUSES: tuple[str, ...] = get_args(get_type_hints(Cause)["kind"])

@@ -3,16 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import get_args, get_type_hints
 
 from services.remediator.core.incidents import Diagnosis
-from shared.messages import ActionName, Alert, AlertKind, Cause
+from shared.messages import Alert
 from shared.pipeline.specification import Policy
-
-ACTIONS = frozenset(get_args(ActionName))
-KINDS = frozenset(get_args(AlertKind))
-CAUSES = frozenset(get_args(get_type_hints(Cause)["kind"]))
-FAMILIES = ("performance", "estimate")
+from shared.pipeline.vocabulary import ACTIONS, ALERT_KINDS, CAUSES, METRIC_FAMILIES
 
 
 def policy_for(alert: Alert, diagnosis: Diagnosis, policies: Sequence[Policy]) -> Policy | None:
@@ -56,7 +51,9 @@ def problems_in(policy: Policy) -> list[str]:
         if rung.metric is not None and not _measurable(rung.metric)
     ]
     when = policy.when
-    found += [f"policy {policy.name}: there is no alert kind {kind!r}" for kind in when.kinds if kind not in KINDS]
+    found += [
+        f"policy {policy.name}: there is no alert kind {kind!r}" for kind in when.kinds if kind not in ALERT_KINDS
+    ]
     found += [f"policy {policy.name}: there is no cause {cause!r}" for cause in when.causes if cause not in CAUSES]
     if not policy.ladder:
         found.append(f"policy {policy.name}: its ladder is empty; give it at least one rung")
@@ -65,4 +62,4 @@ def problems_in(policy: Policy) -> list[str]:
 
 def _measurable(metric: str) -> bool:
     family, _, name = metric.partition(".")
-    return metric == "alert.resolved" or (family in FAMILIES and bool(name))
+    return metric == "alert.resolved" or (family in METRIC_FAMILIES and bool(name))

@@ -12,12 +12,12 @@ from services.remediator.core.incidents import Diagnosis, Incident
 from services.remediator.core.knowledge import Knowledge
 from services.remediator.core.limits import SYSTEM, person_budget, reach
 from services.remediator.core.orders import Order
-from services.remediator.core.policies import ACTIONS
 from services.remediator.core.triage import RANKS
 from services.remediator.core.turn import Turn
 from shared.identity import stable_id
 from shared.messages import ActionName, Request
 from shared.pipeline.specification import Rung
+from shared.pipeline.vocabulary import ACTIONS
 
 ANSWERS = ("approve", "reject", "acknowledge")
 
@@ -109,7 +109,7 @@ def refuse(turn: Turn, request: Request, why: str, incident_id: str = "") -> Non
 
 def _refusal(turn: Turn, request: Request) -> str:
     if request.action not in ACTIONS:
-        return f"there is no action {request.action!r}; there are {', '.join(sorted(ACTIONS | set(ANSWERS)))}"
+        return f"there is no action {request.action!r}; there are {', '.join(sorted({*ACTIONS, *ANSWERS}))}"
     specification = turn.specification(request.pipeline)
     if specification is None and request.pipeline != SYSTEM:
         return f"there is no pipeline {request.pipeline!r}"
