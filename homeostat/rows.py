@@ -1,9 +1,14 @@
-"""Rows from files: CSV, Parquet and NDJSON, or standard input, as plain dictionaries."""
+"""Rows from files: CSV, Parquet and NDJSON, or standard input, as plain dictionaries.
+
+A value that is out of place stays as it is in its own row: what is wrong with it is for the gateway
+to say, and the other rows are not changed by it.
+"""
 
 from __future__ import annotations
 
 import io
 import json
+import re
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,36 +20,31 @@ from shared.errors import Misconfigured
 
 Row = dict[str, Any]
 
+_WHOLE = re.compile(r"[+-]?\d+")
 
-def frame_of(path: str) -> pl.DataFrame:
-    """The whole file (``-``: standard input) as a frame; `Misconfigured` says what is wrong with it."""
+
+def read_rows(path: str) -> list[Row]:
+    """Every row of the file (``-``: standard input); `Misconfigured` says what is wrong with it, and where."""
     if path == "-":
-        return _from_text(sys.stdin.buffer.read(), "standard input")
-    file = Path(path)
-    if not file.is_file():
-        raise Misconfigured(f"{path}: no such file")
+        return _parsed(sys.stdin.buffer.read(), "standard input")
+    file = _existing(path)
     try:
         if file.suffix == ".parquet":
-            return pl.read_parquet(file)
+            return rows_of(pl.read_parquet(file))
         if file.suffix == ".csv":
-            return pl.read_csv(file, try_parse_dates=False, infer_schema_length=10_000)
-        return _from_text(file.read_bytes(), path)
+            return _csv(file.read_bytes())
+        return _parsed(file.read_bytes(), path)
     except (pl.exceptions.PolarsError, OSError) as error:
-        raise Misconfigured(f"{path} is not what its name says ({file.suffix or 'no suffix'}): {error}") from error
+        raise _mismatch(path, error) from error
 
 
-def _from_text(content: bytes, name: str) -> pl.DataFrame:
-    text = content.lstrip()
-    if not text:
-        raise Misconfigured(f"{name} is empty")
-    if text[:1] == b"[":
-        return pl.DataFrame(json.loads(text), infer_schema_length=None)
-    if text[:1] == b"{":
-        try:
-            return pl.read_ndjson(io.BytesIO(text))
-        except pl.exceptions.PolarsError as error:
-            raise Misconfigured(f"{name}: not NDJSON: {error}") from error
-    return pl.read_csv(io.BytesIO(content), infer_schema_length=10_000)
+def frame_of(path: str) -> pl.DataFrame:
+    """The whole file as a frame."""
+    file = _existing(path)
+    try:
+        return pl.read_parquet(file) if file.suffix == ".parquet" else pl.DataFrame(read_rows(path))
+    except (pl.exceptions.PolarsError, OSError) as error:
+        raise _mismatch(path, error) from error
 
 
 def rows_of(frame: pl.DataFrame) -> list[Row]:
@@ -61,3 +61,62 @@ def chunks(rows: list[Row], size: int) -> Iterator[list[Row]]:
     """`rows` in runs of at most `size`."""
     for start in range(0, len(rows), size):
         yield rows[start : start + size]
+
+
+def _existing(path: str) -> Path:
+    file = Path(path)
+    if not file.is_file():
+        raise Misconfigured(f"{path}: no such file")
+    return file
+
+
+def _mismatch(path: str, error: Exception) -> Misconfigured:
+    suffix = Path(path).suffix or "no suffix"
+    return Misconfigured(f"{path} is not what its name says ({suffix}): {error}")
+
+
+def _parsed(content: bytes, name: str) -> list[Row]:
+    text = content.lstrip()
+    if not text:
+        raise Misconfigured(f"{name} is empty")
+    if text[:1] not in (b"[", b"{"):
+        return _csv(content)
+    try:
+        return list(json.loads(text)) if text[:1] == b"[" else _lines(content, name)
+    except ValueError as error:
+        raise Misconfigured(f"{name}: not JSON: {error}") from error
+
+
+def _lines(content: bytes, name: str) -> list[Row]:
+    rows = []
+    for number, line in enumerate(content.splitlines(), start=1):
+        try:
+            rows += [json.loads(line)] if line.strip() else []
+        except ValueError as error:
+            raise Misconfigured(f"{name}:{number}: the line is not JSON: {error}") from error
+    return rows
+
+
+def _csv(content: bytes) -> list[Row]:
+    frame = pl.read_csv(io.BytesIO(content), infer_schema_length=None)
+    rows = rows_of(frame)
+    for name, kind in frame.schema.items():
+        if kind == pl.String and _mostly_numbers(frame[name]):
+            for row in rows:
+                row[name] = _number(row[name])
+    return rows
+
+
+def _mostly_numbers(column: pl.Series) -> bool:
+    """Whether text is the exception: a column of numbers in which some cells are none."""
+    numbers = int(column.cast(pl.Float64, strict=False).count())
+    return 2 * numbers > int(column.count())
+
+
+def _number(text: str | None) -> object:
+    if text is None or _WHOLE.fullmatch(text):
+        return None if text is None else int(text)
+    try:
+        return float(text)
+    except ValueError:
+        return text

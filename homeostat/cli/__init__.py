@@ -7,8 +7,10 @@ Exit status: 0 done, 1 what was asked failed, 2 bad usage. Every option has an e
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 
 import typer
+from rich.markup import escape
 
 from homeostat.cli import alerts, audit, bench, data, incidents, models, pipelines, stack, status
 from homeostat.cli.output import errors
@@ -32,10 +34,10 @@ app.add_typer(incidents.app, name="incidents")
 app.add_typer(audit.app, name="audit")
 
 
-def main() -> None:
-    """Runs one command; a known error is one message on standard error and exit status 1."""
+def main(words: Sequence[str] | None = None) -> None:
+    """Runs one command (None: the process's own words); a known error is one message on standard error."""
     try:
-        app()
+        app(words, prog_name="homeostat")
     except HomeostatError as error:
-        errors.print(f"[bold red]error[/]: {error}", highlight=False, markup=True, soft_wrap=True)
+        errors.print("[bold red]error[/]:", escape(str(error)), highlight=False, soft_wrap=True)
         sys.exit(1)

@@ -8,7 +8,7 @@ import msgspec
 import typer
 
 from homeostat.cli.options import DEFAULT_DATA, Data, Json, Key, Url, connect
-from homeostat.cli.output import console, show_json, show_rows
+from homeostat.cli.output import show_json, show_rows, show_text
 from services.remediator.core.ledger import verify as verify_ledger
 from shared.errors import HomeostatError
 from shared.messages import AuditEntry
@@ -43,7 +43,7 @@ def verify(as_json: Json = False, url: Url = None, api_key: Key = None, data: Da
     if as_json:
         show_json(result | ({"fault": {"sequence": fault[0], "reason": fault[1]}} if fault else {}))
     elif fault is None:
-        console.print(f"the ledger is whole: {len(entries)} entries, head {result['head']}")
+        show_text(f"the ledger is whole: {len(entries)} entries, head {result['head']}")
     if fault is not None:
         raise HomeostatError(f"the ledger is broken at entry {fault[0]}: {fault[1]}")
 
@@ -52,7 +52,7 @@ def _entries(url: str | None, api_key: str | None, data: Any) -> list[dict[str, 
     found: list[dict[str, Any]] = []
     with connect(url, api_key, data) as client:
         while True:
-            page = client.get("/v1/audit", after=len(found) - 1, limit=PAGE)["entries"]
+            page = client.get("/v1/audit", after=found[-1]["sequence"] if found else -1, limit=PAGE)["entries"]
             found += page
             if len(page) < PAGE:
                 return found

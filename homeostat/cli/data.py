@@ -11,9 +11,9 @@ import typer
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from homeostat.cli.options import DEFAULT_DATA, Data, Json, Key, Pipeline, Url, connect, pipeline_name
-from homeostat.cli.output import console, errors, show_json, show_rows
+from homeostat.cli.output import console, errors, show_json, show_rows, show_text
 from homeostat.client import Tally
-from homeostat.rows import Row, chunks, frame_of, rows_of
+from homeostat.rows import Row, chunks, read_rows
 from shared.errors import HomeostatError, Misconfigured
 
 File = Annotated[str, typer.Argument(help="CSV, Parquet or NDJSON; - reads standard input.")]
@@ -41,7 +41,7 @@ def send(
     data: Data = DEFAULT_DATA,
 ) -> None:
     """Streams events to a pipeline, with a progress bar and a tally of accepted and rejected."""
-    rows = rows_of(frame_of(file))
+    rows = read_rows(file)
     with connect(url, api_key, data) as client:
         name = pipeline_name(client, pipeline)
         tally = stream(rows, batch, rate, f"events to {name}", lambda part: client.send_events(name, part, source))
@@ -62,10 +62,12 @@ def labels(
     data: Data = DEFAULT_DATA,
 ) -> None:
     """Streams labels to a pipeline: a column of ids and a column of labels."""
-    rows = rows_of(frame_of(file))
+    rows = read_rows(file)
     for column in (id_column, label_column):
         if rows and column not in rows[0]:
-            raise Misconfigured(f"{file} has no column {column!r}; it has {', '.join(rows[0])}: see --id-column")
+            raise Misconfigured(
+                f"{file} has no column {column!r}; it has {', '.join(rows[0])}: see --id-column and --label-column"
+            )
     found = [{"id": str(row[id_column]), "label": row[label_column]} for row in rows]
     with connect(url, api_key, data) as client:
         name = pipeline_name(client, pipeline)
@@ -82,17 +84,24 @@ def predict(
     data: Data = DEFAULT_DATA,
 ) -> None:
     """Predictions for rows, by the live version."""
-    rows = rows_of(frame_of(file))
+    sent = read_rows(file)
     answers: list[Row] = []
     with connect(url, api_key, data) as client:
         name = pipeline_name(client, pipeline)
-        for part in chunks(rows, 500):
+        for part in chunks(sent, 500):
             answers += client.call("POST", f"/v1/pipelines/{name}/predict", json=part)["predictions"]
     if as_json:
         show_json({"predictions": answers})
         return
+    rows = [{**answer, "reason": _why(answer)} for answer in answers]
     columns = {"id": "id", "prediction": "prediction", "score": "score", "model_version": "version", "reason": "reason"}
-    show_rows(answers, columns, empty="no rows, so no predictions")
+    show_rows(rows, columns, empty="no rows, so no predictions")
+
+
+def _why(answer: Row) -> str | None:
+    """Why a row has no prediction; None where it has one."""
+    refused: dict[str, str] = answer.get("error") or {}
+    return f"{refused['reason']}: {refused['detail']}" if refused else answer.get("reason")
 
 
 def tail(
@@ -138,8 +147,8 @@ def report(tally: Tally, total: int, *, as_json: bool) -> None:
     else:
         console.print(f"{total} rows: {tally.accepted} accepted, {len(tally.rejected)} rejected")
         for entry in tally.rejected[:_SHOWN_REJECTIONS]:
-            console.print(
-                f"  {entry.get('id') or entry.get('index')}: {entry.get('field') or ''} {entry.get('reason')}"
-            )
+            show_text(f"  {entry.get('id') or entry['index']}: {entry['detail']}")
+        if len(tally.rejected) > _SHOWN_REJECTIONS:
+            show_text(f"  and {len(tally.rejected) - _SHOWN_REJECTIONS} more: --json has them all")
     if tally.rejected:
         raise HomeostatError(f"{len(tally.rejected)} of {total} rows were rejected; nothing else was harmed")

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 import typer
 
 from homeostat.cli.options import DEFAULT_DATA, Data, Json, Key, Url, connect
-from homeostat.cli.output import console, show_json, show_rows
+from homeostat.cli.output import console, show_json, show_rows, show_text
 
 app = typer.Typer(help="Incidents, each from its first alert to its outcome.", no_args_is_help=True)
 Incident = Annotated[str, typer.Argument(help="An incident's id.")]
@@ -50,7 +50,7 @@ def show(
 def postmortem(incident: Incident, url: Url = None, api_key: Key = None, data: Data = DEFAULT_DATA) -> None:
     """The incident's post-mortem, in Markdown."""
     with connect(url, api_key, data) as client:
-        console.print(client.get(f"/v1/incidents/{incident}/postmortem"), highlight=False, markup=False)
+        show_text(client.get(f"/v1/incidents/{incident}/postmortem"))
 
 
 @app.command()
@@ -74,7 +74,7 @@ def acknowledge(incident: Incident, url: Url = None, api_key: Key = None, data: 
 def _answer(incident: str, verdict: str, url: str | None, api_key: str | None, data: Any) -> None:
     with connect(url, api_key, data) as client:
         client.call("POST", f"/v1/incidents/{incident}/{verdict}", json={})
-    console.print(f"{verdict} sent for {incident}: homeostat incidents show {incident}")
+    show_text(f"{verdict} sent for {incident}; what becomes of it: homeostat incidents show {incident}")
 
 
 def _place(step: dict[str, Any]) -> str:

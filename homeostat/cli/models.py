@@ -7,18 +7,10 @@ from typing import Annotated, Any
 import typer
 
 from homeostat.cli.options import DEFAULT_DATA, Data, Json, Key, Pipeline, Url, connect, pipeline_name
-from homeostat.cli.output import console, show_json, show_rows
+from homeostat.cli.output import show_json, show_rows, show_text, told_time
 
 app = typer.Typer(help="Versions: which exist, which is live and why; promote, roll back.", no_args_is_help=True)
 Version = Annotated[str, typer.Argument(help="A version, as 3.")]
-COLUMNS = {
-    "version": "version",
-    "stage": "stage",
-    "at": "since",
-    "estimator": "learner",
-    "metrics": "gate",
-    "reason": "why",
-}
 
 
 @app.command("list")
@@ -27,12 +19,19 @@ def list_models(
 ) -> None:
     """Every version of a pipeline, newest first."""
     with connect(url, api_key, data) as client:
-        found = client.get(f"/v1/pipelines/{pipeline_name(client, pipeline)}/models")["models"]
+        base = f"/v1/pipelines/{pipeline_name(client, pipeline)}"
+        found = client.get(f"{base}/models")["models"]
+        metric = client.get(f"{base}/metrics", limit=1)["main_metric"]
     if as_json:
         show_json(found)
         return
-    rows = [{**model, "metrics": _figures(model.get("metrics") or {})} for model in found]
-    show_rows(rows, COLUMNS, empty="no version yet: the first is trained when enough labelled rows are there")
+    rows = [{**model, "metric": (model.get("metrics") or {}).get(metric)} for model in found]
+    columns = {"version": "version", "stage": "stage", "at": "since", "estimator": "learner", "metric": metric}
+    show_rows(
+        rows,
+        columns | {"reason": "why"},
+        empty="no version yet: the first is trained when enough labelled rows are there",
+    )
 
 
 @app.command()
@@ -50,7 +49,7 @@ def show(
         if as_json:
             show_json(client.get(base))
         else:
-            console.print(client.get(f"{base}/card"), highlight=False, markup=False)
+            show_text(client.get(f"{base}/card"))
 
 
 @app.command()
@@ -68,7 +67,8 @@ def live(
     if as_json:
         show_json(found)
     else:
-        console.print(f"version {found['version']} since {found['at']}: {found.get('reason') or 'no reason recorded'}")
+        why = found.get("reason") or "no reason recorded"
+        show_text(f"version {found['version']} since {told_time(found['at'])}: {why}")
 
 
 @app.command()
@@ -137,8 +137,4 @@ def ask(url: str | None, api_key: str | None, data: Any, pipeline: str, action: 
         name = pipeline_name(client, pipeline)
         body = {key: value for key, value in arguments.items() if value is not None}
         answer = client.call("POST", f"/v1/pipelines/{name}/{action}", json=body)
-    console.print(f"{action} of {name} asked for ({answer.get('request', answer.get('id'))}): homeostat incidents list")
-
-
-def _figures(metrics: dict[str, float]) -> str:
-    return " ".join(f"{name} {value:.4g}" for name, value in metrics.items())
+    show_text(f"{action} of {name} is asked for ({answer['request']}); what becomes of it: homeostat audit show")

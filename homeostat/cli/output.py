@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -11,11 +12,17 @@ from rich.table import Table
 
 console = Console()
 errors = Console(stderr=True)
+_TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|\+00:00)")
 
 
 def show_json(value: Any) -> None:
     """`value` as indented JSON, and nothing else, on standard output."""
     console.print_json(json.dumps(value, default=str), highlight=False)
+
+
+def show_text(text: str) -> None:
+    """`text` as it is: no line is broken, so that it can go into a file."""
+    console.print(text, highlight=False, markup=False, soft_wrap=True)
 
 
 def show_rows(rows: Sequence[Mapping[str, Any]], columns: Mapping[str, str], *, empty: str) -> None:
@@ -38,4 +45,13 @@ def _cell(value: Any) -> str:
         return f"{value:.4g}"
     if isinstance(value, list | tuple):
         return ", ".join(_cell(item) for item in value)
-    return str(value)
+    return told_time(value) if isinstance(value, str) else str(value)
+
+
+def told_time(text: str) -> str:
+    """A time of the API as people read it, to the second; any other text as it is.
+
+    >>> told_time("2026-11-21T13:24:20.153000+00:00"), told_time("at noon")
+    ('2026-11-21 13:24:20Z', 'at noon')
+    """
+    return f"{text[:10]} {text[11:19]}Z" if _TIME.fullmatch(text) else text

@@ -48,7 +48,10 @@ def show(spec: Spec, as_json: Json = False) -> None:
         show_json(specification.canonical)
         return
     console.print(f"[bold]{specification.name}[/] ({specification.kind}), features {specification.definition}\n")
-    features = [{"name": name, **spec.model_dump()} for name, spec in specification.feature_specs.items()]
+    features = [
+        {"name": name, **spec.model_dump(), "statistic": spec.statistic if spec.window else None}
+        for name, spec in specification.feature_specs.items()
+    ]
     columns = {
         "name": "feature",
         "expression": "expression",

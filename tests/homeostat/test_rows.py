@@ -1,0 +1,54 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import polars as pl
+import pytest
+
+from homeostat.rows import read_rows
+from shared.errors import Misconfigured
+
+
+def test_one_cell_out_of_place_leaves_the_other_rows_of_a_csv_as_they_are(tmp_path: Path) -> None:
+    file = tmp_path / "rows.csv"
+    file.write_text("id,day,price,name\na,1,0.5,x\nb,two,1.5,\nc,3,dear,7\nd,4,2,z\n")
+
+    assert read_rows(str(file)) == [
+        {"id": "a", "day": 1, "price": 0.5, "name": "x"},
+        {"id": "b", "day": "two", "price": 1.5, "name": None},
+        {"id": "c", "day": 3, "price": "dear", "name": "7"},
+        {"id": "d", "day": 4, "price": 2, "name": "z"},
+    ]
+
+
+def test_lines_of_json_are_taken_as_they_are(tmp_path: Path) -> None:
+    file = tmp_path / "rows.ndjson"
+    rows = [{"id": "a", "x": 1}, {"id": "b", "x": "one", "y": [1]}]
+    file.write_text("\n".join(map(json.dumps, rows)) + "\n\n")
+
+    assert read_rows(str(file)) == rows
+
+
+def test_a_line_that_is_no_json_is_named_by_its_number(tmp_path: Path) -> None:
+    file = tmp_path / "rows.ndjson"
+    file.write_text('{"id": "a"}\n{"id": \n')
+
+    with pytest.raises(Misconfigured, match=r"rows\.ndjson:2: the line is not JSON"):
+        read_rows(str(file))
+
+
+def test_times_of_a_parquet_file_are_text_as_json_has_it(tmp_path: Path) -> None:
+    file = tmp_path / "rows.parquet"
+    pl.DataFrame({"at": ["2026-01-31 12:00:00"]}).with_columns(pl.col("at").str.to_datetime()).write_parquet(file)
+
+    assert read_rows(str(file)) == [{"at": "2026-01-31T12:00:00Z"}]
+
+
+@pytest.mark.parametrize("name", ["rows.parquet", "rows.csv"])
+def test_bytes_that_are_something_else_are_refused_by_path(tmp_path: Path, name: str) -> None:
+    file = tmp_path / name
+    file.write_bytes(b"\x89PNG\r\n\x1a\n" + bytes(range(256)) * 20)
+
+    with pytest.raises(Misconfigured, match=rf"{name} is not what its name says"):
+        read_rows(str(file))
