@@ -12,6 +12,7 @@ from services.monitor.core.state import Floats
 LEAST_BEFORE = 200
 JUDGED_AFTER = (250, 1000)
 _EXTREME_PSI = 1.0
+_SILENT = 10
 
 
 class Switch(msgspec.Struct):
@@ -61,9 +62,13 @@ def too_many(rate: float, rows: int, level: float) -> int:
 
 
 class AnomalyRun(msgspec.Struct):
-    """Consecutive anomalous answers: one alert each, ended by `hold_off` rows without one."""
+    """Consecutive anomalous answers of one entity: one alert, ended by `hold_off` of its rows without one.
+
+    An entity that sends no more ends it too, after ten times as many rows of the others.
+    """
 
     hold_off: int
+    quiet: int = 0
     first: int = -1
     last: int = -1
     count: int = 0
@@ -75,12 +80,14 @@ class AnomalyRun(msgspec.Struct):
         for row, score in rows:
             if self.count == 0:
                 self.first, self.highest, begins = row, 0.0, True
+            self.quiet = 0
             self.last, self.count, self.highest = row, self.count + 1, max(self.highest, score)
         return begins
 
-    def ended(self, row: int) -> bool:
-        """Whether the run is over by this row; if so it is forgotten."""
-        if self.count and row - self.last > self.hold_off:
+    def ended(self, row: int, quiet: int) -> bool:
+        """Whether the run is over by this row, `quiet` more of its entity's rows being fine; if so it is forgotten."""
+        self.quiet += quiet
+        if self.count and (self.quiet >= self.hold_off or row - self.last > _SILENT * self.hold_off):
             self.count = 0
             return True
         return False

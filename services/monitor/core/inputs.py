@@ -26,12 +26,16 @@ _SILENT_ROWS = 200.0
 
 
 class Sizes(msgspec.Struct, frozen=True):
-    """Rows of a data window and of the reference; false-alarm levels of one quality check and one drift window."""
+    """Rows of a data window and of the reference; false-alarm levels of one quality check and one drift window.
+
+    `ranges`: whether a value far from the usual is a fault (in anomaly pipelines it is what is looked for).
+    """
 
     window: int
     reference: int
     quality_level: float
     drift_level: float
+    ranges: bool = True
 
 
 class Stream(msgspec.Struct):
@@ -233,7 +237,7 @@ class Inputs(msgspec.Struct):
         if self.bounds is not None:
             learned = fresh.widened_by(self.bounds) if self.learned else fresh
             fresh = learned.except_for(self._at_fault(), self.bounds)
-        self.bounds = fresh
+        self.bounds = fresh if self.sizes.ranges else fresh.without_ranges()
         out = ((values < fresh.low) | (values > fresh.high)) & ~doubted
         self.far_rate = max(self.far_rate, (float(out.any(axis=1).sum()) + 1.0) / max(1, len(values)))
 

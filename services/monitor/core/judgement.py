@@ -282,9 +282,11 @@ def _anomalies(pipeline: Pipeline, entities: Sequence[str], rows: Ints, now: dat
         if run.take([(int(rows[place]), score)]):
             finding = explanation.of_anomaly(pipeline, entity, int(rows[place]), score)
             said += pipeline.alerts.raise_(finding, now, next_row)
+    names = np.array(entities if pipeline.plan.keyed else [""] * len(rows))
     for entity, run in pipeline.runs.items():
         count = run.count
-        if run.ended(next_row):
+        quiet = int(((names == entity) & (rows > run.last)).sum()) if count else 0
+        if run.ended(next_row, quiet):
             why = f"no further anomalous row; {count} in all, highest score {run.highest:.2f}"
             said += pipeline.alerts.resolve("anomaly", f"answers {entity}".strip(), now, next_row, why)
     return said

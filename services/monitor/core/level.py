@@ -9,6 +9,9 @@ Part of what varies is how hard the rows are, and the model's own doubt tells so
 error is freed of what goes with the doubt, by the coefficient that suits the reference best (control
 variate; Lavenberg and Welch 1981). Where doubt tells nothing, the coefficient is nought. A model that
 grows sure and wrong at once shows all the more.
+
+A version made in bad times never was good, and cannot fall below its own level. So the newest rows are
+held against the first rows of the three versions before it too, whose doubt is their own and left out.
 """
 
 from __future__ import annotations
@@ -61,8 +64,12 @@ class Stretch(msgspec.Struct):
 
 
 class Level(msgspec.Struct):
-    """The version's first rows (`base`, up to 1,000) and the newest after them; `untested` since the last test."""
+    """The version's first rows (`base`, up to 1,000) and the newest after them; `untested` since the last test.
 
+    `usual`: the errors of the first rows of the versions before.
+    """
+
+    usual: Floats = msgspec.field(default_factory=empty)
     base: Stretch = msgspec.field(default_factory=Stretch)
     after: Stretch = msgspec.field(default_factory=Stretch)
     untested: int = 0
@@ -84,8 +91,14 @@ class Level(msgspec.Struct):
         if self.untested < STRIDE or len(self.base) < LEAST_BASE:
             return None
         self.untested = 0
-        limit = rate * STRIDE / len(SIZES)
-        plain = float(self.base.errors.mean())
+        limit = rate * STRIDE / (2 * len(SIZES))
+        found = self._against(self.base, tolerance, limit, ceiling)
+        if found is None and len(self.usual) >= BASE:
+            found = self._against(_plain(self.usual), tolerance, limit, None)
+        return found
+
+    def _against(self, base: Stretch, tolerance: float, limit: float, ceiling: float | None) -> Verdict | None:
+        plain = float(base.errors.mean())
         plain = plain if ceiling is None else min(plain, ceiling)
         still = float(self.after.errors[-_STILL:].mean()) > plain + tolerance
         for size in SIZES if still else ():
@@ -93,7 +106,7 @@ class Level(msgspec.Struct):
             level = float(window.errors.mean())
             if len(window) < size or level <= plain + tolerance:
                 continue
-            p_value = _p_value(self.base, window, tolerance, ceiling)
+            p_value = _p_value(base, window, tolerance, ceiling)
             if p_value <= limit:
                 return Verdict(size, level, plain, p_value, limit)
         return None
@@ -106,6 +119,11 @@ class Level(msgspec.Struct):
     def restart(self) -> None:
         """Begins the test anew; the reference stays."""
         self.after, self.untested = Stretch(), 0
+
+
+def _plain(errors: Floats) -> Stretch:
+    """Errors alone, as if no answer had been in doubt."""
+    return Stretch(np.full(len(errors), -1, np.int64), errors, np.zeros(len(errors)))
 
 
 def _p_value(base: Stretch, window: Stretch, tolerance: float, ceiling: float | None) -> float:

@@ -14,7 +14,7 @@ from typing import Literal
 import msgspec
 import numpy as np
 
-from services.monitor.core.level import Stretch, Verdict
+from services.monitor.core.level import LEAST_BASE, Stretch, Verdict
 from services.monitor.core.regime import FIRST_SLACK, WARM, Expected, Regime, expected_of
 from services.monitor.core.sequential import Bet, onset
 from services.monitor.core.state import Floats, Ints, empty
@@ -28,6 +28,7 @@ _WATCHED = 400
 _MOST_WATCHED = 800
 _LASTING = 250
 _NEWEST = 100
+_MOST_BASES = 3
 
 
 class Limits(msgspec.Struct, frozen=True):
@@ -82,7 +83,8 @@ class Release(msgspec.Struct):
 class Loss(msgspec.Struct):
     """All versions of one pipeline. `live` answers since row `live_row`.
 
-    `former`: a trouble already raised that a bad release has taken the place of.
+    `bases`: the errors of the first rows of the newest versions before. `former`: a trouble already
+    raised that a bad release has taken the place of.
     """
 
     live: str = ""
@@ -91,6 +93,7 @@ class Loss(msgspec.Struct):
     releases: dict[str, Release] = {}
     trouble: Trouble | None = None
     former: Trouble | None = None
+    bases: list[Floats] = []
     watch: Floats = msgspec.field(default_factory=empty)
     changed: bool = False
 
@@ -188,6 +191,8 @@ class Loss(msgspec.Struct):
         reference = live.expected()
         within = reference is not None and now <= reference.bar(limits.tolerance)
         if not self.changed:
+            if trouble.slow and reference is not None:
+                within = now <= Expected(trouble.baseline, reference.se).bar(limits.tolerance)
             return within and len(self.watch) >= self._patience(live)
         halfway = trouble.baseline + max(limits.tolerance, (trouble.level - trouble.baseline) / 2)
         return now <= halfway or (within and live.total >= WARM)
@@ -214,6 +219,10 @@ class Loss(msgspec.Struct):
             regime.promised = Expected(promised + slack, error)
             regime.ceiling = promised + slack
             regime.prior = promised
+        if before is not None and len(before.level.base) >= LEAST_BASE:
+            self.bases = [*self.bases, before.level.base.errors][-_MOST_BASES:]
+        if self.bases:
+            regime.level.usual = np.concatenate(self.bases)
         self._keep(version, regime)
         self.releases.pop(version, None)
         if previous is not None and before is not None:

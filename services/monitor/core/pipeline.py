@@ -141,7 +141,8 @@ class Pipeline(msgspec.Struct):
         per_check = budget.level_per_test(plan.per_million, "quality", 50.0) / max(
             1, _CHECKS_PER_FIELD * len(fields.names)
         )
-        sizes = Sizes(plan.window, specification.monitor.reference_rows, per_check, plan.level("drift"))
+        rows, ranges = specification.monitor.reference_rows, plan.kind != "anomaly"
+        sizes = Sizes(plan.window, rows, per_check, plan.level("drift"), ranges)
         return cls(
             plan,
             Record(specification.kind, Join(patience.memory_rows)),

@@ -59,6 +59,12 @@ class Bounds(msgspec.Struct):
             [sorted({*a, *b}) for a, b in zip(self.categories, other.categories, strict=True)],
         )
 
+    def without_ranges(self) -> Bounds:
+        """The same, with nothing said of which values and levels are plausible."""
+        for limits in (self.low, self.high, self.level_low, self.level_high, self.spread):
+            limits[:] = np.nan
+        return self
+
     def except_for(self, columns: Collection[int], other: Bounds) -> Bounds:
         """These bounds, but the other's for some fields."""
         chosen = sorted(columns)

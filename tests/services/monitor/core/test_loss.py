@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from services.monitor.core.level import Stretch
+from services.monitor.core.level import Level, Stretch
 from services.monitor.core.loss import Limits, Loss
 
 LIMITS = Limits(tolerance=0.03, rate=2.5e-6, level=1e-3)
@@ -46,3 +46,65 @@ def test_a_new_versions_own_rows_cannot_raise_its_reference_past_the_one_before(
     loss.go_live("2", 500, 0.1, 0.03)
     assert loss.regimes["2"].ceiling is not None
     assert loss.regimes["2"].ceiling < 0.2
+
+
+def wavy(rng: np.random.Generator, mean: float, count: int) -> np.ndarray:
+    """Errors in runs: half of the time few, half of the time many."""
+    turns = np.repeat(np.tile([-0.1, 0.1], count // 50 + 1), 25)[:count]
+    return (rng.random(count) < mean + turns).astype(float)
+
+
+def led(loss: Loss, version: str, first: int, errors: np.ndarray, doubts: np.ndarray | None = None) -> int | None:
+    """The row by which a trouble is found."""
+    doubts = np.zeros(len(errors)) if doubts is None else doubts
+    for begin in range(0, len(errors), 50):
+        cut = slice(begin, begin + 50)
+        rows = np.arange(first + begin, first + begin + len(errors[cut]))
+        loss.take(version, "", Stretch(rows, errors[cut], doubts[cut]), LIMITS)
+        if loss.trouble is not None:
+            return int(rows[-1])
+    return None
+
+
+def test_a_version_that_never_reaches_the_level_of_those_before_it_is_found_by_that() -> None:
+    rng = np.random.default_rng(1)
+    loss = Loss()
+    for place, version in enumerate(("1", "2", "3")):
+        loss.go_live(version, 2000 * place, 0.15, 0.03)
+        assert led(loss, version, 2000 * place, wavy(rng, 0.15, 2000)) is None
+    loss.go_live("4", 6000, 0.3, 0.03)
+    loss.releases.clear()
+    row = led(loss, "4", 6000, wavy(rng, 0.3, 2000))
+    assert loss.trouble is not None
+    assert loss.trouble.slow
+    assert row is not None
+    assert row <= 7500
+
+
+def test_doubt_that_explains_hard_rows_lets_a_loss_be_seen() -> None:
+    rng = np.random.default_rng(2)
+    hard = np.repeat(rng.random(120) < 0.5, 50) * 0.3
+    errors = (rng.random(6000) < 0.05 + hard).astype(float)
+    errors[3000:] = np.maximum(errors[3000:], rng.random(3000) < 0.12)
+    blind, seeing = Level(), Level()
+    found: dict[str, int] = {}
+    for name, level, doubts in (("blind", blind, np.zeros(6000)), ("seeing", seeing, 0.05 + hard)):
+        for begin in range(0, 6000, 100):
+            cut = slice(begin, begin + 100)
+            level.take(Stretch(np.arange(begin, begin + 100), errors[cut], doubts[cut]))
+            if level.judge(0.03, 1e-6, None) is not None:
+                found.setdefault(name, begin + 100)
+    assert 3000 < found["seeing"] <= 4300
+    assert found.get("blind", 9999) > found["seeing"]
+
+
+def test_the_level_keeps_its_rate_of_false_alarms_where_nothing_changes() -> None:
+    rng = np.random.default_rng(3)
+    alarms = 0
+    for _ in range(20):
+        level = Level()
+        errors = wavy(rng, 0.2, 10_000)
+        for begin in range(0, 10_000, 100):
+            level.take(Stretch(np.arange(begin, begin + 100), errors[begin : begin + 100], np.zeros(100)))
+            alarms += level.judge(0.0, 1e-6, None) is not None
+    assert alarms <= 1
