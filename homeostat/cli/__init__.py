@@ -14,6 +14,7 @@ from rich.markup import escape
 
 from homeostat.cli import alerts, audit, bench, data, incidents, models, pipelines, stack, status
 from homeostat.cli.output import errors
+from homeostat.cli.reproduce import reproduce
 from shared.errors import HomeostatError
 
 app = typer.Typer(
@@ -23,6 +24,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"auto_envvar_prefix": "HOMEOSTAT", "help_option_names": ["-h", "--help"]},
 )
+models.app.command()(reproduce)
 stack.register(app)
 status.register(app)
 data.register(app)
