@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeVar
 
@@ -19,7 +19,8 @@ class CommonSettings:
     `kafka_client`: ``confluent``, ``kafka-python`` or ``auto`` (the faster one that is installed).
     `redis_url` None: snapshots stay in files under `data_dir`. `batch_records` bounds one step.
     `signing_key` signs and verifies artefacts. `instance` is this process's slot: its transactional
-    ids are made from it, so that a restart fences the process it replaces.
+    ids are made from it, so that a restart fences the process it replaces. What may hold a secret is
+    left out when settings are printed.
     """
 
     bootstrap_servers: str
@@ -28,9 +29,9 @@ class CommonSettings:
     topic_prefix: str = ""
     data_partitions: int = 4
     replication: int = 1
-    redis_url: str | None = None
-    mlflow_tracking_uri: str | None = None
-    signing_key: bytes = b""
+    redis_url: str | None = field(default=None, repr=False)
+    mlflow_tracking_uri: str | None = field(default=None, repr=False)
+    signing_key: bytes = field(default=b"", repr=False)
     instance: str = "0"
     batch_records: int = 1000
     tick_seconds: float = 1.0

@@ -21,6 +21,10 @@ REDIS_REST_SECONDS = 30.0
 """After Redis failed it is left alone for this long, so that its timeouts do not slow the steps."""
 
 
+BESIDE_SECONDS = 60.0
+"""How often a snapshot also goes to the next store: Redis may forget, and the journal is not kept for ever."""
+
+
 class SnapshotStore(Protocol):
     """Bytes by name. `OSError` or `redis.RedisError` when it is away."""
 
@@ -86,7 +90,8 @@ class RedisStore:
 
 
 class Snapshots:
-    """The stores as one. Saving goes to the first that takes it; loading takes the newest that is whole.
+    """The stores as one. Saving goes to the first that takes it, and now and then to the next one too, so that
+    losing a store costs a longer replay and never the state; loading takes the newest that is whole.
 
     `namespace` keeps the snapshots of one log apart from those of any other. `on_failure` counts.
     """
@@ -98,19 +103,27 @@ class Snapshots:
         self._namespace = namespace
         self._on_failure = on_failure
         self._resting: dict[int, float] = {}
+        self._kept_beside: dict[str, float] = {}
 
     def save(self, snapshot: Snapshot) -> bool:
         """Whether any store took it. Never raises: without a snapshot the replay is only longer."""
-        data, name = pack(snapshot), self._name(snapshot.task)
+        data, name, now = pack(snapshot), self._name(snapshot.task), monotonic()
+        beside_too = now >= self._kept_beside.get(name, 0.0)
+        wanted, taken = 2 if beside_too else 1, 0
         for index, store in enumerate(self._stores):
-            if monotonic() < self._resting.get(index, 0.0):
-                continue
-            try:
-                store.save(name, data)
-                return True
-            except (OSError, redis.RedisError) as error:
-                self._failed(index, "save", name, error)
-        return False
+            if taken < wanted and now >= self._resting.get(index, 0.0):
+                taken += self._saved(index, store, name, data)
+        if beside_too and taken > 1:
+            self._kept_beside[name] = now + BESIDE_SECONDS
+        return taken > 0
+
+    def _saved(self, index: int, store: SnapshotStore, name: str, data: bytes) -> bool:
+        try:
+            store.save(name, data)
+        except (OSError, redis.RedisError) as error:
+            self._failed(index, "save", name, error)
+            return False
+        return True
 
     def load(self, task: str) -> Snapshot | None:
         """The newest whole snapshot of `task` in any store, or None."""

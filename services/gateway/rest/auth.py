@@ -23,6 +23,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from services.gateway.rest.problems import answer, problem_body
 from services.gateway.settings import is_loopback
+from shared.errors import Misconfigured
 
 PUBLIC = (
     "/",
@@ -41,6 +42,7 @@ PUBLIC = (
 """The only paths that need no key. `/v1/session` is where a key is shown."""
 
 COOKIE = "homeostat_session"
+SECRET_BYTES = 32
 SAFE_METHODS = ("GET", "HEAD", "OPTIONS")
 
 
@@ -85,7 +87,7 @@ class Keys:
             expires, name = int(until), bytes.fromhex(name_hex).decode()
         except ValueError:
             return None
-        genuine = hmac.compare_digest(self._sign(claim, name), signature)
+        genuine = hmac.compare_digest(self._sign(claim, name).encode(), signature.encode())
         return Identity(name) if genuine and name in self._hashes and now.timestamp() < expires else None
 
     def _sign(self, claim: str, name: str) -> str:
@@ -98,9 +100,15 @@ def session_secret(file: Path) -> bytes:
     """The secret that signs sessions, made at the first start and kept for this user's eyes alone."""
     if not file.exists():
         file.parent.mkdir(parents=True, exist_ok=True)
-        file.touch(mode=0o600)
-        file.write_bytes(secrets.token_bytes(32))
-    return file.read_bytes()
+        draft = file.with_suffix(".new")
+        draft.unlink(missing_ok=True)
+        draft.touch(mode=0o600)
+        draft.write_bytes(secrets.token_bytes(SECRET_BYTES))
+        draft.replace(file)
+    secret = file.read_bytes()
+    if len(secret) < SECRET_BYTES:
+        raise Misconfigured(f"{file} holds {len(secret)} bytes, not a secret: remove it, and a new one is made")
+    return secret
 
 
 class RequireKey:

@@ -9,7 +9,7 @@ import httpx
 import pytest
 
 from services.gateway.app import create_app
-from services.gateway.rest.auth import PUBLIC
+from services.gateway.rest.auth import PUBLIC, session_secret
 from services.gateway.settings import gateway_settings
 from shared.errors import Misconfigured
 from tests.services.gateway.running import HASHES, KEY, Running, running
@@ -112,3 +112,21 @@ def test_it_refuses_to_listen_to_strangers_without_a_key() -> None:
 def test_a_hash_that_is_none_is_refused() -> None:
     with pytest.raises(Misconfigured, match="SHA-256"):
         gateway_settings({"HOMEOSTAT_API_KEY_HASHES": KEY})
+
+
+def test_a_session_that_no_gateway_signed_is_refused_whatever_it_is_made_of(gateway: Running) -> None:
+    forged = 'homeostat_session="9999999999.6c6f63616c.\xe9"'.encode("latin-1")
+
+    with httpx.Client(base_url=gateway.url) as stranger:
+        assert stranger.get("/v1/pipelines", headers={b"cookie": forged}).status_code == 401
+
+
+def test_a_session_secret_is_whole_and_for_its_owner_alone_or_it_is_refused(tmp_path: Path) -> None:
+    made = session_secret(tmp_path / "session-secret")
+    (tmp_path / "cut-short").touch()
+
+    assert len(made) == 32
+    assert session_secret(tmp_path / "session-secret") == made
+    assert (tmp_path / "session-secret").stat().st_mode & 0o777 == 0o600
+    with pytest.raises(Misconfigured, match="cut-short"):
+        session_secret(tmp_path / "cut-short")

@@ -106,3 +106,19 @@ def test_a_redis_that_is_away_does_not_hold_up_the_file(tmp_path: Path) -> None:
 
     assert snapshots.save(_snapshot())
     assert snapshots.load("ingest/0") == _snapshot()
+
+
+def test_the_state_outlives_a_first_store_that_forgets() -> None:
+    first, second = MemoryStore(), MemoryStore()
+    snapshots = Snapshots([first, second], "n")
+    snapshots.save(_snapshot(step=1))
+    snapshots.save(_snapshot(step=2))
+
+    newest = snapshots.load(_snapshot().task)
+    first.saved.clear()
+    left = snapshots.load(_snapshot().task)
+
+    assert newest is not None
+    assert newest.step == 2
+    assert left is not None
+    assert left.step == 1
