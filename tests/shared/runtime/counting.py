@@ -122,6 +122,9 @@ class Worker:
     def on_metrics(self, batch: Batch[Metrics], now: datetime) -> Step:
         return NOTHING
 
+    def on_command_results(self, batch: Batch[CommandResult], now: datetime) -> Step:
+        return NOTHING
+
     def on_tick(self, now: datetime) -> Step:
         return NOTHING
 
