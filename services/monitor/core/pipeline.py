@@ -45,8 +45,8 @@ class Patience(msgspec.Struct, frozen=True):
     `memory_rows`: the newest rows per pipeline that labels can still be joined to. A label whose
     event is not seen within `unknown_horizon_rows` rows, or in `unknown_seconds` while no events
     come, is a dead letter. `hold_seconds`: how long a loss waits, on an idle stream, for the check
-    of the inputs around it. `anomaly_hold_off_rows`: this many rows without an anomalous answer end
-    an anomaly.
+    of the inputs around it. `anomaly_hold_off_rows`: this many rows of an entity without an anomalous
+    answer end its anomaly.
     """
 
     memory_rows: int = 50_000

@@ -142,6 +142,25 @@ def test_a_small_loss_among_runs_of_errors_is_found_by_its_level_and_is_one_trou
     assert len(alerts.firing) == 1
 
 
+def test_a_bad_canary_is_measured_beside_the_champion_and_its_alert_names_it(stream: Make) -> None:
+    s = stream(warm=2000)
+    plain = s._answer
+
+    def answer(name: str, truth: int, wrong: bool, offset: int) -> object:
+        canary = offset % 4 == 0
+        made = plain(name, truth, s.rng.random() < 0.7 if canary else wrong, offset)
+        changed = {"model_version": "2", "role": "canary"} if canary else {}
+        return type(made)(**{f: getattr(made, f) for f in made.__struct_fields__} | changed)
+
+    s._answer = answer
+    s.run(1000)
+    ((row, alert),) = s.alerts()
+    assert (alert.kind, alert.causes[0].kind, alert.causes[0].what) == ("performance", "version", "2")
+    assert row <= 3400
+    newest = s.metrics("performance")[-1].by_version
+    assert newest["1"]["accuracy"] > newest["2"]["accuracy"] + 0.4
+
+
 def shifted_answers(s: Any) -> None:
     """From here on the model always says 1."""
     plain = s._answer
