@@ -175,8 +175,12 @@ class Control:
             )
             for service in SERVERS
             for part in self._supervisor.instances(service)
-            if self._supervisor.was_ready(part.name)  # one that starts for the first time is not down
+            if self._supervisor.is_ready(part.name) or self._may_be_down(part)
         ]
+
+    def _may_be_down(self, part: Part) -> bool:
+        """One that starts for the first time is not down; and who reads that Kafka is down has one that answers."""
+        return self._supervisor.was_ready(part.name) and part.service != "kafka"
 
 
 def _result(command: Command, state: CommandState, detail: str, now: datetime) -> Out:

@@ -24,6 +24,7 @@ import pytest
 from homeostat.local.waiting import wait_for
 from homeostat.rows import Row, frame_of, rows_of
 from shared.clock import monotonic
+from shared.errors import HomeostatError
 from shared.pipeline.check import checked
 from shared.pipeline.load import load
 from tests.faults.checker import committed
@@ -185,3 +186,23 @@ def test_every_part_runs_again(aftermath: Aftermath) -> None:
         return {part for part in PARTS if status[part].phase != "ready"}
 
     assert wait_for(lambda: not down(), 90), down()
+
+
+def test_a_killed_kafka_comes_back_and_nobody_restarts_it_once_more(aftermath: Aftermath) -> None:
+    home = aftermath.home
+    row = rows_of(frame_of(str(EXAMPLE / "data.parquet")))[-1]
+    before = home.stack.status["kafka"].starts
+
+    home.stack.kill("kafka")
+
+    def answered() -> bool:
+        try:
+            (answer,) = home.client.call("POST", f"/v1/pipelines/{NAME}/predict?timeout=5", json=row)["predictions"]
+        except HomeostatError:
+            return False
+        return answer["prediction"] is not None
+
+    assert wait_for(answered, 150, every=1)
+    assert home.stack.status["kafka"].starts == before + 1
+    orders = home.client.get("/v1/commands", pipeline="_system")["commands"]
+    assert [order for order in orders if order["arguments"].get("service") == "kafka"] == []
