@@ -148,16 +148,18 @@ def _judged(
     end = remedy.verified.row if remedy.verified is not None else max(right, default=begins.row) + 1
     during, after = share(right, begins.row, end), share(right, end, end + STRETCH)
     never = share(static, begins.row, end + STRETCH)
-    fault = _fault_in(remedy, before, during, after)
+    fault = _fault_in(name, remedy, before, during, after)
     return Healing(name, remedy, begins, before, during, after, never, healed=fault is None, why=fault or "verified")
 
 
-def _fault_in(remedy: Remedy, before: float | None, during: float | None, after: float | None) -> str | None:
+def _fault_in(name: str, remedy: Remedy, before: float | None, during: float | None, after: float | None) -> str | None:
     """Why the trouble does not count as healed; None where it does."""
     if remedy.verified is None:
         return f"{remedy.action} was not verified"
     if remedy.end != "resolved":
         return f"its incident is {remedy.end}"
+    if name == "drift":
+        return None  # a stream that drifts on gives no level to come back to: what the ledger measured counts
     if before is None or during is None or after is None:
         return "too few rows were left to tell"
     if after < during + WON_BACK * (before - during):

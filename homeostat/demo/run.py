@@ -39,7 +39,7 @@ from shared.settings import CommonSettings, common_settings
 EXAMPLE = Path(__file__).parents[2] / "examples" / "electricity"
 FOLDER = Path(".homeostat/demo")
 FIRST_MODEL_SECONDS = 90.0
-SETTLE_SECONDS = 20.0
+SETTLE_SECONDS = 15.0
 LOG_WIDTH = 140
 
 

@@ -56,7 +56,7 @@ def story_of(names: Sequence[str], total: int) -> Story:
     unknown = sorted(set(names) - set(FAULTS))
     if unknown:
         raise Misconfigured(f"there is no sabotage {', '.join(unknown)}; there are {', '.join(FAULTS)}")
-    rows = min(total, 40_000)
+    rows = min(total, 38_000)
     change = Fault("unit-change", 22_000, 24_500, "the price arrives in thousandths: times 1000")
     release = Fault("bad-release", 30_000, 30_000, "a person promotes a version trained on swapped labels")
     chosen = [fault for fault in (change, release) if not names or fault.name in names]
