@@ -50,7 +50,6 @@ class Follower:
         self.ready = threading.Event()
         self.problem: str | None = "not connected yet"
         self.lag: dict[str, int] = {}
-        self.undecodable = 0
         self.positions: dict[Partition, int] = {}
         self._bus = bus
         self._sink = sink
@@ -138,7 +137,6 @@ class Follower:
         try:
             return entry_of(topic, record)
         except Poison as error:
-            self.undecodable += 1
             log.warning("skipped", topic=topic.name, offset=record.offset, error=error.detail)
             return None
 

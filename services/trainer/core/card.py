@@ -8,8 +8,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-Card = dict[str, Any]
-
 
 def markdown_of(card: Mapping[str, Any]) -> str:
     """The card as a page for people."""
