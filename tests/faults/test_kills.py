@@ -1,6 +1,6 @@
 """Parts killed and stopped at random moments under load: nothing accepted is lost, nothing counts twice.
 
-A few seconds of this belong to every test run. For longer, and other, randomness:
+A few seconds of this belong to every test run. For longer and for other randomness, and with Kafka killed too:
 ``HOMEOSTAT_FAULT_SECONDS=600 HOMEOSTAT_FAULT_SEED=7 python -m pytest tests/faults``.
 """
 
@@ -188,21 +188,23 @@ def test_every_part_runs_again(aftermath: Aftermath) -> None:
     assert wait_for(lambda: not down(), 90), down()
 
 
-def test_a_killed_kafka_comes_back_and_nobody_restarts_it_once_more(aftermath: Aftermath) -> None:
-    home = aftermath.home
-    row = rows_of(frame_of(str(EXAMPLE / "data.parquet")))[-1]
-    before = home.stack.status["kafka"].starts
+if SECONDS > LAP_SECONDS:  # the way back takes up to two minutes on a busy machine
 
-    home.stack.kill("kafka")
+    def test_a_killed_kafka_comes_back_and_nobody_restarts_it_once_more(aftermath: Aftermath) -> None:
+        home = aftermath.home
+        row = rows_of(frame_of(str(EXAMPLE / "data.parquet")))[-1]
+        before = home.stack.status["kafka"].starts
 
-    def answered() -> bool:
-        try:
-            (answer,) = home.client.call("POST", f"/v1/pipelines/{NAME}/predict?timeout=5", json=row)["predictions"]
-        except HomeostatError:
-            return False
-        return answer["prediction"] is not None
+        home.stack.kill("kafka")
 
-    assert wait_for(answered, 150, every=1)
-    assert home.stack.status["kafka"].starts == before + 1
-    orders = home.client.get("/v1/commands", pipeline="_system")["commands"]
-    assert [order for order in orders if order["arguments"].get("service") == "kafka"] == []
+        def answered() -> bool:
+            try:
+                (answer,) = home.client.call("POST", f"/v1/pipelines/{NAME}/predict?timeout=5", json=row)["predictions"]
+            except HomeostatError:
+                return False
+            return answer["prediction"] is not None
+
+        assert wait_for(answered, 150, every=1)
+        assert home.stack.status["kafka"].starts == before + 1
+        orders = home.client.get("/v1/commands", pipeline="_system")["commands"]
+        assert [order for order in orders if order["arguments"].get("service") == "kafka"] == []
