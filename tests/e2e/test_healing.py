@@ -110,7 +110,9 @@ def _incident(home: Home, action: str) -> dict[str, Any]:
 def _share_right(home: Home, first: int, stop: int) -> float:
     """Accuracy of the whole windows within rows [first, stop), from the metrics."""
     found = home.client.get(f"/v1/pipelines/{NAME}/metrics", family="performance", **{"from": first, "to": stop})
-    values = [window["values"]["accuracy"] for window in found["windows"] if "accuracy" in window["values"]]
+    values: list[float] = [
+        window["values"]["accuracy"] for window in found["windows"] if "accuracy" in window["values"]
+    ]
     assert values
     return sum(values) / len(values)
 

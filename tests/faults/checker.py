@@ -5,8 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from confluent_kafka import Consumer, TopicPartition
-from confluent_kafka.error import KafkaError
+from confluent_kafka import Consumer, KafkaError, TopicPartition
 
 
 def committed(bootstrap: str, topic: str) -> list[dict[str, Any]]:
@@ -30,10 +29,10 @@ def committed(bootstrap: str, topic: str) -> list[dict[str, Any]]:
             assert record is not None, f"{topic}: no end within 10 s"
             error = record.error()
             if error is None:
-                found.append(json.loads(record.value()))
+                found.append(json.loads(record.value() or b""))
             else:
                 assert error.code() == KafkaError._PARTITION_EOF, error
-                ended.add(record.partition())
+                ended.add(record.partition() or 0)
         return found
     finally:
         consumer.close()

@@ -131,7 +131,7 @@ def _torment(home: Home, second: subprocess.Popen[bytes], chance: random.Random)
 def _rested(home: Home, rows: int) -> bool:
     """Whether the monitor has seen every row and label, so that nothing is on its way."""
     found = home.client.get(f"/v1/pipelines/{NAME}/metrics", limit=1)
-    return found["rows_seen"] >= rows and found["labelled_seen"] >= rows
+    return bool(found["rows_seen"] >= rows and found["labelled_seen"] >= rows)
 
 
 def test_every_part_was_killed_and_the_client_felt_it(aftermath: Aftermath) -> None:
