@@ -40,12 +40,13 @@ PATIENCE_SECONDS = 300.0
 def main() -> int:
     arguments = argparse.ArgumentParser(description=__doc__)
     arguments.add_argument("--rows", type=int, default=100_000)
+    arguments.add_argument("--data", type=Path, default=None, help="the stack's folder, kept; default: a passing one")
     arguments.add_argument("--json", type=Path, default=None, help="where the figures are written")
     given = arguments.parse_args()
     specification = load(EXAMPLE / "pipeline.yaml")
     table = rows_of(frame_of(str(EXAMPLE / "data.parquet")))
-    with tempfile.TemporaryDirectory() as folder:
-        stack = Stack(stack_settings(Path(folder), 0, os.environ))
+    with tempfile.TemporaryDirectory() as passing:
+        stack = Stack(stack_settings(given.data or Path(passing), 0, os.environ))
         with stack:
             stack.start(progress=lambda line: print(line, file=sys.stderr))
             with Client(stack.urls["gateway"], stack.api_key) as client:
