@@ -19,7 +19,7 @@ class Claim:
     """The right to run a stack on a data folder. It ends with this process, in whatever way that ends."""
 
     def __init__(self, data: Path) -> None:
-        data.mkdir(parents=True, exist_ok=True)
+        data.mkdir(mode=0o700, parents=True, exist_ok=True)  # it holds keys, events and models
         self._data = data
         self._lock: TextIO = (data / LOCK).open("a")
         try:

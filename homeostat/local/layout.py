@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TextIO
+from urllib.parse import urlsplit
 
 from homeostat.local.errors import PortInUse
 from homeostat.local.guard import Guard
@@ -68,13 +69,23 @@ def settle(settings: StackSettings, api_key: str, guard: Guard) -> Layout:
     return Layout(
         parts=(*parts, mlflow.part) if mlflow.part else tuple(parts),
         urls={"gateway": f"http://127.0.0.1:{gateway}", "predictor": f"http://127.0.0.1:{predictor}"}
-        | {name: server.address for name, server in servers.items()},
+        | {name: without_password(server.address) for name, server in servers.items()},
         environ=environ,
-        public_environ=public,
+        public_environ={name: without_password(value) for name, value in public.items()},
         service=service,
         notes=tuple(each.note for each in servers.values() if each.note),
         reservation=kafka.reservation,
     )
+
+
+def without_password(address: str) -> str:
+    """The address as it may be shown and written down.
+
+    >>> without_password("redis://user:secret@10.0.0.7:6379/0")
+    'redis://user:***@10.0.0.7:6379/0'
+    """
+    password = urlsplit(address).password if "://" in address else None
+    return address.replace(f":{password}@", ":***@", 1) if password else address
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +100,7 @@ class _Server:
 
 def _redis(settings: StackSettings, guard: Guard) -> _Server:
     if settings.redis_url:
-        return _Server(settings.redis_url, note=f"redis is the one at {settings.redis_url}")
+        return _Server(settings.redis_url, note=f"redis is the one at {without_password(settings.redis_url)}")
     port = claim_port("redis", settings.redis_port, "REDIS_PORT")
     log = settings.data_dir / "logs" / "redis.log"
     return _Server(f"redis://127.0.0.1:{port}/0", redis_part(settings.data_dir / "redis", log, port, guard))
@@ -97,7 +108,7 @@ def _redis(settings: StackSettings, guard: Guard) -> _Server:
 
 def _mlflow(settings: StackSettings, guard: Guard) -> _Server:
     if settings.mlflow_tracking_uri:
-        return _Server(settings.mlflow_tracking_uri, note=f"mlflow is the one at {settings.mlflow_tracking_uri}")
+        return _Server(settings.mlflow_tracking_uri, note=f"mlflow is the one at {without_password(settings.mlflow_tracking_uri)}")
     port = claim_port("mlflow", settings.mlflow_port, "MLFLOW_PORT")
     log = settings.data_dir / "logs" / "mlflow.log"
     after = tuple(name for name in ("gateway", "predictor") if name in settings.services)

@@ -35,6 +35,13 @@ def test_a_server_whose_address_is_given_is_used_and_not_started(tmp_path: Path,
     assert all(part.needs == () for part in layout.parts)
 
 
+def test_a_password_in_an_address_reaches_the_services_and_nobody_else(tmp_path: Path, guard: Guard) -> None:
+    layout = _settled(tmp_path, guard, REDIS_URL="redis://:hush@r:2/0")
+
+    assert layout.environ["REDIS_URL"] == "redis://:hush@r:2/0"
+    assert "hush" not in str((layout.notes, layout.urls, layout.public_environ))
+
+
 def test_services_are_given_the_keys_hash_and_others_are_told_no_secret(tmp_path: Path, guard: Guard) -> None:
     layout = _settled(tmp_path, guard, HOMEOSTAT_API_KEY_HASHES="ci:" + "0" * 64)
 
