@@ -107,8 +107,9 @@ def _redis(settings: StackSettings, guard: Guard) -> _Server:
 
 
 def _mlflow(settings: StackSettings, guard: Guard) -> _Server:
-    if settings.mlflow_tracking_uri:
-        return _Server(settings.mlflow_tracking_uri, note=f"mlflow is the one at {without_password(settings.mlflow_tracking_uri)}")
+    given = settings.mlflow_tracking_uri
+    if given:
+        return _Server(given, note=f"mlflow is the one at {without_password(given)}")
     port = claim_port("mlflow", settings.mlflow_port, "MLFLOW_PORT")
     log = settings.data_dir / "logs" / "mlflow.log"
     after = tuple(name for name in ("gateway", "predictor") if name in settings.services)
