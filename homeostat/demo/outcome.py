@@ -18,8 +18,8 @@ STRETCH = 1000
 REACH = 5000
 """An incident that opens later than so many rows after a fault began is not that fault's."""
 
-WON_BACK = 0.5
-"""The share of the loss that must be won back: the stream itself moves, so all of it would be luck."""
+SLACK = 0.02
+"""How far below a model that nobody touched a healed system may be, over the rows after its recovery."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,22 +148,25 @@ def _judged(
     end = remedy.verified.row if remedy.verified is not None else max(right, default=begins.row) + 1
     during, after = share(right, begins.row, end), share(right, end, end + STRETCH)
     never = share(static, begins.row, end + STRETCH)
-    fault = _fault_in(name, remedy, before, during, after)
+    untouched = share(static, end, end + STRETCH)
+    fault = _fault_in(remedy, after, untouched)
     return Healing(name, remedy, begins, before, during, after, never, healed=fault is None, why=fault or "verified")
 
 
-def _fault_in(name: str, remedy: Remedy, before: float | None, during: float | None, after: float | None) -> str | None:
-    """Why the trouble does not count as healed; None where it does."""
+def _fault_in(remedy: Remedy, after: float | None, untouched: float | None) -> str | None:
+    """Why the trouble does not count as healed; None where it does.
+
+    The ledger's own measurement must say so, and ours must not speak against it. The stream drifts on
+    meanwhile, so the level before is no measure; a model that met none of this is.
+    """
     if remedy.verified is None:
         return f"{remedy.action} was not verified"
     if remedy.end != "resolved":
         return f"its incident is {remedy.end}"
-    if name == "drift":
-        return None  # a stream that drifts on gives no level to come back to: what the ledger measured counts
-    if before is None or during is None or after is None:
+    if after is None:
         return "too few rows were left to tell"
-    if after < during + WON_BACK * (before - during):
-        return f"accuracy {during:.1%} during, {after:.1%} after"
+    if untouched is not None and after < untouched - SLACK:
+        return f"accuracy {after:.1%} after; untouched {untouched:.1%}"
     return None
 
 
