@@ -12,7 +12,8 @@ import os
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -22,7 +23,7 @@ import psutil
 from homeostat.client import Client
 from homeostat.local.stack import Stack, stack_settings
 from homeostat.rows import Row, frame_of, rows_of
-from shared.bus.base import Bus, LogReader, NewRecord
+from shared.bus.base import LogReader, NewRecord
 from shared.bus.factory import connect
 from shared.clock import monotonic, utc_now
 from shared.codec import decode, encode
@@ -32,6 +33,7 @@ from shared.settings import CommonSettings, common_settings
 from shared.topics import METRICS, MODEL_PUBLISHED, PREDICTIONS, RAW_DATA, Topic
 
 EXAMPLE = Path(__file__).parents[1] / "examples" / "electricity"
+PATH = ("ingest", "predictor", "monitor")
 WARM_UP = 2000
 CHUNK = 500
 PATIENCE_SECONDS = 300.0
@@ -46,13 +48,16 @@ def main() -> int:
     specification = load(EXAMPLE / "pipeline.yaml")
     table = rows_of(frame_of(str(EXAMPLE / "data.parquet")))
     with tempfile.TemporaryDirectory() as passing:
-        stack = Stack(stack_settings(given.data or Path(passing), 0, os.environ))
-        with stack:
-            stack.start(progress=lambda line: print(line, file=sys.stderr))
+        settings = stack_settings(given.data or Path(passing), 0, os.environ)
+        with Stack(settings) as stack:
+            stack.start(progress=_tell)
             with Client(stack.urls["gateway"], stack.api_key) as client:
                 client.define(specification.canonical)
-            settings = common_settings(stack.environ)
-            figures = _measured(connect(settings), settings, table, given.rows)
+            _first_model(common_settings(stack.environ), table)
+        path = replace(settings, services=PATH, mlflow_tracking_uri="http://not.used.invalid")
+        with Stack(path) as stack:
+            stack.start(progress=_tell)
+            figures = _measured(common_settings(stack.environ), table, given.rows)
     text = json.dumps(figures, indent=2)
     print(text)
     if given.json is not None:
@@ -60,13 +65,25 @@ def main() -> int:
     return 0
 
 
-def _measured(bus: Bus, settings: CommonSettings, table: list[Row], rows: int) -> dict[str, Any]:
+def _tell(line: str) -> None:
+    print(line, file=sys.stderr)
+
+
+def _first_model(settings: CommonSettings, table: list[Row]) -> None:
+    """A model to answer with, made by the whole stack from the first labelled rows."""
+    bus = connect(settings)
     producer, reader = bus.producer("bench"), bus.reader("bench")
-    name = settings.full_name(RAW_DATA.name)
-    for chunk in _records(name, table, 0, WARM_UP):
+    for chunk in _records(settings.full_name(RAW_DATA.name), table, 0, WARM_UP):
         producer.send(chunk, 60.0)
     _wait_for_champion(reader, settings)
-    idle = _memory()
+
+
+def _measured(settings: CommonSettings, table: list[Row], rows: int) -> dict[str, Any]:
+    """Figures of the path alone: one process each of ingest, predictor and monitor, and the broker."""
+    bus = connect(settings)
+    producer, reader = bus.producer("bench"), bus.reader("bench")
+    name = settings.full_name(RAW_DATA.name)
+    idle, spent = _memory(), _processor()
     begun, seconds = utc_now(), monotonic()
     for chunk in _records(name, table, WARM_UP, WARM_UP + rows):
         producer.send(chunk, 120.0)
@@ -79,6 +96,7 @@ def _measured(bus: Bus, settings: CommonSettings, table: list[Row], rows: int) -
         "events_per_second_sent": round(rows / sent),
         "events_per_second_to_predictions": round(rows / path),
         "events_per_second_to_metrics": round(rows / watched),
+        "processor_seconds": {name: round(value - spent.get(name, 0), 1) for name, value in _processor().items()},
         "memory_mib_before": idle,
         "memory_mib_after": _memory(),
     }
@@ -143,18 +161,28 @@ def _wait_for_rows(reader: LogReader, settings: CommonSettings, rows: int) -> fl
     raise TimeoutError(f"the monitor did not get to row {rows} within {timedelta(seconds=PATIENCE_SECONDS)}")
 
 
-def _memory() -> dict[str, int]:
-    """Resident MiB of this stack's processes, by what they run."""
-    found: dict[str, int] = {}
+def _by_part(figure: Callable[[psutil.Process], float]) -> dict[str, float]:
+    """A figure of this stack's processes, added up by what they run, and in all."""
+    found: dict[str, float] = {}
     for process in psutil.Process().children(recursive=True):
         try:
-            line = " ".join(process.cmdline())
-            name = next((part.split(".")[1] for part in process.cmdline() if part.startswith("services.")), "")
-            name = name or next((n for n in ("kafka", "redis", "mlflow") if n in line), "workers")
-            found[name] = found.get(name, 0) + process.memory_info().rss // 2**20
+            line = process.cmdline()
+            name = next((part.split(".")[1] for part in line if part.startswith("services.")), "")
+            name = name or next((n for n in ("kafka", "redis", "mlflow") if n in " ".join(line)), "workers")
+            found[name] = found.get(name, 0) + figure(process)
         except psutil.Error:
             continue
-    return {**dict(sorted(found.items())), "total": sum(found.values())}
+    return {name: round(value, 1) for name, value in sorted({**found, "total": sum(found.values())}.items())}
+
+
+def _memory() -> dict[str, float]:
+    """Resident MiB."""
+    return _by_part(lambda process: process.memory_info().rss / 2**20)
+
+
+def _processor() -> dict[str, float]:
+    """Processor seconds so far."""
+    return _by_part(lambda process: sum(process.cpu_times()[:2]))
 
 
 if __name__ == "__main__":
