@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 import msgspec
 
 from services.monitor.core.alerting import Alerts
+from services.monitor.core.early import Early, Kind
 from services.monitor.core.pipeline import Pipeline, Said
 from services.monitor.core.state import pack, unpack
 from services.monitor.core.system import SYSTEM, System
@@ -42,6 +43,7 @@ class State(msgspec.Struct):
     pipelines: dict[str, Pipeline] = {}
     specifications: dict[str, dict[str, object]] = {}
     system: System = msgspec.field(default_factory=System)
+    early: Early = msgspec.field(default_factory=Early)
 
 
 class Monitor:
@@ -52,6 +54,7 @@ class Monitor:
         self._state = State()
 
     def on_pipelines(self, batch: Batch[PipelineDefined], now: datetime) -> Step:
+        step = Step()
         for message in batch.messages:
             if message.removed:
                 self._state.pipelines.pop(message.pipeline, None)
@@ -64,21 +67,25 @@ class Monitor:
                 self._state.pipelines[message.pipeline] = Pipeline.of(specification, self._settings.patience)
             else:
                 known.adopt(specification, self._settings.patience)
-        return Step()
+            step += self._catch_up(message.pipeline, now)
+        return step
 
     def on_features(self, batch: Batch[Features], now: datetime) -> Step:
         return _step(
             pipeline.on_features(messages, batch.partition, offsets, now)
-            for pipeline, messages, offsets in self._by_pipeline(batch)
+            for pipeline, messages, offsets in self._by_pipeline(batch, "features", now)
         )
 
     def on_predictions(self, batch: Batch[Prediction], now: datetime) -> Step:
-        return _step(pipeline.on_predictions(messages, now) for pipeline, messages, _ in self._by_pipeline(batch))
+        return _step(
+            pipeline.on_predictions(messages, now)
+            for pipeline, messages, _ in self._by_pipeline(batch, "predictions", now)
+        )
 
     def on_labels(self, batch: Batch[Label], now: datetime) -> Step:
         return _step(
             pipeline.on_labels(messages, batch.partition, offsets, now)
-            for pipeline, messages, offsets in self._by_pipeline(batch)
+            for pipeline, messages, offsets in self._by_pipeline(batch, "labels", now)
         )
 
     def on_dead_letters(self, batch: Batch[DeadLetter], now: datetime) -> Step:
@@ -117,6 +124,7 @@ class Monitor:
     def on_tick(self, now: datetime) -> Step:
         """Deadlines: labels nobody claimed, windows to revise, services that fell silent."""
         step = _step(pipeline.on_tick(now) for pipeline in self._state.pipelines.values())
+        self._state.early.let_go(now)
         settings = self._settings
         alerts, metrics = self._state.system.tick(now, settings.silence_seconds, settings.system_window_seconds)
         return step + _step([alerts, [metrics] if metrics else []])
@@ -145,19 +153,37 @@ class Monitor:
     def restore(self, state: bytes) -> None:
         self._state = unpack(state, State)
 
-    def _by_pipeline(self, batch: Batch[R]) -> list[tuple[Pipeline, Sequence[R], Sequence[int]]]:
-        """The batch cut by pipeline, in order of appearance; records of unknown pipelines are left out."""
+    def _by_pipeline(
+        self, batch: Batch[R], kind: Kind, now: datetime
+    ) -> list[tuple[Pipeline, Sequence[R], Sequence[int]]]:
+        """The batch cut by pipeline, in order of appearance; records of unknown pipelines wait."""
         names = list(dict.fromkeys(message.pipeline for message in batch.messages))
-        if len(names) == 1:
-            pipeline = self._state.pipelines.get(names[0])
-            return [(pipeline, batch.messages, batch.offsets)] if pipeline else []
         parts: list[tuple[Pipeline, Sequence[R], Sequence[int]]] = []
         for name in names:
+            messages, offsets = batch.messages, batch.offsets
+            if len(names) > 1:
+                places = [place for place, message in enumerate(batch.messages) if message.pipeline == name]
+                messages, offsets = [batch.messages[p] for p in places], [batch.offsets[p] for p in places]
             pipeline = self._state.pipelines.get(name)
             if pipeline is not None:
-                places = [place for place, message in enumerate(batch.messages) if message.pipeline == name]
-                parts.append((pipeline, [batch.messages[p] for p in places], [batch.offsets[p] for p in places]))
+                parts.append((pipeline, messages, offsets))
+            else:
+                self._state.early.keep(name, kind, batch.partition, offsets, messages, now)
         return parts
+
+    def _catch_up(self, name: str, now: datetime) -> Step:
+        """Hands the pipeline what came before its specification."""
+        step = Step()
+        for run in self._state.early.of(name):
+            batch: Batch[Any] = Batch(run.kind, run.partition, run.offsets, run.messages)
+            match run.kind:
+                case "features":
+                    step += self.on_features(batch, now)
+                case "predictions":
+                    step += self.on_predictions(batch, now)
+                case "labels":
+                    step += self.on_labels(batch, now)
+        return step
 
 
 def _firing(pipeline: str, alerts: Alerts) -> dict[tuple[str, tuple[tuple[str, str], ...]], float]:
