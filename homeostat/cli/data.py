@@ -51,8 +51,8 @@ def send(
 def labels(
     pipeline: Pipeline,
     file: File,
-    id_column: Annotated[str, typer.Option(help="The column that holds the event's id.")] = "id",
-    label_column: Annotated[str, typer.Option(help="The column that holds the label.")] = "label",
+    id_column: Annotated[str | None, typer.Option(help="The event's id; default: as specified, else id.")] = None,
+    label_column: Annotated[str | None, typer.Option(help="The label; default: the target, else label.")] = None,
     rate: Rate = 0.0,
     batch: Annotated[int, typer.Option(help="Labels per request.")] = 1000,
     source: Source = "cli",
@@ -63,16 +63,26 @@ def labels(
 ) -> None:
     """Streams labels to a pipeline: a column of ids and a column of labels."""
     rows = read_rows(file)
-    for column in (id_column, label_column):
-        if rows and column not in rows[0]:
-            raise Misconfigured(
-                f"{file} has no column {column!r}; it has {', '.join(rows[0])}: see --id-column and --label-column"
-            )
-    found = [{"id": str(row[id_column]), "label": row[label_column]} for row in rows]
     with connect(url, api_key, data) as client:
         name = pipeline_name(client, pipeline)
+        specified = client.get(f"/v1/pipelines/{name}")["specification"]
+        ids = _column(file, rows, id_column, (specified.get("id"), "id"))
+        truths = _column(file, rows, label_column, (specified.get("target"), "label"))
+        found = [{"id": str(row[ids]), "label": row[truths]} for row in rows]
         tally = stream(found, batch, rate, f"labels to {name}", lambda part: client.send_labels(name, part, source))
     report(tally, len(rows), as_json=as_json)
+
+
+def _column(file: str, rows: Sequence[Row], asked: str | None, usual: Sequence[str | None]) -> str:
+    """The column asked for, else the first usual one that is there; `Misconfigured` where there is none."""
+    wanted = [asked] if asked is not None else [name for name in usual if name is not None]
+    for name in wanted:
+        if not rows or name in rows[0]:
+            return name
+    raise Misconfigured(
+        f"{file} has no column {' or '.join(repr(name) for name in wanted)}; it has {', '.join(rows[0])}: "
+        "see --id-column and --label-column"
+    )
 
 
 def predict(

@@ -21,11 +21,13 @@ Spec = Annotated[Path, typer.Argument(help="The specification, in YAML.")]
 def init(
     file: Annotated[Path, typer.Argument(help="CSV, Parquet or NDJSON.")],
     target: Annotated[str, typer.Option(help="The column to predict.")],
-    name: Annotated[str | None, typer.Option(help="The pipeline's name; default: the file's.")] = None,
+    name: Annotated[
+        str | None, typer.Option(help="The pipeline's name; default: that of --out, else of the file.")
+    ] = None,
     out: Annotated[Path | None, typer.Option(help="Where to write it; default: standard output.")] = None,
 ) -> None:
     """Writes a specification from a data file: types, ranges, kind, id, time."""
-    text = specification_text(file, target, name)
+    text = specification_text(file, target, name or (out.stem if out is not None else None))
     if out is None:
         console.print(text, highlight=False, markup=False, soft_wrap=True)
         return

@@ -94,7 +94,7 @@ def _round(
     try:
         player.warm_up()
         if first is None:
-            first = _first_model(watcher, player)
+            first = _first_model(watcher, player, scene.settings.data_dir / "logs")
             console.print(f"first model after {monotonic() - begun:.1f} s; the stream begins", style="dim")
         _play(console, scene, watcher, player)
         _settle(console, watcher)
@@ -121,7 +121,7 @@ def _faults(console: Console, client: Client, scene: Scene, marks: dict[str, Mom
     }
 
 
-def _first_model(watcher: Watcher, player: Player) -> ModelPublished:
+def _first_model(watcher: Watcher, player: Player, logs: Path) -> ModelPublished:
     deadline = monotonic() + FIRST_MODEL_SECONDS
     while monotonic() < deadline:
         for seen in watcher.events(0):
@@ -129,7 +129,8 @@ def _first_model(watcher: Watcher, player: Player) -> ModelPublished:
                 return seen.message
         time.sleep(0.05)
     raise HomeostatError(
-        f"no first model within {FIRST_MODEL_SECONDS:.0f} s of {player.progress.rows} rows: see the trainer's log"
+        f"no first model within {FIRST_MODEL_SECONDS:.0f} s of {player.progress.rows} rows: "
+        f"see {logs / 'trainer.log'} and {logs / 'monitor.log'}"
     )
 
 

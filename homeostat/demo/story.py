@@ -57,7 +57,7 @@ def story_of(names: Sequence[str], total: int) -> Story:
     if unknown:
         raise Misconfigured(f"there is no sabotage {', '.join(unknown)}; there are {', '.join(FAULTS)}")
     rows = min(total, 38_000)
-    change = Fault("unit-change", 22_000, 24_500, "the price arrives in thousandths: times 1000")
-    release = Fault("bad-release", 30_000, 30_000, "a person promotes a version trained on swapped labels")
+    change = Fault("unit-change", 20_000, 22_500, "the price arrives in thousandths: times 1000")
+    release = Fault("bad-release", 27_000, 27_000, "a person promotes a version trained on swapped labels")
     chosen = [fault for fault in (change, release) if not names or fault.name in names]
     return Story(rows=rows, warm_up=2_000, label_lag=96, field="nswprice", factor=1000.0, faults=tuple(chosen))

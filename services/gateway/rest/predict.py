@@ -45,8 +45,9 @@ async def predict(
         raise Problem(
             504,
             "still-to-come",
-            f"{len(missing)} of {len(records)} predictions have not come in time. The rows are accepted: their "
-            f"predictions will still appear at /v1/pipelines/{pipeline}/predictions/stream",
+            f"{len(missing)} of {len(records)} predictions have not come in time. New rows "
+            f"will still be answered at /v1/pipelines/{pipeline}/predictions/stream; a row whose id was sent before "
+            "counts once and is not answered again: send it without an id, or with a new one",
             predictions=[entry for entry in found if entry["id"] not in missing],
             missing=missing,
         )

@@ -114,7 +114,7 @@ def test_an_answer_that_does_not_come_in_time_is_said_to_be_on_its_way(gateway: 
 
     assert answer.status_code == 504
     assert answer.json()["missing"] == ["slow"]
-    assert "will still appear" in answer.json()["detail"]
+    assert "will still be answered at" in answer.json()["detail"]
     assert [record.id for record in gateway.written(RAW_DATA)] == ["slow"]
 
 
