@@ -22,6 +22,9 @@ from shared.runtime.installation import topic_specs
 from shared.settings import CommonSettings
 from shared.topics import COMMAND_RESULTS, COMMANDS, SERVICES, TELEMETRY, Out
 
+PING_SECONDS = 1.0
+"""While the broker starts, asked anew often: a long question outlives its start."""
+
 BEAT_SECONDS = 5.0
 SERVERS = ("kafka", "redis", "mlflow")
 
@@ -84,6 +87,7 @@ class Control:
                 self._ended.wait(0.5)
 
     def _follow(self) -> None:
+        self._bus.ping(PING_SECONDS)
         self._bus.ensure_topics(topic_specs(self._settings), timeout=30)
         name = self._settings.full_name(COMMANDS.name)
         reader = self._bus.reader("supervisor")

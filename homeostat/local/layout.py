@@ -112,8 +112,8 @@ def _mlflow(settings: StackSettings, guard: Guard) -> _Server:
         return _Server(given, note=f"mlflow is the one at {without_password(given)}")
     port = claim_port("mlflow", settings.mlflow_port, "MLFLOW_PORT")
     log = settings.data_dir / "logs" / "mlflow.log"
-    after = tuple(name for name in ("gateway", "predictor") if name in settings.services)
-    return _Server(f"http://127.0.0.1:{port}", mlflow_part(settings.data_dir / "mlflow", log, port, guard, after))
+    part = mlflow_part(settings.data_dir / "mlflow", log, port, guard, settings.services)
+    return _Server(f"http://127.0.0.1:{port}", part)
 
 
 def _secrets(settings: StackSettings, api_key: str) -> dict[str, str]:
