@@ -65,6 +65,7 @@ class Healing:
 def remedies_of(events: Sequence[Seen], row_offset: int = 0) -> list[Remedy]:
     """Every action that was taken, in order. `row_offset`: rows the pipeline saw before the story."""
     entries: list[tuple[AuditEntry, Moment]] = []
+    orders: list[tuple[int, tuple[int, Moment]]] = []
     noticed: dict[str, tuple[int, Moment]] = {}
     last: tuple[int, Moment] | None = None
     for seen in events:
@@ -73,16 +74,12 @@ def remedies_of(events: Sequence[Seen], row_offset: int = 0) -> list[Remedy]:
             window = message.evidence.change or message.evidence.window
             last = max(0, window.first_row - row_offset), at
         elif isinstance(message, AuditEntry) and message.incident:
-            entries.append((message, at))
             if message.kind in ("incident_opened", "triaged") and last is not None:
                 noticed[message.incident] = last
-            if message.kind == "command_issued" and message.incident not in noticed:
-                noticed[message.incident] = at.row, at
-    return [
-        _remedy(entry, at, entries[index + 1 :], noticed[entry.incident])
-        for index, (entry, at) in enumerate(entries)
-        if entry.kind == "command_issued" and _action(entry) in RIGHT_ACTION.values()
-    ]
+            if message.kind == "command_issued" and _action(message) in RIGHT_ACTION.values():
+                orders.append((len(entries), noticed.get(message.incident, (at.row, at))))
+            entries.append((message, at))
+    return [_remedy(*entries[index], entries[index + 1 :], known) for index, known in orders]
 
 
 def _remedy(
