@@ -18,13 +18,14 @@ from pathlib import Path
 
 import certifi
 import httpx
+from jgo.constants import MAVEN_CENTRAL_URL
 from tenacity import retry, retry_if_exception_type, stop_after_attempt, wait_exponential
 
 from shared.errors import Misconfigured, Transient
 
 KAFKA_VERSION = "4.3.0"
 LOCK = Path(__file__).with_name("kafka-jars.lock.toml")
-MAVEN = "https://repo.maven.apache.org/maven2"
+MAVEN = MAVEN_CENTRAL_URL
 
 
 @dataclass(frozen=True, slots=True)
