@@ -23,7 +23,7 @@ def rate_per_row(per_million: float, detector: str) -> float:
     """False alarms per row that this detector may give.
 
     >>> round(1 / rate_per_row(10.0, "errors"))
-    400000
+    666667
     """
     return per_million * SHARES[detector] / 1e6
 

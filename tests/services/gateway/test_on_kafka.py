@@ -100,5 +100,5 @@ def test_without_kafka_it_refuses_to_start_and_names_the_address(tmp_path: Path)
         [sys.executable, "-m", "services.gateway"], env=environ, capture_output=True, text=True, timeout=60, check=False
     )
 
-    assert ended.returncode == 1
+    assert ended.returncode == 2
     assert ended.stderr.startswith("gateway: KAFKA_BOOTSTRAP_SERVERS is not set")
