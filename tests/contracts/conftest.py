@@ -13,11 +13,14 @@ from shared.bus.base import Bus, LogReader, NewRecord, Producer, Record, TopicSp
 from shared.bus.kafka_python import KafkaPythonBus
 from shared.bus.librdkafka import LibrdkafkaBus
 from shared.bus.memory import MemoryBus
+from shared.clock import monotonic
 
 Part = TypeVar("Part", Producer, LogReader, Transaction)
 
 LIMITS_KEY = "large"
 SESSION_MS = 6000
+PATIENCE_SECONDS = 90.0
+"""Groups settle in their own time, more so on a busy machine: only a test that fails waits so long."""
 
 
 class Rig:
@@ -91,14 +94,17 @@ class Listener:
         self.owned.difference_update(partitions)
 
 
-def poll_until(poll: Callable[[], list[Record]], done: Callable[[list[Record]], bool], turns: int = 60) -> list[Record]:
-    """Polls until `done` says so of all records so far; fails after `turns` polls."""
+def poll_until(
+    poll: Callable[[], list[Record]], done: Callable[[list[Record]], bool], seconds: float = PATIENCE_SECONDS
+) -> list[Record]:
+    """Polls until `done` says so of all records so far; fails after `seconds`."""
     found: list[Record] = []
-    for _ in range(turns):
+    deadline = monotonic() + seconds
+    while monotonic() < deadline:
         found += poll()
         if done(found):
             return found
-    raise AssertionError(f"not done after {turns} polls: {[record.value for record in found]}")
+    raise AssertionError(f"not done after {seconds:g} s: {[record.value for record in found]}")
 
 
 @pytest.fixture(
