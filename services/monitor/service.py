@@ -11,9 +11,10 @@ import msgspec
 
 from services.monitor.core.alerting import Alerts
 from services.monitor.core.early import Early, Kind
-from services.monitor.core.pipeline import Pipeline, Said
+from services.monitor.core.pipeline import Pipeline
 from services.monitor.core.state import pack, unpack
 from services.monitor.core.system import SYSTEM, System
+from services.monitor.core.watch import Said
 from services.monitor.settings import MonitorSettings
 from shared.messages import (
     Alert,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from services.monitor.core.pipeline import Patience
+from services.monitor.core.plan import Patience
 from shared.errors import Misconfigured
 
 

@@ -15,10 +15,19 @@ import numpy as np
 from scipy.optimize import isotonic_regression
 
 from services.monitor.core.performance import calibration_error
-from services.monitor.core.state import Bools, Floats, empty
+from services.monitor.core.state import Bools, Floats, Ints, empty
 
 LEAST_ROWS = 100
 _BLOCKS = 5
+
+
+class Estimated(msgspec.Struct):
+    """A published estimate that waits for the truth."""
+
+    index: int
+    rows: Ints
+    values: dict[str, float]
+    by_version: dict[str, dict[str, float]]
 
 
 class Estimator(msgspec.Struct):

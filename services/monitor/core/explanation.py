@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import msgspec
 import numpy as np
 
@@ -14,10 +12,8 @@ from services.monitor.core.inputs import DataWindow, Fault
 from services.monitor.core.loss import Trouble
 from services.monitor.core.quality import WINDOW
 from services.monitor.core.state import Ints
+from services.monitor.core.watch import Watch
 from shared.messages import AlertKind, Cause, Evidence
-
-if TYPE_CHECKING:
-    from services.monitor.core.pipeline import Pipeline
 
 _BASELINE_ROWS = 1000
 _LEAST_BASELINE = 50
@@ -25,7 +21,7 @@ _LABELS_TO_BLAME = 0.1
 _LOWER_IS_BETTER = ("mae", "rmse", "log_loss", "calibration_error")
 
 
-def of_fault(pipeline: Pipeline, fault: Fault) -> Finding:
+def of_fault(pipeline: Watch, fault: Fault) -> Finding:
     """A field that is no longer what it was."""
     inputs, name = pipeline.inputs, pipeline.inputs.fields.names[fault.column]
     same = [other for other in inputs.faults.values() if other.column == fault.column]
@@ -54,7 +50,7 @@ def of_fault(pipeline: Pipeline, fault: Fault) -> Finding:
     )
 
 
-def of_silence(pipeline: Pipeline, source: str, place: int, limit: float) -> Finding:
+def of_silence(pipeline: Watch, source: str, place: int, limit: float) -> Finding:
     row = pipeline.inputs.row_at(place)
     silent = pipeline.inputs.recent.seen - place
     return Finding(
@@ -74,7 +70,7 @@ def of_silence(pipeline: Pipeline, source: str, place: int, limit: float) -> Fin
     )
 
 
-def of_drift(pipeline: Pipeline, closed: DataWindow, *, severe: bool) -> Finding:
+def of_drift(pipeline: Watch, closed: DataWindow, *, severe: bool) -> Finding:
     """Inputs that have moved: information, unless most of them are somewhere else altogether."""
     names = pipeline.inputs.fields.names
     ranked = causes.of_drift(closed.moved, names, _links(pipeline))
@@ -101,7 +97,7 @@ def of_drift(pipeline: Pipeline, closed: DataWindow, *, severe: bool) -> Finding
     )
 
 
-def of_outliers(pipeline: Pipeline, closed: DataWindow, limit: int) -> Finding:
+def of_outliers(pipeline: Watch, closed: DataWindow, limit: int) -> Finding:
     window = pipeline.record.window(closed.index, closed.first, closed.last, rows=pipeline.plan.window)
     rates = {k.partition(".")[2]: v for k, v in closed.values.items() if k.startswith("out_of_range.") and v > 0}
     ranked = sorted(rates.items(), key=lambda item: (-item[1], item[0]))[:5]
@@ -123,7 +119,7 @@ def of_outliers(pipeline: Pipeline, closed: DataWindow, limit: int) -> Finding:
     )
 
 
-def of_anomaly(pipeline: Pipeline, entity: str, row: int, score: float) -> Finding:
+def of_anomaly(pipeline: Watch, entity: str, row: int, score: float) -> Finding:
     what = entity or pipeline.plan.name
     return Finding(
         kind="anomaly",
@@ -143,7 +139,7 @@ def of_anomaly(pipeline: Pipeline, entity: str, row: int, score: float) -> Findi
     )
 
 
-def of_switch(pipeline: Pipeline, shift: Shift, *, urgent: bool) -> Finding:
+def of_switch(pipeline: Watch, shift: Shift, *, urgent: bool) -> Finding:
     """A new version whose answers differ from the version before, on like inputs."""
     version = pipeline.loss.live
     return Finding(
@@ -175,7 +171,7 @@ def place_of_loss(trouble: Trouble) -> tuple[AlertKind, str]:
     return ("performance", "model") if trouble.slow else ("concept_drift", "model")
 
 
-def of_loss(pipeline: Pipeline, trouble: Trouble) -> Finding:
+def of_loss(pipeline: Watch, trouble: Trouble) -> Finding:
     """The live model has become worse: a release's fault, a source's labels, or the world's."""
     kind, place = place_of_loss(trouble)
     record, metric = pipeline.record, pipeline.plan.main_metric
@@ -207,7 +203,7 @@ def of_loss(pipeline: Pipeline, trouble: Trouble) -> Finding:
     )
 
 
-def source_of_wrong_labels(pipeline: Pipeline, trouble: Trouble) -> str:
+def source_of_wrong_labels(pipeline: Watch, trouble: Trouble) -> str:
     """The source of labels that alone disagrees with the model, where the others go on as before; else empty."""
     record, since = pipeline.record, _rows_since(pipeline, trouble)
     if not len(since):
@@ -242,13 +238,13 @@ def _method(trouble: Trouble) -> str:
     return f"e-detector on the error stream, evidence {trouble.evidence:.3g} (bound: false alarms per row)"
 
 
-def _rows_since(pipeline: Pipeline, trouble: Trouble) -> Ints:
+def _rows_since(pipeline: Watch, trouble: Trouble) -> Ints:
     record = pipeline.record
     rows = record.rows_between(trouble.onset, record.join.next_row)
     return record.judged(record.of_version(rows, trouble.version))
 
 
-def _before(pipeline: Pipeline, trouble: Trouble) -> dict[str, float]:
+def _before(pipeline: Watch, trouble: Trouble) -> dict[str, float]:
     """The measures before the trouble: of the version's own first rows, for a release of the newest before it."""
     record = pipeline.record
     if trouble.release:
@@ -264,7 +260,7 @@ def _before(pipeline: Pipeline, trouble: Trouble) -> dict[str, float]:
     return record.values(own[-_BASELINE_ROWS:] if trouble.release else own[:_BASELINE_ROWS])
 
 
-def _causes_of_loss(pipeline: Pipeline, trouble: Trouble) -> tuple[Cause, ...]:
+def _causes_of_loss(pipeline: Watch, trouble: Trouble) -> tuple[Cause, ...]:
     ranked = _faulty_fields(pipeline, trouble)
     if trouble.labels_of:
         ranked.append(Cause(kind="source", what=trouble.labels_of, score=0.97, detail="its labels alone disagree"))
@@ -285,7 +281,7 @@ def _causes_of_loss(pipeline: Pipeline, trouble: Trouble) -> tuple[Cause, ...]:
     return tuple(ranked)
 
 
-def _faulty_fields(pipeline: Pipeline, trouble: Trouble) -> list[Cause]:
+def _faulty_fields(pipeline: Watch, trouble: Trouble) -> list[Cause]:
     """Fields at fault since about when the loss began."""
     inputs = pipeline.inputs
     names = dict.fromkeys(
@@ -296,7 +292,7 @@ def _faulty_fields(pipeline: Pipeline, trouble: Trouble) -> list[Cause]:
     return [Cause(kind="feature", what=name, score=1.0, detail="the field is at fault") for name in names]
 
 
-def _links(pipeline: Pipeline) -> dict[str, float]:
+def _links(pipeline: Watch) -> dict[str, float]:
     """How much errors go with each field, over the newest rows whose inputs and labels are both known."""
     record, recent = pipeline.record, pipeline.inputs.recent
     places = recent.places(recent.seen - _BASELINE_ROWS, recent.seen)
@@ -310,5 +306,5 @@ def _links(pipeline: Pipeline) -> dict[str, float]:
     return causes.links_to_loss(recent.values[slots[judged]], record.errors(rows[judged]), pipeline.inputs.fields.names)
 
 
-def _source(pipeline: Pipeline, code: int) -> str:
+def _source(pipeline: Watch, code: int) -> str:
     return pipeline.record.sources.names[code] if code >= 0 else "several"

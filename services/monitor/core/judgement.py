@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -16,10 +15,8 @@ from services.monitor.core.level import Stretch as Judged
 from services.monitor.core.quality import WINDOW
 from services.monitor.core.record import Stretch
 from services.monitor.core.state import Floats, Ints
+from services.monitor.core.watch import Said, Watch
 from shared.messages import Evidence
-
-if TYPE_CHECKING:
-    from services.monitor.core.pipeline import Pipeline, Said
 
 _QUIET_CHECKS = 2
 _QUIET_WINDOWS = 2
@@ -30,7 +27,7 @@ _SWITCH_ROWS = 5000
 _SETTLED_LABELS = 200
 
 
-def of_inputs(pipeline: Pipeline, now: datetime) -> list[Said]:
+def of_inputs(pipeline: Watch, now: datetime) -> list[Said]:
     """Faults of fields that opened or ended, and the data windows that closed."""
     said = _faults(pipeline, now)
     for closed in pipeline.inputs.take_closed():
@@ -39,7 +36,7 @@ def of_inputs(pipeline: Pipeline, now: datetime) -> list[Said]:
     return said
 
 
-def of_refusals(pipeline: Pipeline, now: datetime) -> list[Said]:
+def of_refusals(pipeline: Watch, now: datetime) -> list[Said]:
     """Fields (or reasons) whose rows are refused too often."""
     judged = pipeline.refusals.judge(pipeline.plan.level("quality") / 10)
     if judged is None:
@@ -80,7 +77,7 @@ def of_refusals(pipeline: Pipeline, now: datetime) -> list[Said]:
     return said
 
 
-def of_silence(pipeline: Pipeline, now: datetime) -> list[Said]:
+def of_silence(pipeline: Watch, now: datetime) -> list[Said]:
     """Sources that stopped while others go on, and those that came back."""
     said: list[Said] = []
     row = pipeline.record.join.next_row
@@ -94,7 +91,7 @@ def of_silence(pipeline: Pipeline, now: datetime) -> list[Said]:
     return said
 
 
-def take_errors(pipeline: Pipeline, rows: Ints) -> None:
+def take_errors(pipeline: Watch, rows: Ints) -> None:
     """Leads newly judged rows through the loss tests, but for those whose inputs were at fault."""
     record, loss = pipeline.record, pipeline.loss
     if not len(rows) or not record.ready(rows):
@@ -116,7 +113,7 @@ def take_errors(pipeline: Pipeline, rows: Ints) -> None:
         pipeline.held_since = pipeline.last_row_at
 
 
-def of_loss(pipeline: Pipeline, now: datetime) -> list[Said]:
+def of_loss(pipeline: Watch, now: datetime) -> list[Said]:
     """Raises a loss that has lasted, once the inputs around its beginning were looked at; ends one that is over."""
     loss = pipeline.loss
     if loss.trouble is None:
@@ -149,7 +146,7 @@ def of_loss(pipeline: Pipeline, now: datetime) -> list[Said]:
     return list(pipeline.alerts.resolve(kind, place, now, row, why))
 
 
-def withdrawn(pipeline: Pipeline, version: str, now: datetime) -> list[Said]:
+def withdrawn(pipeline: Watch, version: str, now: datetime) -> list[Said]:
     """A canary or shadow left; a loss it was blamed for ends with it."""
     trouble = pipeline.loss.trouble
     if not pipeline.loss.withdraw(version) or trouble is None or not trouble.confirmed:
@@ -159,7 +156,7 @@ def withdrawn(pipeline: Pipeline, version: str, now: datetime) -> list[Said]:
     return list(pipeline.alerts.resolve(kind, place, now, row, f"version {version} was withdrawn"))
 
 
-def of_answers(pipeline: Pipeline, answered: Ints, entities: Sequence[str], rows: Ints, now: datetime) -> list[Said]:
+def of_answers(pipeline: Watch, answered: Ints, entities: Sequence[str], rows: Ints, now: datetime) -> list[Said]:
     """A new version that answers differently; and, for anomaly pipelines, the anomalies themselves."""
     said = _anomalies(pipeline, entities, rows, now) if pipeline.plan.kind == "anomaly" else []
     switch = pipeline.switch
@@ -181,7 +178,7 @@ def of_answers(pipeline: Pipeline, answered: Ints, entities: Sequence[str], rows
     return said
 
 
-def switch_of(pipeline: Pipeline, version: str, before: str) -> Switch | None:
+def switch_of(pipeline: Watch, version: str, before: str) -> Switch | None:
     """The comparison of a new version's answers with the newest of the version before."""
     record = pipeline.record
     rows = record.of_version(record.rows_between(record.join.next_row - 2000, record.join.next_row), before)
@@ -190,7 +187,7 @@ def switch_of(pipeline: Pipeline, version: str, before: str) -> Switch | None:
     return Switch.of(version, _answers(pipeline, rows)[-1000:], categorical=bool(categorical)) if len(rows) else None
 
 
-def gate_error(pipeline: Pipeline, metrics: Mapping[str, float]) -> float | None:
+def gate_error(pipeline: Watch, metrics: Mapping[str, float]) -> float | None:
     """The mean error, in the tests' own unit, that a model's gate saw; None where it says nothing sensible."""
     if not pipeline.record.regression:
         accuracy = metrics.get("accuracy")
@@ -198,7 +195,7 @@ def gate_error(pipeline: Pipeline, metrics: Mapping[str, float]) -> float | None
     return None
 
 
-def _faults(pipeline: Pipeline, now: datetime) -> list[Said]:
+def _faults(pipeline: Watch, now: datetime) -> list[Said]:
     said: list[Said] = []
     inputs, row = pipeline.inputs, pipeline.record.join.next_row
     known = {stretch.fault for stretch in pipeline.stretches if stretch.last < 0}
@@ -217,7 +214,7 @@ def _faults(pipeline: Pipeline, now: datetime) -> list[Said]:
     return said + (_point_at_faults(pipeline, now) if set(inputs.faults) - known else [])
 
 
-def _point_at_faults(pipeline: Pipeline, now: datetime) -> list[Said]:
+def _point_at_faults(pipeline: Watch, now: datetime) -> list[Said]:
     """A loss already raised that began with a field's fault gets that field as its first cause."""
     loss = pipeline.loss
     if loss.trouble is None or not loss.trouble.confirmed:
@@ -228,22 +225,22 @@ def _point_at_faults(pipeline: Pipeline, now: datetime) -> list[Said]:
     return list(pipeline.alerts.raise_(explanation.of_loss(pipeline, loss.trouble), now, pipeline.record.join.next_row))
 
 
-def _stretch(pipeline: Pipeline, key: str, fault: Fault) -> Stretch:
+def _stretch(pipeline: Watch, key: str, fault: Fault) -> Stretch:
     return Stretch(key, fault.source, pipeline.inputs.row_at(fault.since), -1)
 
 
-def _end_stretch(pipeline: Pipeline, key: str, last: int) -> None:
+def _end_stretch(pipeline: Watch, key: str, last: int) -> None:
     for stretch in pipeline.stretches:
         if stretch.fault == key and stretch.last < 0:
             stretch.last = last
 
 
-def _columns_at_fault(pipeline: Pipeline, place: str) -> bool:
+def _columns_at_fault(pipeline: Watch, place: str) -> bool:
     names = pipeline.inputs.fields.names
     return any(names[fault.column] == place for fault in pipeline.inputs.faults.values())
 
 
-def _drift(pipeline: Pipeline, closed: DataWindow, now: datetime) -> list[Said]:
+def _drift(pipeline: Watch, closed: DataWindow, now: datetime) -> list[Said]:
     if not closed.tested:
         return []
     row = pipeline.record.join.next_row
@@ -259,7 +256,7 @@ def _drift(pipeline: Pipeline, closed: DataWindow, now: datetime) -> list[Said]:
     return list(pipeline.alerts.resolve("data_drift", "inputs", now, row, "the inputs are like the reference again"))
 
 
-def _outliers(pipeline: Pipeline, closed: DataWindow, now: datetime) -> list[Said]:
+def _outliers(pipeline: Watch, closed: DataWindow, now: datetime) -> list[Said]:
     """More rows far outside everything the reference showed than chance allows: information."""
     if not pipeline.plan.anomalies or pipeline.inputs.bounds is None or pipeline.plan.kind == "anomaly":
         return []
@@ -270,7 +267,7 @@ def _outliers(pipeline: Pipeline, closed: DataWindow, now: datetime) -> list[Sai
     return list(pipeline.alerts.raise_(explanation.of_outliers(pipeline, closed, limit), now, row))
 
 
-def _anomalies(pipeline: Pipeline, entities: Sequence[str], rows: Ints, now: datetime) -> list[Said]:
+def _anomalies(pipeline: Watch, entities: Sequence[str], rows: Ints, now: datetime) -> list[Said]:
     said: list[Said] = []
     positive = float(pipeline.record.positive or 0)
     flagged = np.flatnonzero(pipeline.record.join.read("prediction", rows) == positive)
@@ -292,7 +289,7 @@ def _anomalies(pipeline: Pipeline, entities: Sequence[str], rows: Ints, now: dat
     return said
 
 
-def _examined(pipeline: Pipeline, now: datetime) -> bool:
+def _examined(pipeline: Watch, now: datetime) -> bool:
     """Whether the inputs since the loss began have been through the checks, or no more will come."""
     trouble = pipeline.loss.trouble
     if trouble is None:
@@ -305,7 +302,7 @@ def _examined(pipeline: Pipeline, now: datetime) -> bool:
     return now.timestamp() - max(pipeline.last_row_at, pipeline.held_since) > pipeline.plan.patience.hold_seconds
 
 
-def _answers(pipeline: Pipeline, rows: Ints) -> Floats:
+def _answers(pipeline: Watch, rows: Ints) -> Floats:
     """What the model said, as one number per row: its score, else its answer."""
     score = pipeline.record.join.read("score", rows)
     if pipeline.record.regression or np.isnan(score).any():
@@ -313,6 +310,6 @@ def _answers(pipeline: Pipeline, rows: Ints) -> Floats:
     return score
 
 
-def _live_labels(pipeline: Pipeline) -> int:
+def _live_labels(pipeline: Watch) -> int:
     regime = pipeline.loss.regimes.get(pipeline.loss.live)
     return 0 if regime is None else regime.total

@@ -10,129 +10,30 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime
 
-import msgspec
 import numpy as np
 
 from services.monitor.core import budget, judgement, publication
 from services.monitor.core.alerting import Alerts
-from services.monitor.core.answers import AnomalyRun, Switch
-from services.monitor.core.estimate import Estimator
 from services.monitor.core.fields import Fields
 from services.monitor.core.inputs import Inputs, Sizes
 from services.monitor.core.join import Join, Waiting
-from services.monitor.core.loss import Limits, Loss
-from services.monitor.core.record import Record, Stretch, mask_of
-from services.monitor.core.refusals import Refusals
-from services.monitor.core.state import Bools, Ints, no_rows
+from services.monitor.core.plan import Patience, Plan, plan_of
+from services.monitor.core.record import Record
+from services.monitor.core.state import Ints, no_rows
+from services.monitor.core.watch import Said, Watch
 from services.monitor.core.windows import Windows
 from shared.codec import encode
-from shared.messages import Alert, DeadLetter, Features, Label, Metrics, ModelPublished, Prediction
+from shared.messages import DeadLetter, Features, Label, ModelPublished, Prediction
 from shared.pipeline.specification import Specification
 from shared.topics import LABELS
 
-Said = Metrics | Alert | DeadLetter
-
 _CHECKS_PER_FIELD = 5
-_MOST_STRETCHES = 64
-_MOST_RUNS = 200
 _MOST_VERSIONS = 1000
 _MOST_ORDERS = 100
 
 
-class Patience(msgspec.Struct, frozen=True):
-    """Bounds of memory and of waiting.
-
-    `memory_rows`: the newest rows per pipeline that labels can still be joined to. A label whose
-    event is not seen within `unknown_horizon_rows` rows, or in `unknown_seconds` while no events
-    come, is a dead letter. `hold_seconds`: how long a loss waits, on an idle stream, for the check
-    of the inputs around it. `anomaly_hold_off_rows`: this many rows of an entity without an anomalous
-    answer end its anomaly.
-    """
-
-    memory_rows: int = 50_000
-    unknown_horizon_rows: int = 10_000
-    unknown_seconds: float = 300.0
-    hold_seconds: float = 5.0
-    anomaly_hold_off_rows: int = 100
-
-
-class Plan(msgspec.Struct, frozen=True):
-    """What the specification asks of the monitor, and the bounds that go with it."""
-
-    name: str
-    kind: str
-    keyed: bool
-    window: int
-    performance_window: int
-    min_rows: int
-    main_metric: str
-    tolerance: float
-    anomalies: bool
-    per_million: float
-    patience: Patience
-
-    @property
-    def limits(self) -> Limits:
-        """The limits of the loss tests. For numbers, a share of the error moves the bounded error by a fifth of it."""
-        tolerance = self.tolerance * 0.2 if self.kind == "regression" else self.tolerance
-        rate = budget.rate_per_row(self.per_million, "errors")
-        slow = budget.rate_per_row(self.per_million, "level")
-        return Limits(tolerance, rate, budget.level_per_test(self.per_million, "release"), slow)
-
-    def level(self, detector: str) -> float:
-        """The level of a detector that tests once per data window."""
-        return budget.level_per_test(self.per_million, detector, self.window)
-
-
-def plan_of(specification: Specification, patience: Patience) -> Plan:
-    watch = specification.monitor
-    return Plan(
-        name=specification.name,
-        kind=specification.kind,
-        keyed=specification.key is not None,
-        window=watch.window,
-        performance_window=watch.performance_window,
-        min_rows=specification.models.min_rows,
-        main_metric=specification.main_metric,
-        tolerance=watch.tolerance,
-        anomalies=watch.anomalies,
-        per_million=watch.false_alarms_per_million,
-        patience=patience,
-    )
-
-
-class Pipeline(msgspec.Struct):
-    """State of one pipeline. Handlers return what is to be published, in order."""
-
-    plan: Plan
-    record: Record
-    inputs: Inputs
-    windows: Windows
-    alerts: Alerts
-    loss: Loss = msgspec.field(default_factory=Loss)
-    refusals: Refusals = msgspec.field(default_factory=Refusals)
-    estimators: dict[str, Estimator] = {}
-    estimates: list[publication.Estimated] = []
-    answered: Ints = msgspec.field(default_factory=no_rows)
-    estimate_index: int = 0
-    switch: Switch | None = None
-    switch_rows: int = 0
-    runs: dict[str, AnomalyRun] = {}
-    stretches: list[Stretch] = []
-    lived: list[str] = []
-    retrains: list[str] = []
-    gated: bool = False
-    refused_quiet: dict[str, int] = {}
-    drift_quiet: int = 0
-    silenced: list[str] = []
-    quarantined: list[tuple[str, str]] = []
-    unknown_labels: int = 0
-    held_since: float = 0.0
-    last_row_at: float = 0.0
-    told: tuple[int, int] = (0, 0)
-    partial_revision: int = 0
-    performed: dict[str, float] = {}
-    drifted: dict[str, float] = {}
+class Pipeline(Watch):
+    """One pipeline's watch with its handlers, which return what is to be published, in order."""
 
     @classmethod
     def of(cls, specification: Specification, patience: Patience) -> Pipeline:
@@ -284,33 +185,6 @@ class Pipeline(msgspec.Struct):
         )
         self.unknown_labels += len(late)
         return [_unknown(waiting, self.plan, now) for waiting in late]
-
-    def remember(self, stretch: Stretch) -> None:
-        self.stretches = [*self.stretches, stretch][-_MOST_STRETCHES:]
-
-    def excused(self, rows: Ints) -> Bools:
-        """Which rows reached the model with inputs at fault: they tell nothing of the model."""
-        out = np.zeros(len(rows), bool)
-        if self.stretches and len(rows):
-            sources = self.record.join.read("source", rows)
-            bare = self.record.join.read("withheld", rows) == 0
-            for stretch in self.stretches:
-                last = stretch.last if stretch.last >= 0 else self.record.join.next_row
-                same = (sources == stretch.source) | (stretch.source < 0)
-                out |= mask_of(rows, [(stretch.first, last)]) & same & bare
-        return out
-
-    def run_of(self, entity: str) -> AnomalyRun:
-        """The run of anomalies of one entity; the oldest make room for new ones."""
-        run = self.runs.get(entity)
-        if run is None:
-            if len(self.runs) >= _MOST_RUNS:
-                quiet = next((name for name, other in self.runs.items() if other.count == 0), None)
-                if quiet is None:
-                    return next(iter(self.runs.values()))
-                del self.runs[quiet]
-            run = self.runs[entity] = AnomalyRun(self.plan.patience.anomaly_hold_off_rows)
-        return run
 
 
 def _unknown(waiting: Waiting, plan: Plan, now: datetime) -> DeadLetter:

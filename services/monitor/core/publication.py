@@ -4,19 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
-import msgspec
 import numpy as np
 
-from services.monitor.core.estimate import Estimator, class_estimator, number_estimator
+from services.monitor.core.estimate import Estimated, Estimator, class_estimator, number_estimator
 from services.monitor.core.inputs import DataWindow
 from services.monitor.core.state import Ints
+from services.monitor.core.watch import Said, Watch
 from services.monitor.core.windows import Span
 from shared.messages import Metrics, Window
-
-if TYPE_CHECKING:
-    from services.monitor.core.pipeline import Pipeline, Said
 
 _FIT_ROWS = 2000
 _MOST_ESTIMATORS = 6
@@ -24,17 +21,8 @@ _MOST_ESTIMATES = 100
 _REALISED_AT = 0.9
 
 
-class Estimated(msgspec.Struct):
-    """A published estimate that waits for the truth."""
-
-    index: int
-    rows: Ints
-    values: dict[str, float]
-    by_version: dict[str, dict[str, float]]
-
-
 def metrics(
-    pipeline: Pipeline,
+    pipeline: Watch,
     family: Literal["performance", "estimate", "data"],
     window: Window,
     values: dict[str, float],
@@ -62,7 +50,7 @@ def metrics(
     )
 
 
-def performance(pipeline: Pipeline, closed: Sequence[Span], now: datetime) -> list[Said]:
+def performance(pipeline: Watch, closed: Sequence[Span], now: datetime) -> list[Said]:
     """The closed windows, and the estimators and estimates that their labels bring up to date."""
     if not closed:
         return []
@@ -72,12 +60,12 @@ def performance(pipeline: Pipeline, closed: Sequence[Span], now: datetime) -> li
     return [*windows, *_realised(pipeline, now)]
 
 
-def revisions(pipeline: Pipeline, now: datetime) -> list[Said]:
+def revisions(pipeline: Watch, now: datetime) -> list[Said]:
     """Published windows that late or corrected labels have changed."""
     return [_performance(pipeline, span, now) for span in pipeline.windows.revised(pipeline.record.join.oldest)]
 
 
-def totals(pipeline: Pipeline, now: datetime) -> list[Said]:
+def totals(pipeline: Watch, now: datetime) -> list[Said]:
     """The totals without a window closing: for whoever waits for a first model, and where the stream rests."""
     totals_now = (pipeline.inputs.recent.seen, pipeline.record.join.labelled)
     flows = now.timestamp() - pipeline.last_row_at < pipeline.plan.patience.hold_seconds
@@ -89,7 +77,7 @@ def totals(pipeline: Pipeline, now: datetime) -> list[Said]:
     return [metrics(pipeline, "data", window, {}, now, revision=pipeline.partial_revision)]
 
 
-def data(pipeline: Pipeline, closed: DataWindow, now: datetime) -> Metrics:
+def data(pipeline: Watch, closed: DataWindow, now: datetime) -> Metrics:
     """A data window's figures, with the counts of what was refused."""
     drifted = {name.removeprefix("psi."): value for name, value in closed.values.items() if name.startswith("psi.")}
     pipeline.drifted = drifted
@@ -106,7 +94,7 @@ def data(pipeline: Pipeline, closed: DataWindow, now: datetime) -> Metrics:
     return metrics(pipeline, "data", window, values, now, revision=revision)
 
 
-def estimates(pipeline: Pipeline, now: datetime) -> list[Said]:
+def estimates(pipeline: Watch, now: datetime) -> list[Said]:
     """Estimated performance of each full window of answers, from what labelled answers have taught."""
     said: list[Said] = []
     while len(pipeline.answered) >= pipeline.plan.window:
@@ -125,7 +113,7 @@ def estimates(pipeline: Pipeline, now: datetime) -> list[Said]:
     return said
 
 
-def _performance(pipeline: Pipeline, span: Span, now: datetime) -> Metrics:
+def _performance(pipeline: Watch, span: Span, now: datetime) -> Metrics:
     record = pipeline.record
     answered = record.rows_between(span.first, span.last)
     answered = answered[record.join.read("version", answered) >= 0]
@@ -147,7 +135,7 @@ def _performance(pipeline: Pipeline, span: Span, now: datetime) -> Metrics:
     )
 
 
-def _fit(pipeline: Pipeline) -> None:
+def _fit(pipeline: Watch) -> None:
     """Teaches the live version's estimator from its newest labelled answers."""
     record, version = pipeline.record, pipeline.loss.live
     newest = record.rows_between(max(0, record.join.next_row - 4 * _FIT_ROWS), record.join.next_row)
@@ -168,7 +156,7 @@ def _fit(pipeline: Pipeline) -> None:
         del pipeline.estimators[next(iter(pipeline.estimators))]
 
 
-def _estimated(pipeline: Pipeline, rows: Ints) -> tuple[dict[str, float], dict[str, dict[str, float]]]:
+def _estimated(pipeline: Watch, rows: Ints) -> tuple[dict[str, float], dict[str, dict[str, float]]]:
     """Estimates by version, and over all rows whose version has an estimator."""
     record = pipeline.record
     values: dict[str, float] = {}
@@ -191,7 +179,7 @@ def _estimated(pipeline: Pipeline, rows: Ints) -> tuple[dict[str, float], dict[s
     return {name: value / max(1, total) for name, value in values.items()}, by_version
 
 
-def _realised(pipeline: Pipeline, now: datetime) -> list[Said]:
+def _realised(pipeline: Watch, now: datetime) -> list[Said]:
     """Estimates whose labels have come: published again beside the truth, with their own error."""
     said: list[Said] = []
     waiting = []
@@ -215,7 +203,7 @@ def _realised(pipeline: Pipeline, now: datetime) -> list[Said]:
 
 
 def _estimate_message(
-    pipeline: Pipeline,
+    pipeline: Watch,
     estimated: Estimated,
     values: dict[str, float],
     now: datetime,
