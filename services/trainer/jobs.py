@@ -12,7 +12,6 @@ from contextlib import closing, contextmanager
 from typing import TYPE_CHECKING, Any
 
 from services.trainer.core.orders import Judged, Order, Registration, plain, typed
-from shared.clock import monotonic
 from shared.pipeline.specification import Specification
 
 if TYPE_CHECKING:
@@ -51,14 +50,14 @@ JOBS = {"train": train, "judge": judge, "recalibrate": recalibrate, "register": 
 
 
 def _made(arguments: Arguments, context: JobContext, make: Callable[[Maker], Judged]) -> dict[str, Any]:
-    started = monotonic()
+    started = context.clock()
     order = typed(arguments, Order)
     specification = Specification.model_validate(order.specification)
     with _one_thread(), closing(context.reader()) as reader:
         from services.trainer.making import Maker
 
-        judged = make(Maker.of(order, specification, reader, context.settings))
-    return {**plain(judged), "cost_seconds": monotonic() - started}
+        judged = make(Maker.of(order, specification, reader, context.settings, context.clock))
+    return {**plain(judged), "cost_seconds": context.clock() - started}
 
 
 def warm() -> None:

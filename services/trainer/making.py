@@ -46,9 +46,17 @@ class Maker:
     clock: Callable[[], float] = monotonic
 
     @classmethod
-    def of(cls, order: Order, specification: Specification, reader: LogReader, settings: CommonSettings) -> Maker:
+    def of(
+        cls,
+        order: Order,
+        specification: Specification,
+        reader: LogReader,
+        settings: CommonSettings,
+        clock: Callable[[], float] = monotonic,
+    ) -> Maker:
         source = Source(reader, settings.data_dir, specification, settings.topic_prefix)
-        return cls(order, specification, source, FileStore(settings.data_dir / "artifacts"), settings.signing_key)
+        store = FileStore(settings.data_dir / "artifacts")
+        return cls(order, specification, source, store, settings.signing_key, clock)
 
     def trained(self) -> Judged:
         """A model trained from nothing, if there are rows enough and the gate lets it pass."""

@@ -41,7 +41,7 @@ class MemoryBus:
 
     def __init__(self, clock_ms: Callable[[], int] = lambda: 0, limits: Mapping[str, int] | None = None) -> None:
         self.limits = dict(limits or {})
-        self._clock_ms = clock_ms
+        self.clock_ms = clock_ms
         self._changed = threading.Condition(threading.RLock())
         self._logs: dict[str, list[list[Record | None]]] = {}
         self._written: dict[str, list[Record]] = {}
@@ -112,7 +112,7 @@ class MemoryBus:
         elif partition is None:
             partition, self._unkeyed = self._unkeyed % len(log), self._unkeyed + 1
         offset = len(log[partition])
-        record = Record(new.topic, partition, offset, new.key, new.value, tuple(new.headers), self._clock_ms())
+        record = Record(new.topic, partition, offset, new.key, new.value, tuple(new.headers), self.clock_ms())
         log[partition].append(record)
         self._written.setdefault(new.topic, []).append(record)
         return Position(new.topic, partition, offset)

@@ -10,6 +10,7 @@ from typing import Any, Protocol
 import msgspec
 
 from shared.bus.base import MAX_RECORD_BYTES, Bus, LogReader
+from shared.clock import monotonic
 from shared.messages import JobFinished
 from shared.runtime.task import Task
 from shared.service import Job
@@ -18,11 +19,16 @@ from shared.settings import CommonSettings
 
 @dataclass(frozen=True, slots=True)
 class JobContext:
-    """What a job may use. `now` is when the job was started; jobs take the time from here."""
+    """What a job may use. `now` is when the job was started; `clock` counts the seconds it takes.
+
+    Jobs take the time from here alone: where `clock` stands still, as in the simulation, a search ends
+    by its trials and not by its seconds.
+    """
 
     settings: CommonSettings
     bus: Bus
     now: datetime
+    clock: Callable[[], float] = monotonic
 
     def reader(self) -> LogReader:
         """Reads committed records of any topic (full names). Whoever asks for it closes it."""

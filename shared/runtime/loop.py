@@ -13,7 +13,6 @@ from datetime import datetime, timedelta
 import structlog
 
 from shared.bus.base import NewRecord, Record
-from shared.clock import monotonic
 from shared.codec import encode
 from shared.errors import Overloaded, Transient
 from shared.messages import JobFinished
@@ -158,7 +157,7 @@ class ServiceLoop:
     def _take_step(self, running: Running, pieces: list[Slice], now: datetime, tick: bool) -> Taken | None:
         task, meter = running.host.task, self.parts.meter
         setback = self.tasks.setbacks.get(task)
-        began = monotonic()
+        began = self.parts.stopwatch()
         try:
             taken = running.host.take(pieces, now, tick=tick, careful=setback is not None and setback.careful)
         except Transient as error:
@@ -176,7 +175,7 @@ class ServiceLoop:
             else:
                 self.tasks.set_back(task, now, str(error))
             return None
-        meter.stepped(monotonic() - began, taken.dead)
+        meter.stepped(self.parts.stopwatch() - began, taken.dead)
         for piece in pieces:
             meter.took(piece.topic, len(piece.records))
         return taken
@@ -191,7 +190,7 @@ class ServiceLoop:
             pulse = self.parts.meter.beat(now, self._lag())
             records.append(self._control(TELEMETRY.name, pulse.service, encode(pulse)))
             self._beat_at = now + timedelta(seconds=BEAT_SECONDS)
-        began = monotonic()
+        began = self.parts.stopwatch()
         try:
             with self._guarded():
                 self.parts.transaction.commit(records, self._offsets(running for running, _ in taken))
@@ -199,7 +198,7 @@ class ServiceLoop:
             self._aborted(taken, now, error)
             return False
         self._aborts = 0
-        self.parts.meter.committed(monotonic() - began)
+        self.parts.meter.committed(self.parts.stopwatch() - began)
         for topic, count in Counter(record.topic for record in records).items():
             self.parts.meter.wrote(topic[self._prefix :], count)
         return True

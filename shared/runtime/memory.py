@@ -6,7 +6,7 @@ calls it gives the same bytes.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, TypeVar
@@ -26,7 +26,7 @@ from shared.runtime.parts import loop_of
 from shared.runtime.task import Task
 from shared.service import Job, Service
 from shared.settings import CommonSettings
-from shared.state import MemoryStore, Snapshots
+from shared.state import MemoryStore, Snapshots, SnapshotStore
 from shared.telemetry.metrics import Meters
 from shared.topics import Topic
 
@@ -37,8 +37,16 @@ MOST_ROUNDS = 100_000
 """Rounds without rest after which the services are taken to be talking in a circle."""
 
 
+def _stands_still() -> float:
+    return 0.0
+
+
 class InlineJobs:
-    """Runs a job at once; its end comes back `seconds_of(job)` of virtual time later."""
+    """Runs a job at once; its end comes back `seconds_of(job)` of virtual time later.
+
+    The clock a job is given stands still, and what it says it cost (`cost_seconds`) is that virtual
+    time: nothing it answers depends on how fast this machine is.
+    """
 
     def __init__(
         self, jobs: Jobs, settings: CommonSettings, bus: MemoryBus, seconds_of: Callable[[Job], float]
@@ -59,7 +67,8 @@ class InlineJobs:
         else:
             try:
                 arguments = msgspec.json.decode(msgspec.json.encode(job.arguments))
-                result = self._jobs[job.name](arguments, JobContext(self._settings, self._bus, now))
+                result = self._jobs[job.name](arguments, JobContext(self._settings, self._bus, now, _stands_still))
+                result = {**result, "cost_seconds": seconds} if "cost_seconds" in result else result
             except Exception as failure:  # noqa: BLE001 - a job's failure is its result, as in a worker process
                 error = f"{type(failure).__name__}: {failure}"
         at = now + timedelta(seconds=seconds)
@@ -83,7 +92,8 @@ class MemoryRuntime:
     """The services named in `services`, each with its maker, driven in that order.
 
     `jobs` gives each service's table of job functions. `job_seconds` is how much virtual time a job
-    takes. `bus` and `store` may be given to go on with an earlier runtime's log and snapshots.
+    takes. `bus` and `stores` may be given: those of an earlier runtime, to go on with its log and
+    snapshots, or ones that fail. `turn`, `put` and the clock are all a scheduler of its own needs.
     """
 
     def __init__(
@@ -94,13 +104,15 @@ class MemoryRuntime:
         settings: CommonSettings | None = None,
         now: datetime = START,
         job_seconds: Callable[[Job], float] = lambda _: 0.0,
-        store: MemoryStore | None = None,
+        bus: MemoryBus | None = None,
+        stores: Sequence[SnapshotStore] | None = None,
     ) -> None:
         self.now = now
         self.settings = settings or CommonSettings(bootstrap_servers="memory", data_dir=Path(".homeostat"))
-        self.bus = MemoryBus(lambda: int(self.now.timestamp() * 1000), record_limits(self.settings))
+        self.bus = bus or MemoryBus(limits=record_limits(self.settings))
+        self.bus.clock_ms = lambda: int(self.now.timestamp() * 1000)
         self.bus.ensure_topics(topic_specs(self.settings), timeout=0.0)
-        self.store = store or MemoryStore()
+        self.stores = [MemoryStore()] if stores is None else list(stores)
         self._services = dict(services)
         self._jobs = jobs or {}
         self._job_seconds = job_seconds
@@ -122,6 +134,15 @@ class MemoryRuntime:
             if not any(turned):
                 return
         raise RuntimeError(f"still not idle after {MOST_ROUNDS} rounds: do two services answer each other for ever?")
+
+    def turn(self, name: str) -> bool:
+        """One turn of one service; whether there may be more for it to do at once."""
+        return self._loops[name].turn(0.0)
+
+    @property
+    def running(self) -> tuple[str, ...]:
+        """The services that are up, in the order of their start."""
+        return tuple(self._loops)
 
     def run(self, now: datetime) -> None:
         """Sets the clock to `now` and runs until idle; ticks come once, at `now`."""
@@ -150,11 +171,13 @@ class MemoryRuntime:
         """What the service's process would serve at `/metrics`."""
         return self._loops[name].parts.meter.meters
 
-    def crash(self, name: str) -> None:
+    def crash(self, name: str, make: Make | None = None) -> None:
         """Kills the service where it stands and starts it anew: its state comes from the log alone.
 
         What was polled and not committed is done again; a job that was running is started again.
+        `make` replaces the service's maker, as a new release of it would.
         """
+        self._services[name] = make or self._services[name]
         self._loops[name] = self._loop(name)
 
     def stop(self, name: str) -> None:
@@ -168,7 +191,11 @@ class MemoryRuntime:
             bus=self.bus,
             settings=self.settings,
             jobs=InlineJobs(self._jobs.get(name, {}), self.settings, self.bus, self._job_seconds),
-            snapshots=Snapshots([self.store], "memory"),
+            snapshots=Snapshots(self.stores, "memory", clock=self._seconds),
             clock=lambda: self.now,
             rss=lambda: 0,
+            stopwatch=self._seconds,
         )
+
+    def _seconds(self) -> float:
+        return self.now.timestamp()

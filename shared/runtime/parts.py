@@ -7,6 +7,7 @@ from contextlib import AbstractContextManager, nullcontext
 from datetime import datetime
 
 from shared.bus.base import Bus
+from shared.clock import monotonic
 from shared.runtime.assignment import Assignment
 from shared.runtime.host import Make
 from shared.runtime.installation import partitions_of
@@ -32,6 +33,7 @@ def loop_of(
     meters: Meters | None = None,
     rss: Callable[[], int] = resident_bytes,
     guarded: Callable[[], AbstractContextManager[object]] = nullcontext,
+    stopwatch: Callable[[], float] = monotonic,
 ) -> ServiceLoop:
     """The loop of service `name`, subscribed and ready to turn."""
     slot = settings.full_name(f"homeostat.{name}")
@@ -44,6 +46,7 @@ def loop_of(
         snapshots=snapshots,
         jobs=jobs,
         meter=Meter(name, settings.instance, clock(), meters or Meters(), rss),
+        stopwatch=stopwatch,
     )
     partitions = {topic.name: partitions_of(topic, settings) for topic in grouped_topics(name)}
     return ServiceLoop(parts, Tasks(parts, Assignment(name, settings.full_name, partitions)), clock, guarded)

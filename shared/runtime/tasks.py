@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from itertools import chain
@@ -55,7 +55,7 @@ class Setback:
 
 @dataclass(slots=True)
 class Parts:
-    """What the tasks are made from and work with."""
+    """What the tasks are made from and work with. `stopwatch` measures steps, for the pulse and the metrics."""
 
     make: Make
     settings: CommonSettings
@@ -64,6 +64,7 @@ class Parts:
     snapshots: Snapshots
     jobs: JobRunner
     meter: Meter
+    stopwatch: Callable[[], float] = monotonic
 
 
 @dataclass(slots=True)
@@ -178,7 +179,7 @@ class Tasks:
                 running.saved_step = host.step
 
     def _start(self, task: Task, now: datetime) -> None:
-        began = monotonic()
+        began = self.parts.stopwatch()
         partitions = self.assignment.partitions_of(task)
         # First what is committed: that call waits for a transaction that is still being decided.
         committed = self.parts.transaction.committed(partitions)
@@ -194,7 +195,7 @@ class Tasks:
         if not running.rules:
             self._resume(task, spread=True)
         self._start_jobs(host, now)
-        self.parts.meter.restored(monotonic() - began, host.step - saved_step)
+        self.parts.meter.restored(self.parts.stopwatch() - began, host.step - saved_step)
         _log.info("task started", task=task.name, step=host.step, replayed=host.step - saved_step)
 
     def _restored(self, task: Task) -> tuple[TaskHost, int]:

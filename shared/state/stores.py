@@ -93,12 +93,17 @@ class Snapshots:
     """The stores as one. Saving goes to the first that takes it, and now and then to the next one too, so that
     losing a store costs a longer replay and never the state; loading takes the newest that is whole.
 
-    `namespace` keeps the snapshots of one log apart from those of any other. `on_failure` counts.
+    `namespace` keeps the snapshots of one log apart from those of any other. `on_failure` counts; `clock` in seconds.
     """
 
     def __init__(
-        self, stores: Sequence[SnapshotStore], namespace: str, on_failure: Callable[[], None] = lambda: None
+        self,
+        stores: Sequence[SnapshotStore],
+        namespace: str,
+        on_failure: Callable[[], None] = lambda: None,
+        clock: Callable[[], float] = monotonic,
     ) -> None:
+        self._clock = clock
         self._stores = stores
         self._namespace = namespace
         self._on_failure = on_failure
@@ -107,7 +112,7 @@ class Snapshots:
 
     def save(self, snapshot: Snapshot) -> bool:
         """Whether any store took it. Never raises: without a snapshot the replay is only longer."""
-        data, name, now = pack(snapshot), self._name(snapshot.task), monotonic()
+        data, name, now = pack(snapshot), self._name(snapshot.task), self._clock()
         beside_too = now >= self._kept_beside.get(name, 0.0)
         wanted, taken = 2 if beside_too else 1, 0
         for index, store in enumerate(self._stores):
@@ -146,4 +151,4 @@ class Snapshots:
         self._on_failure()
         _log.warning("snapshot failed, going on without", store=store, call=what, name=name, error=str(error))
         if not isinstance(error, CorruptSnapshot):
-            self._resting[index] = monotonic() + (REDIS_REST_SECONDS if index < len(self._stores) - 1 else 0.0)
+            self._resting[index] = self._clock() + (REDIS_REST_SECONDS if index < len(self._stores) - 1 else 0.0)

@@ -86,7 +86,7 @@ def test_a_service_that_crashes_after_each_event_counts_as_one_that_never_did() 
 
 def test_state_is_rebuilt_from_the_journal_alone_when_every_snapshot_is_lost() -> None:
     store = MemoryStore()
-    runtime = _counting(store=store)
+    runtime = _counting(stores=[store])
     for number in range(50):
         runtime.put(FEATURES, event(number))
         runtime.advance(1.0)
@@ -101,7 +101,7 @@ def test_state_is_rebuilt_from_the_journal_alone_when_every_snapshot_is_lost() -
 
 def test_a_corrupt_snapshot_is_passed_over() -> None:
     store = MemoryStore()
-    runtime = _counting(store=store)
+    runtime = _counting(stores=[store])
     for number in range(50):
         runtime.put(FEATURES, event(number))
         runtime.advance(1.0)
@@ -148,7 +148,7 @@ def test_events_a_handler_refuses_are_singled_out_and_leave_no_trace_in_the_stat
 
 def test_a_step_with_refused_events_is_replayed_to_the_same_state() -> None:
     store = MemoryStore()
-    runtime = _counting(store=store)
+    runtime = _counting(stores=[store])
     for number in range(20):
         runtime.put(FEATURES, event(number, "a", **({"poison": 1} if number in (4, 19) else {})))
     runtime.run_until_idle()
