@@ -13,6 +13,8 @@ ARGS ?=
 export UV_SYSTEM_CERTS := 1
 export UV_NO_PROGRESS := 1
 export OMP_NUM_THREADS := 1
+# Six services compile the same packages: once, and not at every start.
+unexport PYTHONDONTWRITEBYTECODE
 AUTHORITIES := $(firstword $(wildcard /etc/ssl/certs/ca-certificates.crt /etc/pki/tls/certs/ca-bundle.crt))
 ifneq ($(AUTHORITIES),)
 export PIP_CERT ?= $(AUTHORITIES)

@@ -20,6 +20,9 @@ from homeostat.local.guard import Guard
 
 _LOG_BYTES = 5_000_000
 
+_WITHOUT_BYTECODE = "PYTHONDONTWRITEBYTECODE"
+"""A container's usual setting, for processes that start once. These start often: each start would compile anew."""
+
 
 class Child:
     """One program, started as often as needed. Its output goes to `log`."""
@@ -52,7 +55,7 @@ class Child:
         with self.log.open("ab") as out:
             self._process = subprocess.Popen(
                 list(argv),
-                env=dict(env),
+                env={name: value for name, value in env.items() if name != _WITHOUT_BYTECODE},
                 cwd=cwd,
                 stdin=subprocess.DEVNULL,
                 stdout=out,
