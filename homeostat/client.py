@@ -94,8 +94,24 @@ class Client:
             stop=stop_after_delay(120),
             reraise=True,
         )
-        answer = retrying(self.call, "POST", path, content=body, headers=headers, params={"source": source})
+        try:
+            answer = retrying(self.call, "POST", path, content=body, headers=headers, params={"source": source})
+        except ApiError as error:
+            if "rejected" not in error.problem:  # else every row was refused, each with its reason
+                raise
+            answer = error.problem
         return Tally(answer["accepted"], answer.get("duplicates", 0), tuple(answer.get("rejected", ())))
+
+    def predict(self, pipeline: str, rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+        """Predictions in the rows' order; a row that was refused has an `error` that says why."""
+        try:
+            answer = self.call("POST", f"/v1/pipelines/{pipeline}/predict", json=list(rows))
+        except ApiError as error:
+            if error.status == httpx.codes.GATEWAY_TIMEOUT or "predictions" not in error.problem:
+                raise
+            answer = error.problem
+        found: list[dict[str, Any]] = answer["predictions"]
+        return found
 
     def define(self, document: Mapping[str, Any]) -> Any:
         """Makes a pipeline known, or changes it."""

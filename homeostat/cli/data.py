@@ -99,7 +99,7 @@ def predict(
     with connect(url, api_key, data) as client:
         name = pipeline_name(client, pipeline)
         for part in chunks(sent, 500):
-            answers += client.call("POST", f"/v1/pipelines/{name}/predict", json=part)["predictions"]
+            answers += client.predict(name, part)
     if as_json:
         show_json({"predictions": answers})
         return

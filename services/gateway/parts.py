@@ -13,6 +13,7 @@ import httpx
 import structlog
 from fastapi import Depends, Request
 
+from services.gateway.answered import Answered
 from services.gateway.delivery.deliveries import Deliveries
 from services.gateway.delivery.store import SubscriptionStore
 from services.gateway.follower import Follower, Partition
@@ -80,6 +81,7 @@ class Parts:
     writer: Writer
     streams: LogStreams
     waiters: Waiters
+    answered: Answered
     subscriptions: SubscriptionStore
     deliveries: Deliveries
     keys: Keys
@@ -128,6 +130,7 @@ def make_parts(
         writer=writer,
         streams=streams,
         waiters=Waiters(hub),
+        answered=Answered(models.predictions, bus, full_name),
         subscriptions=store,
         deliveries=Deliveries(store, streams, models, hub, writer, settings, now),
         keys=Keys(settings.api_key_hashes, session_secret(data_dir / "gateway" / "session-secret")),

@@ -18,7 +18,8 @@ class GatewaySettings:
 
     `body_bytes` bounds one request, `event_bytes` one event or label in it, `rows` those of one
     predict. `in_flight_bytes` bounds all bodies being taken in at once: past it, 429.
-    `predict_seconds` is how long a predict waits for its answer. `streams` bounds open live streams,
+    `predict_seconds` is how long a predict waits for its answer, `patience_seconds` how long before
+    the log is searched for an earlier one. `streams` bounds open live streams,
     `stream_buffer` what one of them may lag before it is served from the log instead of memory.
     `webhook_allow` lists hosts, host:port, addresses or networks that webhooks may reach though they
     are not public. `delivery_seconds` is how long one event is tried for before it is given up,
@@ -35,6 +36,7 @@ class GatewaySettings:
     in_flight_bytes: int = 64 * 1024 * 1024
     rows: int = 10_000
     predict_seconds: float = 10.0
+    patience_seconds: float = 2.0
     produce_seconds: float = 10.0
     streams: int = 100
     stream_buffer: int = 2000

@@ -168,10 +168,28 @@ def test_a_label_for_an_event_nobody_sent_is_taken_and_counts_for_nothing(home: 
 
 
 def test_a_label_that_cannot_be_one_is_refused(home: Home) -> None:
-    answer = home.client.call("POST", f"{PATH}/labels", json={"id": "0", "label": "perhaps"})
+    with pytest.raises(ApiError) as refused:
+        home.client.call("POST", f"{PATH}/labels", json={"id": "0", "label": "perhaps"})
 
-    assert answer["accepted"] == 0
-    assert "perhaps" in answer["rejected"][0]["detail"]
+    assert refused.value.status == 422
+    assert "perhaps" in refused.value.problem["rejected"][0]["detail"]
+
+
+def test_a_row_asked_for_again_is_answered_as_before_and_another_under_its_id_refused_at_once(
+    home: Home, table: list[Row]
+) -> None:
+    row = {name: value for name, value in table[615].items() if name != "target"} | {"id": "asked twice"}
+    _send(home, row)
+    (first,) = home.client.predict(NAME, [row])
+
+    (again,) = home.client.predict(NAME, [row])
+    (other,) = home.client.predict(NAME, [{**row, "nswdemand": row["nswdemand"] + 0.5}])
+
+    assert first == again
+    assert first["prediction"] in (0, 1)
+    assert other["error"]["reason"] == "id-conflict"
+    newest = home.client.get(f"{PATH}/predictions", limit=2000)["predictions"]
+    assert [answer["id"] for answer in newest].count("asked twice") == 1
 
 
 def test_the_same_row_again_is_one_event_and_another_row_under_its_id_a_dead_letter(

@@ -1,4 +1,4 @@
-"""The newest predictions of each pipeline, and how many came per second."""
+"""The newest predictions of each pipeline, where older ones stand in the log, and how many came per second."""
 
 from __future__ import annotations
 
@@ -10,11 +10,34 @@ from services.gateway.readmodel.entry import Entry
 from shared.messages import Prediction
 
 KEPT = 2000
+PLACES_KEPT = 50_000
 RATE_SECONDS = 60
+
+Place = tuple[int, int]
+"""Partition and offset on `predictions`."""
+
+
+class _Places:
+    """Where the newest `PLACES_KEPT` to twice as many ids were answered; ids are remembered by 64 bits."""
+
+    def __init__(self, kept: int) -> None:
+        self._kept = kept
+        self._newer: dict[int, Place] = {}
+        self._older: dict[int, Place] = {}
+
+    def add(self, event: str, place: Place) -> None:
+        self._newer[hash(event)] = place
+        if len(self._newer) >= self._kept:
+            self._older, self._newer = self._newer, {}
+
+    def get(self, event: str) -> Place | None:
+        key = hash(event)
+        return self._newer.get(key) or self._older.get(key)
 
 
 class _Ring:
-    def __init__(self, kept: int) -> None:
+    def __init__(self, kept: int, places: int) -> None:
+        self.places = _Places(places)
         self.entries: deque[Entry[Prediction]] = deque()
         self.by_id: dict[str, Entry[Prediction]] = {}
         self.per_second: deque[tuple[int, int]] = deque(maxlen=RATE_SECONDS + 1)
@@ -24,6 +47,7 @@ class _Ring:
     def add(self, entry: Entry[Prediction]) -> None:
         self.entries.append(entry)
         self.by_id[entry.message.id] = entry
+        self.places.add(entry.message.id, (entry.partition, entry.offset))
         self.total += 1
         second = int(entry.at.timestamp())
         if not self.per_second or self.per_second[-1][0] < second:
@@ -37,21 +61,27 @@ class _Ring:
 
 
 class PredictionBook:
-    """A ring of `kept` predictions per pipeline."""
+    """A ring of `kept` predictions per pipeline, and the places of at least `places` before them."""
 
-    def __init__(self, kept: int = KEPT) -> None:
+    def __init__(self, kept: int = KEPT, places: int = PLACES_KEPT) -> None:
         self._kept = kept
+        self._places = places
         self._rings: dict[str, _Ring] = {}
 
     def on_predictions(self, entries: Sequence[Entry[Prediction]]) -> None:
         for entry in entries:
-            self._rings.setdefault(entry.message.pipeline, _Ring(self._kept)).add(entry)
+            self._rings.setdefault(entry.message.pipeline, _Ring(self._kept, self._places)).add(entry)
 
     def get(self, pipeline: str, event: str) -> Prediction | None:
         """The newest answer to this event, while it is remembered."""
         ring = self._rings.get(pipeline)
         entry = None if ring is None else ring.by_id.get(event)
         return None if entry is None else entry.message
+
+    def place(self, pipeline: str, event: str) -> Place | None:
+        """Where the newest answer to this event stands, while that is remembered."""
+        ring = self._rings.get(pipeline)
+        return None if ring is None else ring.places.get(event)
 
     def newest(self, pipeline: str, limit: int) -> list[Prediction]:
         """Newest first."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Request
@@ -12,7 +12,7 @@ from pydantic import BaseModel
 from services.gateway.intake import Intake, Rules, events_of, items_of, labels_of
 from services.gateway.parts import Needs, Parts
 from services.gateway.rest.lookup import pipeline_of
-from services.gateway.rest.problems import Problem
+from services.gateway.rest.problems import Problem, pointer_of
 from shared.errors import Poison
 from shared.topics import RAW_DATA
 
@@ -71,7 +71,20 @@ async def _take(
 ) -> dict[str, Any]:
     intake = await sorted_body(pipeline, request, parts, source, sort)
     await parts.write([RAW_DATA.of(record) for record in intake.records + intake.broken])
+    if intake.rejected and not intake.records:
+        what = "the row was" if len(intake.rejected) == 1 else f"all {len(intake.rejected)} rows were"
+        detail = f"{what} refused: {intake.rejected[0]['detail']}"
+        errors = errors_of(intake.rejected)
+        raise Problem(422, "nothing-accepted", detail, errors=errors, accepted=0, rejected=intake.rejected)
     return {"accepted": len(intake.records), "rejected": intake.rejected}
+
+
+def errors_of(rejected: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """Refused rows as the errors of a problem: a pointer into the body, and why."""
+    return [
+        {"pointer": pointer_of([r["index"], *([r["field"]] if r["field"] else [])]), "detail": r["detail"]}
+        for r in rejected
+    ]
 
 
 async def sorted_body(

@@ -5,25 +5,26 @@ Why: docs/decisions/0002-predict-goes-through-the-stream.md.
 
 from __future__ import annotations
 
-import asyncio
-import hashlib
-import json
-from collections.abc import Mapping
+from collections.abc import Collection, Sequence
 from functools import partial
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Request
 
+from services.gateway.answered import Gone
+from services.gateway.asking import Asking, Outcome, Refusal
 from services.gateway.intake import events_of
 from services.gateway.parts import Needs, Parts
-from services.gateway.rest.data import EVENTS_BODY, sorted_body
+from services.gateway.readmodel.pipelines import Pipeline
+from services.gateway.rest.data import EVENTS_BODY, errors_of, sorted_body
+from services.gateway.rest.lookup import pipeline_of
 from services.gateway.rest.problems import Problem, pointer_of
-from services.gateway.waiting import Answer
 from shared.clock import fresh_id
 from shared.messages import DeadLetter, Prediction, RawRecord
-from shared.topics import RAW_DATA
 
 router = APIRouter(tags=["data"])
+
+CONFLICTS = ("id-conflict", "answered-before")
 
 Timeout = Annotated[float | None, Query(gt=0, le=60, description="Seconds to wait for the answer.")]
 
@@ -34,82 +35,88 @@ async def predict(
 ) -> dict[str, Any]:
     """Plain rows in, plain predictions out, in the rows' order. 504 says which are still to come.
 
-    A row with an id is that event: asked again, it is answered as before. A row without one is a
-    new event and gets an id, to which a label can be sent later.
+    A row with an id is that event: asked again, it is answered as before and counts once; another row
+    under its id is refused (409 where no row could be answered). A row without an id is a new event
+    and gets an id, to which a label can be sent later.
     """
-    records = await _records(pipeline, request, parts, source)
-    answers = await _answers(parts, records, timeout or parts.settings.predict_seconds)
-    found = [_shown(record.id, answers.get(record.id)) for record in records]
-    missing = [record.id for record in records if record.id not in answers]
+    found = pipeline_of(parts, pipeline)
+    records, fresh = await _records(found, request, parts, source)
+    patience = parts.settings.patience_seconds
+    asking = Asking(parts.waiters, parts.answered, parts.write, found, fresh=fresh, patience=patience)
+    outcomes = await asking.outcomes(records, timeout or parts.settings.predict_seconds)
+    shown_rows = [_shown(record.id, outcomes.get(record.id)) for record in records]
+    missing = [record.id for record in records if record.id not in outcomes]
     if missing:
-        raise Problem(
-            504,
-            "still-to-come",
-            f"{len(missing)} of {len(records)} predictions have not come in time. New rows "
-            f"will still be answered at /v1/pipelines/{pipeline}/predictions/stream; a row whose id was sent before "
-            "counts once and is not answered again: send it without an id, or with a new one",
-            predictions=[entry for entry in found if entry["id"] not in missing],
-            missing=missing,
-        )
-    return {"predictions": found}
+        raise _too_late(pipeline, shown_rows, missing)
+    refused = [row for row in shown_rows if "error" in row]
+    if refused and len(refused) == len(shown_rows):
+        raise _all_refused(shown_rows)
+    return {"predictions": shown_rows}
 
 
-async def _records(pipeline: str, request: Request, parts: Parts, source: str) -> list[RawRecord]:
-    intake = await sorted_body(pipeline, request, parts, source, partial(events_of, name=_fresh))
-    if intake.rejected:
-        errors = [
-            {"pointer": pointer_of([r["index"], *([r["field"]] if r["field"] else [])]), "detail": r["detail"]}
-            for r in intake.rejected
-        ]
-        raise Problem(
-            422, "invalid", f"{len(errors)} rows break the schema of {pipeline}; none was sent", errors=errors
-        )
+async def _records(
+    pipeline: Pipeline, request: Request, parts: Parts, source: str
+) -> tuple[list[RawRecord], Collection[str]]:
+    """The rows to ask for, and those ids that are new because the rows came without one."""
+    fresh: set[str] = set()
+
+    def name(*_: object) -> str:
+        """Each row asked for without an id is an event of its own: windows by key may differ since the last."""
+        fresh.add(made := fresh_id("predict"))
+        return made
+
+    intake = await sorted_body(pipeline.defined.pipeline, request, parts, source, partial(events_of, name=name))
+    errors = errors_of(intake.rejected) or _repeats(intake.records)
+    if errors:
+        detail = f"{len(errors)} rows break the schema of {pipeline.defined.pipeline}; none was sent"
+        raise Problem(422, "invalid", detail, errors=errors)
     if len(intake.records) > parts.settings.rows:
         detail = f"{len(intake.records)} rows; at most {parts.settings.rows} are predicted at once"
         raise Problem(413, "too-large", detail)
-    return intake.records
+    return intake.records, fresh
 
 
-def _fresh(*_: object) -> str:
-    """Each row asked for without an id is an event of its own: windows by key may differ since the last."""
-    return fresh_id("predict")
+def _repeats(records: Sequence[RawRecord]) -> list[dict[str, Any]]:
+    """Rows that stand under the id of another row before them."""
+    first: dict[str, RawRecord] = {}
+    return [
+        {"pointer": pointer_of([index]), "detail": f"the id {record.id!r} already stands for another row of the body"}
+        for index, record in enumerate(records)
+        if first.setdefault(record.id, record).values != record.values
+    ]
 
 
-async def _answers(parts: Parts, records: list[RawRecord], timeout: float) -> dict[str, Answer]:
-    """By event id. Registered as waiting before the rows are sent, so that no answer can slip by."""
-    answers: dict[str, Answer] = {}
-    waiting: dict[str, asyncio.Future[Answer]] = {}
-    for record in records:
-        known = parts.models.predictions.get(record.pipeline, record.id)
-        if parts.waiters.asked_before(record.pipeline, record.id, _digest(record.values)) and known is not None:
-            answers[record.id] = known
-        elif record.id not in waiting:
-            waiting[record.id] = parts.waiters.wait(record.pipeline, record.id)
-    try:
-        await parts.write([RAW_DATA.of(record) for record in records if record.id in waiting])
-        if waiting:
-            await asyncio.wait(waiting.values(), timeout=timeout)
-    finally:
-        for event, future in waiting.items():
-            if future.done() and not future.cancelled():
-                answers[event] = future.result()
-            future.cancel()
-    for record in records:  # sent earlier as an event: ingest counted it once, and its answer came then
-        known = parts.models.predictions.get(record.pipeline, record.id)
-        if record.id not in answers and known is not None:
-            answers[record.id] = known
-    return answers
+def _too_late(pipeline: str, rows: Sequence[dict[str, Any]], missing: Sequence[str]) -> Problem:
+    detail = (
+        f"{len(missing)} of {len(rows)} predictions have not come in time. They will still appear at "
+        f"/v1/pipelines/{pipeline}/predictions/stream; the same rows under the same ids may be asked for again"
+    )
+    found = [row for row in rows if row["id"] not in missing]
+    return Problem(504, "still-to-come", detail, predictions=found, missing=missing)
 
 
-def _digest(values: Mapping[str, object]) -> str:
-    return hashlib.sha256(json.dumps(values, sort_keys=True, default=str).encode()).hexdigest()
+def _all_refused(rows: Sequence[dict[str, Any]]) -> Problem:
+    """409 where every row stands under the id of another one, else 422."""
+    errors = [
+        {"pointer": pointer_of([index]), "detail": row["error"]["detail"], "reason": row["error"]["reason"]}
+        for index, row in enumerate(rows)
+    ]
+    conflict = all(error["reason"] in CONFLICTS for error in errors)
+    code = errors[0]["reason"] if len({error["reason"] for error in errors}) == 1 else "refused"
+    return Problem(409 if conflict else 422, code, errors[0]["detail"], errors=errors, predictions=list(rows))
 
 
-def _shown(event: str, answer: Answer | None) -> dict[str, Any]:
-    if isinstance(answer, DeadLetter):
-        error = {"reason": answer.reason, "detail": answer.detail, "field": answer.field}
+def _shown(event: str, outcome: Outcome | None) -> dict[str, Any]:
+    if isinstance(outcome, Gone):
+        detail = (
+            f"the id {event!r} was answered at {outcome.answer.at.isoformat()}; the row it was answered for is no "
+            "longer kept, so this one cannot be held against it: send it without an id, or with a new one"
+        )
+        outcome = Refusal("answered-before", detail)
+    if isinstance(outcome, DeadLetter | Refusal):
+        error = {"reason": outcome.reason, "detail": outcome.detail, "field": outcome.field}
         return {"id": event, "prediction": None, "model_version": "", "error": error}
-    return {"id": event} if answer is None else shown(answer)
+    return {"id": event} if outcome is None else shown(outcome)
 
 
 def shown(answer: Prediction) -> dict[str, Any]:

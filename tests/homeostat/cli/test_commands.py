@@ -111,6 +111,18 @@ def test_rows_of_a_file_are_sent_and_those_refused_are_named(ask: Call, gateway:
     assert {record.source for record in gateway.written(RAW_DATA)} == {"meter-7"}
 
 
+def test_parts_of_which_every_row_is_refused_are_counted_like_the_others(
+    ask: Call, gateway: Running, tmp_path: Path
+) -> None:
+    file = tmp_path / "rows.csv"
+    file.write_text("id,nswprice,vicprice\na,1,dear\nb,1,1\nc,1,1\n")
+
+    shown = ask("send", "elec2", str(file), "--batch", "1", "--json")
+
+    assert shown.status == 1
+    assert (shown.json["accepted"], [row["id"] for row in shown.json["rejected"]]) == (2, ["a"])
+
+
 def test_a_file_without_the_label_column_is_said_before_anything_is_sent(
     ask: Call, gateway: Running, tmp_path: Path
 ) -> None:

@@ -1,121 +1,15 @@
-"""What people and programs ask for: predictions, orders, pipelines."""
+"""What people ask for: orders, decisions, pipelines."""
 
 from __future__ import annotations
 
-import threading
 from pathlib import Path
 from typing import Any
 
-import msgspec
 import pytest
 
-from shared.messages import DeadLetter, RawRecord
-from shared.topics import AUDIT, DEAD_LETTERS, MODEL_PUBLISHED, PIPELINES, PREDICTIONS, RAW_DATA, REQUESTS
-from tests.services.gateway.messages import DOCUMENT, audit, prediction, published
-from tests.services.gateway.running import PREFIX, Running, running
-
-PREDICT = "/v1/pipelines/elec2/predict"
-GOOD = {"nswprice": 0.5, "vicprice": 1.5}
-
-
-class Answering:
-    """Answers every event on the log as ingest and predictor would, in a thread, until closed."""
-
-    def __init__(self, gateway: Running) -> None:
-        self._gateway = gateway
-        self._stop = threading.Event()
-        self._thread = threading.Thread(target=self._run, daemon=True)
-
-    def __enter__(self) -> Answering:
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._stop.set()
-        self._thread.join(5)
-
-    def _run(self) -> None:
-        reader = self._gateway.bus.reader("answering")
-        topic, seen = PREFIX + RAW_DATA.name, set()
-        reader.follow({(topic, p): 0 for p in reader.begin_offsets(topic)})
-        while not self._stop.is_set():
-            for record in reader.poll(100, 0.05):
-                event = msgspec.json.decode(record.value, type=RawRecord)
-                if event.id not in seen:
-                    seen.add(event.id)
-                    self._answer(event)
-
-    def _answer(self, event: RawRecord) -> None:
-        if event.values.get("vicprice") == -1:
-            letter = DeadLetter(
-                topic="raw-data",
-                partition=0,
-                offset=0,
-                reason="id-conflict",
-                detail="another row has this id",
-                value=b"",
-                pipeline=event.pipeline,
-                id=event.id,
-            )
-            self._gateway.put(DEAD_LETTERS, letter)
-        else:
-            self._gateway.put(PREDICTIONS, prediction(event.id, event.values["nswprice"]))
-
-
-def test_rows_are_answered_in_their_order_through_the_stream(gateway: Running) -> None:
-    rows = [GOOD | {"id": f"r{n}", "nswprice": n / 10} for n in range(20)]
-
-    with Answering(gateway):
-        answer = gateway.http.post(PREDICT, json=rows)
-
-    assert answer.status_code == 200
-    found = answer.json()["predictions"]
-    assert [p["id"] for p in found] == [f"r{n}" for n in range(20)]
-    assert [p["prediction"] for p in found] == [n / 10 for n in range(20)]
-    assert {p["model_version"] for p in found} == {"1"}
-
-
-def test_the_same_row_under_the_same_id_is_answered_as_before(gateway: Running) -> None:
-    with Answering(gateway):
-        first = gateway.http.post(PREDICT, json=GOOD | {"id": "r1"}).json()
-        again = gateway.http.post(PREDICT, json=GOOD | {"id": "r1"}).json()
-
-    assert first == again
-    assert len(gateway.written(RAW_DATA)) == 1
-
-
-def test_a_row_without_an_id_is_a_new_event_each_time(gateway: Running) -> None:
-    with Answering(gateway):
-        first = gateway.http.post(PREDICT, json=GOOD).json()["predictions"][0]
-        again = gateway.http.post(PREDICT, json=GOOD).json()["predictions"][0]
-
-    assert first["id"] != again["id"]
-    assert first["prediction"] == again["prediction"] == 0.5
-
-
-def test_a_row_that_ingest_refuses_is_answered_with_its_reason(gateway: Running) -> None:
-    with Answering(gateway):
-        (found,) = gateway.http.post(PREDICT, json=GOOD | {"id": "r", "vicprice": -1}).json()["predictions"]
-
-    assert found["prediction"] is None
-    assert found["error"]["reason"] == "id-conflict"
-
-
-def test_a_row_that_breaks_the_schema_is_pointed_at_and_none_is_sent(gateway: Running) -> None:
-    answer = gateway.http.post(PREDICT, json=[GOOD, GOOD | {"nswprice": "cheap"}])
-
-    assert answer.status_code == 422
-    assert [error["pointer"] for error in answer.json()["errors"]] == ["#/1/nswprice"]
-    assert gateway.written(RAW_DATA) == []
-
-
-def test_an_answer_that_does_not_come_in_time_is_said_to_be_on_its_way(gateway: Running) -> None:
-    answer = gateway.http.post(PREDICT, json=GOOD | {"id": "slow"}, params={"timeout": 0.1})
-
-    assert answer.status_code == 504
-    assert answer.json()["missing"] == ["slow"]
-    assert "will still be answered at" in answer.json()["detail"]
-    assert [record.id for record in gateway.written(RAW_DATA)] == ["slow"]
+from shared.topics import AUDIT, MODEL_PUBLISHED, PIPELINES, REQUESTS
+from tests.services.gateway.messages import DOCUMENT, audit, published
+from tests.services.gateway.running import Running, running
 
 
 @pytest.mark.parametrize(

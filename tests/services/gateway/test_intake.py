@@ -51,6 +51,19 @@ def test_a_row_that_breaks_the_schema_is_named_and_the_others_are_not_harmed(gat
     ]
 
 
+@pytest.mark.parametrize(("path", "bad"), [(EVENTS, {"nswprice": "cheap", "vicprice": 1}), (LABELS, {"label": True})])
+def test_a_body_of_which_nothing_is_accepted_is_a_problem_that_names_each_row(
+    gateway: Running, path: str, bad: dict[str, object]
+) -> None:
+    one, two = gateway.http.post(path, json=bad), gateway.http.post(path, json=[bad, bad])
+
+    assert [answer.status_code for answer in (one, two)] == [422, 422]
+    assert one.headers["content-type"] == "application/problem+json"
+    assert [error["pointer"].split("/")[1] for error in two.json()["errors"]] == ["0", "1"]
+    assert two.json()["accepted"] == 0
+    assert [row["index"] for row in two.json()["rejected"]] == [0, 1]
+
+
 def test_a_row_that_breaks_the_schema_goes_on_so_that_ingest_keeps_it_as_a_dead_letter(gateway: Running) -> None:
     gateway.http.post(EVENTS, json={"id": "bad", "nswprice": "cheap", "vicprice": 1})
 
@@ -64,7 +77,7 @@ def test_a_field_under_quarantine_does_not_get_a_row_refused(gateway: Running) -
     quarantined = gateway.http.post(EVENTS, json={"nswprice": 5000, "vicprice": 1}, params={"source": "meter"}).json()
     other = gateway.http.post(EVENTS, json={"nswprice": 5000, "vicprice": 1}, params={"source": "other"}).json()
 
-    assert (quarantined["accepted"], other["accepted"]) == (1, 0)
+    assert (quarantined["accepted"], other["accepted"], other["status"]) == (1, 0, 422)
 
 
 def test_an_event_that_is_too_large_is_named_and_the_others_are_taken(gateway: Running) -> None:

@@ -1,0 +1,105 @@
+"""Committed messages read back from the log: by their place, or the newest ones by key and id."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from typing import Any
+
+from services.gateway.readmodel.predictions import Place
+from shared.bus.base import LogReader, Record
+from shared.bus.partitioner import partition_of
+from shared.clock import monotonic
+from shared.codec import decode
+from shared.errors import Poison, Transient
+from shared.messages import RawRecord
+from shared.topics import Topic
+
+SEARCHED = 200_000
+BLOCK = 20_000
+APART = 200
+"""Records closer together than this are read in one go."""
+
+
+class Backlog:
+    """Reads until `deadline` (monotonic seconds); `Transient` where that is not enough."""
+
+    def __init__(self, reader: LogReader, full_name: Callable[[str], str], deadline: float) -> None:
+        self._reader = reader
+        self._full_name = full_name
+        self._deadline = deadline
+        self._ranges: dict[str, tuple[dict[int, int], dict[int, int]]] = {}
+
+    def at(self, topic: Topic[Any], places: Iterable[Place]) -> Iterator[Any]:
+        """The messages at these places, as far as the log still has them."""
+        wanted: defaultdict[int, set[int]] = defaultdict(set)
+        for partition, offset in places:
+            wanted[partition].add(offset)
+        for partition, offsets in wanted.items():
+            for start, stop in runs_of(offsets):
+                for record in self._read(topic, partition, start, stop):
+                    if record.offset in offsets:
+                        yield from _decoded(topic, record)
+
+    def newest(self, topic: Topic[Any], asked: Mapping[str, RawRecord]) -> dict[str, Any]:
+        """By id, the newest message for each of these rows among the last `SEARCHED` of its partition."""
+        ends = self._reader.end_offsets(self._full_name(topic.name))
+        wanted: defaultdict[int, dict[str, RawRecord]] = defaultdict(dict)
+        for event, record in asked.items():
+            wanted[partition_of(record.entity.encode(), len(ends))][event] = record
+        found: dict[str, Any] = {}
+        for partition, rows in wanted.items():
+            found |= self._backward(topic, partition, ends[partition], rows)
+        return found
+
+    def _backward(self, topic: Topic[Any], partition: int, end: int, rows: Mapping[str, RawRecord]) -> dict[str, Any]:
+        keys = {record.entity.encode() for record in rows.values()}
+        found: dict[str, Any] = {}
+        for stop in range(end, max(0, end - SEARCHED), -BLOCK):
+            block: dict[str, Any] = {}
+            for record in self._read(topic, partition, max(0, stop - BLOCK), stop):
+                if record.key in keys:
+                    block |= {m.id: m for m in _decoded(topic, record) if _is_of(m, rows)}
+            found = block | found
+            if len(found) == len(rows):
+                break
+        return found
+
+    def _read(self, topic: Topic[Any], partition: int, start: int, stop: int) -> Iterator[Record]:
+        name = self._full_name(topic.name)
+        begins, ends = self._ranges.get(name) or (self._reader.begin_offsets(name), self._reader.end_offsets(name))
+        self._ranges[name] = begins, ends
+        start, stop = max(start, begins.get(partition, stop)), min(stop, ends.get(partition, start))
+        if start >= stop:
+            return
+        left = self._deadline - monotonic()
+        if left <= 0:
+            raise Transient(f"{name}[{partition}] was not read back in time")
+        for records in self._reader.read(name, partition, start, stop, left):
+            yield from records
+
+
+def runs_of(offsets: Collection[int]) -> list[tuple[int, int]]:
+    """Ranges that hold all of `offsets`, one for those that are near each other.
+
+    >>> runs_of([7, 5, 5000])
+    [(5, 8), (5000, 5001)]
+    """
+    runs: list[tuple[int, int]] = []
+    for offset in sorted(offsets):
+        if runs and offset - runs[-1][1] < APART:
+            runs[-1] = (runs[-1][0], offset + 1)
+        else:
+            runs.append((offset, offset + 1))
+    return runs
+
+
+def _is_of(message: Any, rows: Mapping[str, RawRecord]) -> bool:
+    return message.id in rows and rows[message.id].pipeline == message.pipeline
+
+
+def _decoded(topic: Topic[Any], record: Record) -> Iterator[Any]:
+    try:
+        yield decode(topic, record.value)
+    except Poison:
+        return
