@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import msgspec
 import numpy as np
-from scipy.stats import poisson
 
+from services.monitor.core.distributions import poisson_limit
 from services.monitor.core.drift import FieldReference, Shift, references_of, shifts_in
 from services.monitor.core.state import Floats
 
@@ -58,7 +58,7 @@ def extreme(shift: Shift) -> bool:
 
 def too_many(rate: float, rows: int, level: float) -> int:
     """The count of rare rows that `rows` rows reach with a chance of at most `level` (Poisson)."""
-    return int(poisson.isf(level, rate * rows)) + 1
+    return poisson_limit(level, rate * rows) + 1
 
 
 class AnomalyRun(msgspec.Struct):

@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import msgspec
 import numpy as np
-from scipy.optimize import isotonic_regression
 
 from services.monitor.core.performance import calibration_error
 from services.monitor.core.state import Bools, Floats, Ints, empty
@@ -101,6 +100,8 @@ def number_estimator(version: str, answer: Floats, residual: Floats) -> Estimato
 
 
 def _calibrated(version: str, confidence: Floats, right: Bools) -> Estimator:
+    from scipy.optimize import isotonic_regression  # it takes as long as all other imports here
+
     order = np.argsort(confidence, kind="stable")
     fitted = isotonic_regression(right[order].astype(float)).x
     knots, first = np.unique(confidence[order], return_index=True)

@@ -18,8 +18,8 @@ from __future__ import annotations
 
 import msgspec
 import numpy as np
-from scipy.stats import t as student
 
+from services.monitor.core.distributions import student_tail
 from services.monitor.core.state import Bools, Floats, Ints, empty, no_rows
 
 BASE = 1000
@@ -137,7 +137,7 @@ def _p_value(base: Stretch, window: Stretch, tolerance: float, ceiling: float | 
     error = np.sqrt(variance * (1 / len(newest) + 1 / len(reference)))
     mean = float(reference.mean())
     distance = float(newest.mean()) - (mean if ceiling is None else min(mean, ceiling)) - tolerance
-    return float(student.sf(distance / error, len(blocks) - 1))
+    return student_tail(distance / error, len(blocks) - 1)
 
 
 def _weight_of_doubt(base: Stretch) -> float:

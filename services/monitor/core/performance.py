@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import numpy as np
-from scipy.stats import rankdata
 
+from services.monitor.core.distributions import ranks_of
 from services.monitor.core.state import Bools, Floats
 
 _BINS = 10
@@ -49,7 +49,7 @@ def roc_auc(positive: Bools, score: Floats) -> float | None:
     zeros = len(positive) - ones
     if ones == 0 or zeros == 0:
         return None
-    return float((rankdata(score)[positive].sum() - ones * (ones + 1) / 2) / (ones * zeros))
+    return float((ranks_of(score)[positive].sum() - ones * (ones + 1) / 2) / (ones * zeros))
 
 
 def calibration_error(hit: Bools, confidence: Floats) -> float:

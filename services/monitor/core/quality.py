@@ -13,8 +13,8 @@ from collections.abc import Collection
 
 import msgspec
 import numpy as np
-from scipy.stats import binom, spearmanr
 
+from services.monitor.core.distributions import binomial_limit, rank_correlation
 from services.monitor.core.state import Bools, Floats, Ints
 from services.monitor.core.units import named_change
 
@@ -182,7 +182,7 @@ def is_clock(cells: Floats) -> bool:
     places = np.flatnonzero(~np.isnan(cells))
     if len(places) < WINDOW or np.ptp(cells[places]) == 0:
         return False
-    return bool(abs(spearmanr(places, cells[places]).statistic) > _TREND)
+    return bool(abs(rank_correlation(places, cells[places])) > _TREND)
 
 
 def _worst_block(flags: Bools) -> float:
@@ -197,7 +197,7 @@ def _too_many(share: float, level: float) -> float:
     usual = max(share, _FLOOR)
     if usual >= 1.0:
         return float("inf")
-    count = float(binom.isf(level, WINDOW, usual)) + 1
+    count = float(binomial_limit(level, WINDOW, usual)) + 1
     return max(count, WINDOW * min(1.0, share + _LEAST_SHARE))
 
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import msgspec
-from scipy.stats import binom
+
+from services.monitor.core.distributions import binomial_limit
 
 LEAST_ATTEMPTS = 50
 _FLOOR = 0.01
@@ -53,7 +54,7 @@ class Refusals(msgspec.Struct):
         for key, by_source in self.refused.items():
             count = sum(by_source.values())
             usual = max(_FLOOR, self.usual.get(key, 0.0))
-            limit = max(float(binom.isf(level, attempts, usual)) + 1, attempts * (usual + _LEAST_SHARE))
+            limit = max(float(binomial_limit(level, attempts, usual)) + 1, attempts * (usual + _LEAST_SHARE))
             if count >= limit:
                 shares = sorted(((s, n / count) for s, n in by_source.items()), key=lambda item: (-item[1], item[0]))
                 what = key.partition(":")[2]
