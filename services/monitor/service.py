@@ -120,6 +120,10 @@ class Monitor:
         return Step()
 
     def on_telemetry(self, batch: Batch[Heartbeat], now: datetime) -> Step:
+        behind = max((self._state.system.behind(beat) for beat in batch.messages if beat.service == _OWN), default=0.0)
+        for pipeline in self._state.pipelines.values():
+            if behind > pipeline.plan.objective / 2:
+                pipeline.pace.doubt(now.timestamp())
         return _step(self._state.system.take(beat, now) for beat in batch.messages)
 
     def on_tick(self, now: datetime) -> Step:
@@ -141,7 +145,7 @@ class Monitor:
         found: dict[tuple[str, tuple[tuple[str, str], ...]], float] = {}
         for name, pipeline in self._state.pipelines.items():
             label = ("pipeline", name)
-            for metric, value in pipeline.performed.items():
+            for metric, value in pipeline.counted.items():
                 found["homeostat_performance", (label, ("metric", metric))] = value
             for feature, value in pipeline.drifted.items():
                 found["homeostat_drift", (label, ("feature", feature))] = value

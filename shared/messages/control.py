@@ -73,8 +73,8 @@ class Metrics(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     `family`: ``performance`` (over labelled rows), ``estimate`` (no labels needed), ``data`` (drift
     and quality of the inputs), ``service`` (telemetry of the services). `values` maps metric name
     (``accuracy``, ``psi.nswprice``, ``missing.vicprice``) to its value; `by_version` repeats the
-    performance values per model version. `completeness` is the share of the window's rows that have
-    their label. `revision` grows when labels that came late or were corrected change a window
+    performance values per model version, `by_slice` per slice (``region = NSW``). `completeness` is the
+    share that have their label, of the window's rows whose labels are due. `revision` grows when labels that came late or were corrected change a window
     already published: the highest revision of (pipeline, family, window.index) counts.
     `rows_seen` and `labelled_seen` are the pipeline's running totals.
     """
@@ -85,6 +85,7 @@ class Metrics(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     window: Window
     values: dict[str, float]
     by_version: dict[str, dict[str, float]] = {}
+    by_slice: dict[str, dict[str, float]] = {}
     completeness: float = 1.0
     revision: int = 0
     rows_seen: int = 0

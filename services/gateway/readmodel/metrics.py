@@ -92,4 +92,5 @@ class MetricBook:
         view = plain(metrics) | {"kind": "estimated" if metrics.family == "estimate" else "measured"}
         view["values"] = selection.values(metrics.values)
         view["by_version"] = {version: selection.values(values) for version, values in metrics.by_version.items()}
+        view["by_slice"] = {name: selection.values(values) for name, values in metrics.by_slice.items()}
         return view

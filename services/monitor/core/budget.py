@@ -8,13 +8,15 @@ one, so the family keeps the budget whatever the detectors have to do with each 
 from __future__ import annotations
 
 SHARES = {
-    "quality": 0.3,
-    "drift": 0.25,
+    "quality": 0.26,
+    "drift": 0.22,
     "errors": 0.15,
     "level": 0.1,
     "release": 0.1,
     "predictions": 0.05,
     "anomaly": 0.05,
+    "fairness": 0.05,
+    "latency": 0.02,
 }
 _ROWS_PER_RELEASE = 1000.0
 

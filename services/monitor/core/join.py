@@ -51,7 +51,7 @@ class Joined(msgspec.Struct):
 
 
 class Join(msgspec.Struct):
-    """The rows. `width` probability columns (0 where the pipeline has no classes)."""
+    """The rows. `further` columns hold what else is to be known of each, as numbers (NaN: not known)."""
 
     capacity: int
     columns: dict[str, NDArray[np.generic]] = {}
@@ -62,6 +62,7 @@ class Join(msgspec.Struct):
     repeated: int = 0
     too_late: int = 0
     waiting: dict[str, Waiting] = {}
+    further: tuple[str, ...] = ()
 
     @property
     def oldest(self) -> int:
@@ -130,6 +131,15 @@ class Join(msgspec.Struct):
         self.labelled += len(first)
         return Joined(first=first, corrected=np.unique(rows[changed]))
 
+    def widen(self, further: tuple[str, ...]) -> None:
+        """Keeps these further columns from now on; those no longer named go."""
+        for name in set(self.further) - set(further):
+            self.columns.pop(name, None)
+        for name in set(further) - set(self.further):
+            if self.columns:
+                self.columns[name] = np.full(self._size, np.nan, np.float32)
+        self.further = further
+
     def wait(self, label: Label, partition: int, offset: int, now: float) -> None:
         """Keeps a label until its event comes; the last one for an id wins."""
         self.waiting.pop(label.id, None)
@@ -177,7 +187,7 @@ class Join(msgspec.Struct):
         """Makes room for rows up to `following` and empties their slots."""
         self._grow(following)
         fresh = np.arange(max(self.next_row, following - self._size), following) % self._size
-        for name, (_, blank) in _COLUMNS.items():
+        for name, (_, blank) in self._layout().items():
             self.columns[name][fresh] = blank
         if self.probabilities.shape[1]:
             self.probabilities[fresh] = np.nan
@@ -187,13 +197,16 @@ class Join(msgspec.Struct):
             for name in list(islice(self.index, excess)):
                 del self.index[name]
 
+    def _layout(self) -> dict[str, tuple[str, float]]:
+        return {**_COLUMNS, **dict.fromkeys(self.further, ("f4", np.nan))}
+
     def _grow(self, following: int) -> None:
         size = self._size
         wanted = min(self.capacity, max(_FIRST_CAPACITY, 1 << (following - 1).bit_length()))
         if wanted <= size:
             return
         more = wanted - size
-        for name, (dtype, blank) in _COLUMNS.items():
+        for name, (dtype, blank) in self._layout().items():
             old = self.columns.get(name, np.empty(0, dtype))
             self.columns[name] = np.concatenate([old, np.full(more, blank, dtype)])
         filler = np.full((more, self.probabilities.shape[1]), np.nan, np.float32)

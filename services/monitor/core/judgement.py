@@ -102,6 +102,9 @@ def take_errors(pipeline: Watch, rows: Ints) -> None:
     version, withheld = record.join.read("version", rows), record.join.read("withheld", rows)
     limits = pipeline.plan.limits
     live = champion & (version == record.versions.places.get(loss.live, -2)) & (rows >= loss.live_row)
+    if pipeline.slicings:
+        bare = live & (withheld == 0)
+        pipeline.fairness.add(rows[bare], errors[bare])
     for code in np.unique(withheld[live]):
         own = live & (withheld == code)
         judged = Judged(rows[own], errors[own], doubts[own])

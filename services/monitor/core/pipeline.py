@@ -12,13 +12,15 @@ from datetime import datetime
 
 import numpy as np
 
-from services.monitor.core import budget, judgement, publication
+from services.monitor.core import budget, judgement, objectives, publication
 from services.monitor.core.alerting import Alerts
+from services.monitor.core.fairness import Fairness
 from services.monitor.core.fields import Fields
 from services.monitor.core.inputs import Inputs, Sizes
 from services.monitor.core.join import Join, Waiting
 from services.monitor.core.plan import Patience, Plan, plan_of
 from services.monitor.core.record import Record
+from services.monitor.core.slices import PREFIX, slicings_of
 from services.monitor.core.state import Ints, no_rows
 from services.monitor.core.watch import Said, Watch
 from services.monitor.core.windows import Windows
@@ -44,12 +46,15 @@ class Pipeline(Watch):
         )
         rows, ranges = specification.monitor.reference_rows, plan.kind != "anomaly"
         sizes = Sizes(plan.window, rows, per_check, plan.level("drift"), ranges)
+        slicings = slicings_of(specification)
+        join = Join(patience.memory_rows, further=tuple(PREFIX + one.field for one in slicings))
         return cls(
             plan,
-            Record(specification.kind, Join(patience.memory_rows)),
+            Record(specification.kind, join),
             Inputs.of(fields, sizes),
             Windows(plan.performance_window),
             Alerts(plan.name, plan.per_million),
+            slicings=slicings,
         )
 
     def adopt(self, specification: Specification, patience: Patience) -> None:
@@ -57,6 +62,9 @@ class Pipeline(Watch):
         fresh = Pipeline.of(specification, patience)
         if fresh.inputs.fields.names != self.inputs.fields.names or fresh.inputs.sizes != self.inputs.sizes:
             self.inputs = fresh.inputs.continued(self.inputs)
+        if [(s.field, s.number) for s in fresh.slicings] != [(s.field, s.number) for s in self.slicings]:
+            self.record.join.widen(fresh.record.join.further)
+            self.slicings, self.fairness = fresh.slicings, Fairness(self.loss.live)
         self.plan = fresh.plan
         self.windows.size = fresh.plan.performance_window
         self.alerts.budget = fresh.plan.per_million
@@ -70,15 +78,20 @@ class Pipeline(Watch):
         fresh = np.sort(places[self.record.join.read("offset", rows[places]) < 0])
         self.record.join.repeated += len(rows) - len(fresh)
         sources = self.record.sources.codes([m.source for m in messages])
+        times = np.array([m.at.timestamp() for m in messages])[fresh]
         self.record.join.write(
             rows[fresh],
             partition=float(partition),
             offset=np.array(offsets, np.int64)[fresh],
-            at=np.array([m.at.timestamp() for m in messages])[fresh],
+            at=times,
             source=sources[fresh],
             withheld=self.record.withheld.codes([",".join(m.withheld) for m in messages])[fresh],
         )
-        values = self.inputs.fields.matrix([m.raw for m in messages])
+        raw = [m.raw for m in messages]
+        for slicing in self.slicings:
+            self.record.join.write(rows[fresh], **{PREFIX + slicing.field: slicing.cells(raw)[fresh]})
+        self.lateness.see(times)
+        values = self.inputs.fields.matrix(raw)
         hidden = self.inputs.fields.withheld([m.withheld for m in messages])
         self.inputs.take(values[fresh], rows[fresh], sources[fresh], None if hidden is None else hidden[fresh])
         self.refusals.accepted += len(fresh)
@@ -92,6 +105,7 @@ class Pipeline(Watch):
         rows = self.record.join.rows_of(ids)
         self._meet_champion(messages)
         self.record.write_predictions(rows, messages)
+        objectives.take_waits(self, messages, now)
         said = self._arrived(ids, now)
         answered = np.unique(rows[(self.record.join.read("version", rows) >= 0)])
         self.answered = np.concatenate([self.answered, answered])
@@ -115,9 +129,12 @@ class Pipeline(Watch):
         if len(model.classes) == 2:
             self.record.classes.declared = model.classes
         if model.stage == "champion":
+            self.pace.released = (model.version, now.timestamp())
             self._go_live(model.version, judgement.gate_error(self, model.metrics))
             self.gated = model.command is None or model.command in self.retrains
             return judgement.of_loss(self, now)
+        if model.stage == "canary":
+            self.pace.released = (model.version, now.timestamp())
         if model.stage == "retired":
             self.record.shadows.pop(model.version, None)
             return judgement.withdrawn(self, model.version, now)
@@ -136,6 +153,7 @@ class Pipeline(Watch):
         said = self._give_up(now)
         said += judgement.of_refusals(self, now) + judgement.of_silence(self, now)
         said += judgement.of_loss(self, now) + publication.revisions(self, now)
+        said += objectives.of_labels(self, now) + objectives.of_latency(self, now)
         return said + publication.totals(self, now)
 
     def _arrived(self, ids: Sequence[str], now: datetime) -> list[Said]:
@@ -148,6 +166,7 @@ class Pipeline(Watch):
     def _label(self, rows: Ints, messages: Sequence[Label], now: datetime) -> list[Said]:
         sources = self.record.sources.codes([m.source for m in messages])
         joined = self.record.join.set_labels(rows, self.record.encoded([m.label for m in messages]), sources)
+        self.lateness.take(joined.first)
         first, corrected = self.record.judged(joined.first), self.record.judged(joined.corrected)
         return self._judge(first, corrected, now)
 
@@ -156,7 +175,7 @@ class Pipeline(Watch):
         closed = self.windows.add(first, corrected)
         said = publication.performance(self, closed, now)
         judgement.take_errors(self, first)
-        return said + judgement.of_loss(self, now)
+        return said + judgement.of_loss(self, now) + objectives.of_slices(self, now)
 
     def _meet_champion(self, messages: Sequence[Prediction]) -> None:
         """A champion nobody announced (its announcement is still on its way) is live from its first answer."""
@@ -173,6 +192,7 @@ class Pipeline(Watch):
         if version not in self.lived:
             self.lived = [*self.lived, version][-_MOST_VERSIONS:]
             self.inputs.renew()
+        self.fairness.renew(version, self.plan.limits.tolerance)
         self.gated = False
         self.switch = judgement.switch_of(self, version, before) if before else None
         self.switch_rows = self.record.join.next_row

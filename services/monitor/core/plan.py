@@ -27,7 +27,10 @@ class Patience(msgspec.Struct, frozen=True):
 
 
 class Plan(msgspec.Struct, frozen=True):
-    """What the specification asks of the monitor, and the bounds that go with it."""
+    """What the specification asks of the monitor, and the bounds that go with it.
+
+    `label_delay` and `objective` (for the time from arrival to answer) are in seconds.
+    """
 
     name: str
     kind: str
@@ -40,6 +43,8 @@ class Plan(msgspec.Struct, frozen=True):
     anomalies: bool
     per_million: float
     patience: Patience
+    label_delay: float = 0.0
+    objective: float = 1.0
 
     @property
     def limits(self) -> Limits:
@@ -68,4 +73,6 @@ def plan_of(specification: Specification, patience: Patience) -> Plan:
         anomalies=watch.anomalies,
         per_million=watch.false_alarms_per_million,
         patience=patience,
+        label_delay=specification.label_delay.total_seconds(),
+        objective=watch.latency_objective_ms / 1000,
     )

@@ -10,6 +10,7 @@ import numpy as np
 
 from services.monitor.core.estimate import Estimated, Estimator, class_estimator, number_estimator
 from services.monitor.core.inputs import DataWindow
+from services.monitor.core.slices import PREFIX
 from services.monitor.core.state import Ints
 from services.monitor.core.watch import Said, Watch
 from services.monitor.core.windows import Span
@@ -19,6 +20,8 @@ _FIT_ROWS = 2000
 _MOST_ESTIMATORS = 6
 _MOST_ESTIMATES = 100
 _REALISED_AT = 0.9
+_LEAST_OF_SLICE = 20
+_MOST_SLICES = 60
 
 
 def metrics(
@@ -29,6 +32,7 @@ def metrics(
     now: datetime,
     *,
     by_version: dict[str, dict[str, float]] | None = None,
+    by_slice: dict[str, dict[str, float]] | None = None,
     completeness: float = 1.0,
     revision: int = 0,
 ) -> Metrics:
@@ -42,6 +46,7 @@ def metrics(
         window=window,
         values=values,
         by_version=by_version or {},
+        by_slice=by_slice or {},
         completeness=completeness,
         revision=revision,
         rows_seen=seen,
@@ -86,6 +91,8 @@ def data(pipeline: Watch, closed: DataWindow, now: datetime) -> Metrics:
         "unknown_label_ids": float(pipeline.unknown_labels),
         "repeated_ids": float(pipeline.record.join.repeated),
     }
+    if not np.isnan(pipeline.pace.p99):
+        values |= {"latency_p99_ms": 1000 * pipeline.pace.p99, "latency_over": pipeline.pace.share}
     for field, _ in pipeline.quarantined:
         values[f"quarantined.{field}"] = 1.0
     window = pipeline.record.window(closed.index, closed.first, closed.last, rows=pipeline.inputs.sizes.window)
@@ -108,6 +115,7 @@ def estimates(pipeline: Watch, now: datetime) -> list[Said]:
         if not values:
             continue
         estimated = Estimated(index, rows, values, by_version)
+        pipeline.estimated = values
         pipeline.estimates = [*pipeline.estimates, estimated][-_MOST_ESTIMATES:]
         said.append(_estimate_message(pipeline, estimated, values, now, 0))
     return said
@@ -130,9 +138,28 @@ def _performance(pipeline: Watch, span: Span, now: datetime) -> Metrics:
         record.values(rows) | {"rows": float(len(rows))},
         now,
         by_version=by_version,
-        completeness=len(rows) / max(1, len(answered)),
+        by_slice=_by_slice(pipeline, rows),
+        completeness=len(rows) / max(1, _expected(pipeline, answered)),
         revision=span.revision,
     )
+
+
+def _expected(pipeline: Watch, answered: Ints) -> int:
+    """How many of these rows should have their label by now, or have it before its time."""
+    due = pipeline.lateness.due(pipeline.record.join, answered, pipeline.plan.label_delay)
+    return int((due | ~np.isnan(pipeline.record.join.read("label", answered))).sum())
+
+
+def _by_slice(pipeline: Watch, rows: Ints) -> dict[str, dict[str, float]]:
+    """The measures by slice, where at least 20 of these judged rows lie in it."""
+    found: dict[str, dict[str, float]] = {}
+    for slicing in pipeline.slicings:
+        places = slicing.places(pipeline.record.join.read(PREFIX + slicing.field, rows))
+        for place in np.unique(places[places >= 0]).tolist():
+            own = rows[places == place]
+            if len(own) >= _LEAST_OF_SLICE and len(found) < _MOST_SLICES:
+                found[slicing.title(place)] = pipeline.record.values(own) | {"rows": float(len(own))}
+    return found
 
 
 def _fit(pipeline: Watch) -> None:

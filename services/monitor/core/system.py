@@ -81,6 +81,12 @@ class System(msgspec.Struct):
         _remember(old, beat, now)
         return said
 
+    def behind(self, beat: Heartbeat) -> float:
+        """How many seconds of work wait for this instance, at the rate of the beat before."""
+        pulse, waiting = self.pulses.get(f"{beat.service}/{beat.instance}"), sum(beat.lag.values())
+        rate = pulse.rates[-1] if pulse is not None and pulse.rates else 0.0
+        return waiting / rate if rate > 0 else float(waiting)
+
     def tick(self, now: datetime, silence: float, every: float) -> tuple[list[Alert], Metrics | None]:
         """Who has fallen silent; and the services' figures, once in `every` seconds."""
         time = now.timestamp()

@@ -8,11 +8,15 @@ import numpy as np
 from services.monitor.core.alerting import Alerts
 from services.monitor.core.answers import AnomalyRun, Switch
 from services.monitor.core.estimate import Estimated, Estimator
+from services.monitor.core.fairness import Fairness
 from services.monitor.core.inputs import Inputs
+from services.monitor.core.lateness import Lateness
 from services.monitor.core.loss import Loss
+from services.monitor.core.pace import Pace
 from services.monitor.core.plan import Plan
 from services.monitor.core.record import Record, Stretch, mask_of
 from services.monitor.core.refusals import Refusals
+from services.monitor.core.slices import Slicing
 from services.monitor.core.state import Bools, Ints, no_rows
 from services.monitor.core.windows import Windows
 from shared.messages import Alert, DeadLetter, Metrics
@@ -55,6 +59,21 @@ class Watch(msgspec.Struct):
     partial_revision: int = 0
     performed: dict[str, float] = {}
     drifted: dict[str, float] = {}
+    estimated: dict[str, float] = {}
+    lateness: Lateness = msgspec.field(default_factory=Lateness)
+    pace: Pace = msgspec.field(default_factory=Pace)
+    slicings: list[Slicing] = []
+    fairness: Fairness = msgspec.field(default_factory=Fairness)
+
+    @property
+    def counted(self) -> dict[str, float]:
+        """The performance that counts now: the newest measured, or the estimated while labels are missing."""
+        return (
+            self.performed
+            if self.lateness.missing is None
+            else self.performed
+            | {name: value for name, value in self.estimated.items() if not name.endswith(".stated_error")}
+        )
 
     def remember(self, stretch: Stretch) -> None:
         self.stretches = [*self.stretches, stretch][-_MOST_STRETCHES:]
