@@ -10,7 +10,6 @@ import io
 import json
 import re
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -55,12 +54,6 @@ def rows_of(frame: pl.DataFrame) -> list[Row]:
         if isinstance(frame.schema[name], pl.Datetime):
             frame = frame.with_columns(pl.col(name).dt.strftime("%Y-%m-%dT%H:%M:%S%.fZ"))
     return frame.to_dicts()
-
-
-def chunks(rows: list[Row], size: int) -> Iterator[list[Row]]:
-    """`rows` in runs of at most `size`."""
-    for start in range(0, len(rows), size):
-        yield rows[start : start + size]
 
 
 def _existing(path: str) -> Path:

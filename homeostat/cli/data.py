@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable, Sequence
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
@@ -13,8 +13,10 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from homeostat.cli.options import DEFAULT_DATA, Data, Json, Key, Pipeline, Url, connect, pipeline_name
 from homeostat.cli.output import console, errors, show_json, show_rows, show_text
 from homeostat.client import Tally
-from homeostat.rows import Row, chunks, read_rows
 from shared.errors import HomeostatError, Misconfigured
+
+if TYPE_CHECKING:
+    from homeostat.rows import Row
 
 File = Annotated[str, typer.Argument(help="CSV, Parquet or NDJSON; - reads standard input.")]
 Rate = Annotated[float, typer.Option("--rate", help="At most so many rows a second; 0: as fast as it goes.")]
@@ -41,7 +43,7 @@ def send(
     data: Data = DEFAULT_DATA,
 ) -> None:
     """Streams events to a pipeline, with a progress bar and a tally of accepted and rejected."""
-    rows = read_rows(file)
+    rows = _rows(file)
     with connect(url, api_key, data) as client:
         name = pipeline_name(client, pipeline)
         tally = stream(rows, batch, rate, f"events to {name}", lambda part: client.send_events(name, part, source))
@@ -62,7 +64,7 @@ def labels(
     data: Data = DEFAULT_DATA,
 ) -> None:
     """Streams labels to a pipeline: a column of ids and a column of labels."""
-    rows = read_rows(file)
+    rows = _rows(file)
     with connect(url, api_key, data) as client:
         name = pipeline_name(client, pipeline)
         specified = client.get(f"/v1/pipelines/{name}")["specification"]
@@ -94,12 +96,12 @@ def predict(
     data: Data = DEFAULT_DATA,
 ) -> None:
     """Predictions for rows, by the live version."""
-    sent = read_rows(file)
+    sent = _rows(file)
     answers: list[Row] = []
     with connect(url, api_key, data) as client:
         name = pipeline_name(client, pipeline)
-        for part in chunks(sent, 500):
-            answers += client.predict(name, part)
+        for start in range(0, len(sent), 500):
+            answers += client.predict(name, sent[start : start + 500])
     if as_json:
         show_json({"predictions": answers})
         return
@@ -129,6 +131,12 @@ def tail(
             return
 
 
+def _rows(file: str) -> list[Row]:
+    from homeostat.rows import read_rows  # imported here: every other command starts faster without polars
+
+    return read_rows(file)
+
+
 def stream(rows: list[Row], batch: int, rate: float, what: str, post: Callable[[Sequence[Row]], Tally]) -> Tally:
     """Posts `rows` in parts of `batch`, not faster than `rate` rows a second, behind a progress bar."""
     tally = Tally()
@@ -136,9 +144,10 @@ def stream(rows: list[Row], batch: int, rate: float, what: str, post: Callable[[
     with Progress(*bar, console=errors) as progress:
         task = progress.add_task(what, total=len(rows))
         begun = time.monotonic()
-        for done, part in enumerate(chunks(rows, batch)):
+        for start in range(0, len(rows), batch):
+            part = rows[start : start + batch]
             if rate:
-                time.sleep(max(0.0, begun + done * batch / rate - time.monotonic()))
+                time.sleep(max(0.0, begun + start / rate - time.monotonic()))
             tally += post(part)
             progress.advance(task, len(part))
     return tally

@@ -9,7 +9,6 @@ import typer
 
 from homeostat.cli.options import DEFAULT_DATA, Data, Json, Key, Url, connect
 from homeostat.cli.output import console, show_json, show_rows
-from shared.pipeline.inference import specification_text
 from shared.pipeline.load import load
 from shared.topics import TOPICS
 
@@ -27,6 +26,8 @@ def init(
     out: Annotated[Path | None, typer.Option(help="Where to write it; default: standard output.")] = None,
 ) -> None:
     """Writes a specification from a data file: types, ranges, kind, id, time."""
+    from shared.pipeline.inference import specification_text  # imported here: only this command needs polars
+
     text = specification_text(file, target, name or (out.stem if out is not None else None))
     if out is None:
         console.print(text, highlight=False, markup=False, soft_wrap=True)

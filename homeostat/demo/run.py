@@ -7,25 +7,23 @@ import shutil
 import sys
 import time
 from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 from rich.live import Live
 
 from homeostat.client import Client
-from homeostat.demo import bad_release
 from homeostat.demo.chart import smoothed, write_chart
-from homeostat.demo.offline import never_retrained
 from homeostat.demo.outcome import Healing, Moment, healings_of, remedies_of
 from homeostat.demo.player import Player
-from homeostat.demo.story import Story, story_of
+from homeostat.demo.story import Story, faults_of, story_of
 from homeostat.demo.view import line_of, panel_of, table_of, told_line
 from homeostat.demo.watcher import Watcher
 from homeostat.local.own_log import keep_own_log
 from homeostat.local.stack import Stack, stack_settings
-from homeostat.rows import Row, frame_of, rows_of
 from shared.bus.factory import connect
 from shared.clock import monotonic
 from shared.errors import HomeostatError
@@ -35,6 +33,9 @@ from shared.models.store import FileStore
 from shared.pipeline.load import load
 from shared.pipeline.specification import Specification
 from shared.settings import CommonSettings, common_settings
+
+if TYPE_CHECKING:
+    from homeostat.rows import Row
 
 EXAMPLE = Path(__file__).parents[2] / "examples" / "electricity"
 FOLDER = Path(".homeostat/demo")
@@ -57,15 +58,15 @@ class Scene:
 def run_demo(*, speed: float, sabotage: tuple[str, ...], ends: bool, rounds: int, data: Path | None, port: int) -> bool:
     """Plays the story `rounds` times in one stack; whether everything healed in each."""
     console = Console() if sys.stdout.isatty() else Console(width=LOG_WIDTH)
-    specification = load(EXAMPLE / "pipeline.yaml")
-    table = rows_of(frame_of(str(EXAMPLE / "data.parquet")))
-    story = story_of(sabotage, len(table))
+    faults = faults_of(sabotage)
     folder = _fresh_folder(data)
     begun = monotonic()
     keep_own_log(folder)
-    with Stack(stack_settings(folder, port, os.environ)) as stack:
+    with Stack(stack_settings(folder, port, os.environ)) as stack, ThreadPoolExecutor(1) as beside:
+        loading = beside.submit(_loaded)  # while the parts start
         stack.start(progress=lambda line: console.print(line, style="dim", highlight=False))
-        scene = Scene(specification, table, story, speed, common_settings(stack.environ))
+        specification, table = loading.result()
+        scene = Scene(specification, table, story_of(faults, len(table)), speed, common_settings(stack.environ))
         console.print(f"dashboard: {stack.urls['gateway']}/#key={stack.api_key}", highlight=False, soft_wrap=True)
         with Client(stack.urls["gateway"], stack.api_key) as client:
             client.define(specification.canonical)
@@ -77,6 +78,12 @@ def run_demo(*, speed: float, sabotage: tuple[str, ...], ends: bool, rounds: int
             console.print("The stack goes on: open the dashboard, or ctrl-C to stop it.")
             _until_interrupted()
     return healed
+
+
+def _loaded() -> tuple[Specification, list[Row]]:
+    from homeostat.rows import frame_of, rows_of  # imported here: polars loads while the parts start
+
+    return load(EXAMPLE / "pipeline.yaml"), rows_of(frame_of(str(EXAMPLE / "data.parquet")))
 
 
 def _round(
@@ -109,6 +116,8 @@ def _faults(console: Console, client: Client, scene: Scene, marks: dict[str, Mom
 
     def begin(name: str, row: int, about: str) -> None:
         if name == "bad-release":
+            from homeostat.demo import bad_release  # imported here: the stream begins sooner without scikit-learn
+
             candidate = bad_release.wrong_candidate(
                 scene.specification, scene.table, row, scene.settings.data_dir, scene.settings.signing_key
             )
@@ -171,6 +180,8 @@ def _settle(console: Console, watcher: Watcher) -> None:
 def _conclude(
     console: Console, scene: Scene, watcher: Watcher, marks: dict[str, Moment], number: int, first: ModelPublished
 ) -> bool:
+    from homeostat.demo.offline import never_retrained  # imported here: only the end needs it
+
     models = [s for s in watcher.events(0) if isinstance(s.message, ModelPublished) and s.message.stage == "champion"]
     cache = ModelCache(FileStore(scene.settings.data_dir / "artifacts"), scene.settings.signing_key)
     static = never_retrained(scene.specification, scene.story, scene.table, cache.get(first.artifact))

@@ -51,13 +51,17 @@ class Story:
         return next((fault.begins for fault in self.faults if fault.name == "bad-release"), None)
 
 
-def story_of(names: Sequence[str], total: int) -> Story:
-    """The demo's plan with these faults (none given: all of them), fitted to a stream of `total` rows."""
+def faults_of(names: Sequence[str]) -> tuple[Fault, ...]:
+    """The faults of these names, or all where none is given. `Misconfigured` names one that there is not."""
     unknown = sorted(set(names) - set(FAULTS))
     if unknown:
         raise Misconfigured(f"there is no sabotage {', '.join(unknown)}; there are {', '.join(FAULTS)}")
-    rows = min(total, 38_000)
     change = Fault("unit-change", 20_000, 22_500, "the price arrives in thousandths: times 1000")
     release = Fault("bad-release", 27_000, 27_000, "a person promotes a version trained on swapped labels")
-    chosen = [fault for fault in (change, release) if not names or fault.name in names]
-    return Story(rows=rows, warm_up=2_000, label_lag=96, field="nswprice", factor=1000.0, faults=tuple(chosen))
+    return tuple(fault for fault in (change, release) if not names or fault.name in names)
+
+
+def story_of(faults: tuple[Fault, ...], total: int) -> Story:
+    """The demo's plan with these faults, fitted to a stream of `total` rows."""
+    rows = min(total, 38_000)
+    return Story(rows=rows, warm_up=2_000, label_lag=96, field="nswprice", factor=1000.0, faults=faults)

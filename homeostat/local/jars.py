@@ -18,14 +18,14 @@ from pathlib import Path
 
 import certifi
 import httpx
-from jgo.constants import MAVEN_CENTRAL_URL
 from tenacity import retry, retry_if_exception_type, stop_after_attempt, wait_exponential
 
 from shared.errors import Misconfigured, Transient
 
 KAFKA_VERSION = "4.3.0"
 LOCK = Path(__file__).with_name("kafka-jars.lock.toml")
-MAVEN = MAVEN_CENTRAL_URL
+MAVEN = ""
+"""Maven Central, at the address that the resolver has."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +71,8 @@ def kafka_class_path(cache: Path, maven: str = MAVEN) -> str:
             httpx.Client(verify=_trusted(), follow_redirects=True, timeout=60) as client,
             ThreadPoolExecutor(8) as pool,
         ):
-            list(pool.map(lambda jar: _fetch(client, f"{maven}/{jar.path}", jar, folder), missing))
+            root = maven or _maven_central()
+            list(pool.map(lambda jar: _fetch(client, f"{root}/{jar.path}", jar, folder), missing))
     return os.pathsep.join(str(folder / jar.file) for jar in locked_jars())
 
 
@@ -99,6 +100,12 @@ def _fetch(client: httpx.Client, url: str, jar: Jar, folder: Path) -> None:
     part = folder / f"{jar.file}.{os.getpid()}.part"
     part.write_bytes(content)
     part.replace(folder / jar.file)
+
+
+def _maven_central() -> str:
+    from jgo.constants import MAVEN_CENTRAL_URL  # imported here: only who fetches needs the resolver
+
+    return str(MAVEN_CENTRAL_URL)
 
 
 def _trusted() -> ssl.SSLContext:

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Protocol
 
-import redis
 import structlog
-from redis.backoff import NoBackoff
-from redis.retry import Retry
 
 from shared.clock import monotonic
 from shared.state.snapshot import CorruptSnapshot, Snapshot, pack, unpack
@@ -26,7 +24,7 @@ BESIDE_SECONDS = 60.0
 
 
 class SnapshotStore(Protocol):
-    """Bytes by name. `OSError` or `redis.RedisError` when it is away."""
+    """Bytes by name. `OSError` when it is away."""
 
     def save(self, name: str, data: bytes) -> None: ...
 
@@ -76,17 +74,31 @@ class RedisStore:
     """One key per name. Every call ends within two seconds."""
 
     def __init__(self, url: str, prefix: str = "homeostat:state:") -> None:
+        import redis  # imported here: the command line and the workers have no Redis to talk to
+        from redis.backoff import NoBackoff
+        from redis.retry import Retry
+
         self._client = redis.Redis.from_url(
             url, socket_timeout=2.0, socket_connect_timeout=2.0, retry=Retry(NoBackoff(), 0)
         )
         self._prefix = prefix
+        self._away = redis.RedisError
 
     def save(self, name: str, data: bytes) -> None:
-        self._client.set(self._prefix + name, data)
+        with self._failing_as_a_file_would():
+            self._client.set(self._prefix + name, data)
 
     def load(self, name: str) -> bytes | None:
-        found = self._client.get(self._prefix + name)
+        with self._failing_as_a_file_would():
+            found = self._client.get(self._prefix + name)
         return found if isinstance(found, bytes) else None
+
+    @contextmanager
+    def _failing_as_a_file_would(self) -> Iterator[None]:
+        try:
+            yield
+        except self._away as error:
+            raise OSError(str(error)) from error
 
 
 class Snapshots:
@@ -125,7 +137,7 @@ class Snapshots:
     def _saved(self, index: int, store: SnapshotStore, name: str, data: bytes) -> bool:
         try:
             store.save(name, data)
-        except (OSError, redis.RedisError) as error:
+        except OSError as error:
             self._failed(index, "save", name, error)
             return False
         return True
@@ -139,7 +151,7 @@ class Snapshots:
         try:
             data = self._stores[index].load(name)
             return None if data is None else unpack(data)
-        except (OSError, redis.RedisError, CorruptSnapshot) as error:
+        except (OSError, CorruptSnapshot) as error:
             self._failed(index, "load", name, error)
             return None
 

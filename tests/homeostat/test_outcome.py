@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 
 from homeostat.demo.outcome import Moment, healings_of, remedies_of, share
-from homeostat.demo.story import Fault, Story, story_of
+from homeostat.demo.story import Fault, Story, faults_of
 from homeostat.demo.watcher import Seen
 from shared.messages import Alert, AuditEntry, Evidence, Window
 
@@ -91,7 +91,7 @@ def test_the_story_changes_the_field_in_its_stretch_only() -> None:
 
 
 def test_a_story_may_have_one_fault_alone() -> None:
-    assert [fault.name for fault in story_of(("bad-release",), 45_000).faults] == ["bad-release"]
+    assert [fault.name for fault in faults_of(("bad-release",))] == ["bad-release"]
 
 
 def test_a_share_of_nothing_is_unknown() -> None:
