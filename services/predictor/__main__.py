@@ -10,7 +10,6 @@ from services.predictor.rest import Endpoint
 from services.predictor.server import Server
 from services.predictor.service import Predictor
 from services.predictor.settings import predictor_settings
-from services.predictor.warm import Warmth
 from shared.models.artifact import ModelCache
 from shared.models.store import FileStore
 from shared.runtime import entry, run_service
@@ -29,7 +28,7 @@ def main() -> int:
         make=lambda task: Predictor(task.partition, models, board),
         settings=common,
         jobs={},
-        companions=(Server(Endpoint(board, models, settings, meters), settings), Warmth()),
+        companions=(Server(Endpoint(board, models, settings, meters), settings),),
         meters=meters,
     )
 

@@ -18,7 +18,7 @@ from services.trainer.core.candidates import candidates_for
 from services.trainer.core.fitting import Row, data_of, fitted
 from services.trainer.core.orders import plain
 from services.trainer.core.releases import Candidate
-from services.trainer.making import kept
+from services.trainer.packing import kept
 from shared.messages import Lineage, Value
 from shared.models.metadata import class_text
 from shared.models.store import ArtifactStore
@@ -43,7 +43,7 @@ def brought(
     chosen = candidates_for(specification.kind, (learner,))[0]
     data = data_of(specification, rows, labels)
     seed = specification.models.seed
-    artifact, libraries = kept(fitted(chosen, chosen.defaults, data, seed), store, signing_key)
+    packed = kept(fitted(chosen, chosen.defaults, data, seed), rows, store, signing_key)
     lineage = Lineage(
         features_ranges={},
         labels_ranges={},
@@ -53,13 +53,13 @@ def brought(
         specification_digest=specification.digest,
         code_revision=made_by,
         seed=seed,
-        libraries=libraries,
+        libraries=packed.libraries,
         estimator=learner,
         parameters=chosen.defaults,
     )
     return plain(
         Candidate(
-            artifact=artifact,
+            artifact=packed.artifact,
             features=specification.feature_names,
             definition=specification.definition,
             kind=specification.kind,

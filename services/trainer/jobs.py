@@ -63,6 +63,8 @@ def _made(arguments: Arguments, context: JobContext, make: Callable[[Maker], Jud
 def warm() -> None:
     """Imports what trainings need: in a new worker, before the first of them has to wait for it."""
     os.environ.setdefault("OMP_NUM_THREADS", "1")
+    import onnx  # noqa: F401
+    import onnxruntime  # noqa: F401
     import optuna  # noqa: F401
     import polars  # noqa: F401
     import river.compose

@@ -11,7 +11,7 @@ import msgspec
 from services.trainer.core import window
 from services.trainer.core.calibration import recalibrated
 from services.trainer.core.card import limits_of
-from services.trainer.core.fitting import classes_of, libraries_of
+from services.trainer.core.fitting import classes_of
 from services.trainer.core.gate import Verdict
 from services.trainer.core.judging import judged
 from services.trainer.core.orders import Judged, Order
@@ -19,11 +19,12 @@ from services.trainer.core.releases import Candidate
 from services.trainer.core.search import Found
 from services.trainer.core.training import Trained, trained
 from services.trainer.dataset import Source, TrainingSet, features_of, in_ranges, newest_set
+from services.trainer.packing import kept
 from shared.bus.base import LogReader
 from shared.clock import monotonic
 from shared.errors import Poison
 from shared.messages import Artifact, Lineage, Value
-from shared.models.artifact import keep, load, package
+from shared.models.artifact import load, load_estimator
 from shared.models.base import Model
 from shared.models.metadata import class_text
 from shared.models.store import ArtifactStore, FileStore
@@ -32,6 +33,9 @@ from shared.settings import CommonSettings
 
 if TYPE_CHECKING:
     import polars as pl
+
+
+Loaded = Callable[[Artifact, ArtifactStore, bytes], Model]
 
 
 @dataclass(frozen=True)
@@ -104,7 +108,7 @@ class Maker:
     def recalibrated(self) -> Judged:
         """The champion with its probabilities fitted to the newest rows, if that makes them better."""
         data = self._rows()
-        champion, note = self._champion()
+        champion, note = self._champion(load_estimator)
         result = recalibrated(
             self.specification,
             features_of(data.frame, self.specification),
@@ -123,15 +127,15 @@ class Maker:
             excluded=rows.excluded,
         )
 
-    def _champion(self) -> tuple[Model | None, str]:
-        """The champion as predictors load it, or None and why it cannot be compared with."""
+    def _champion(self, loaded: Loaded = load) -> tuple[Model | None, str]:
+        """The champion, by default as predictors load it, or None and why it cannot be compared with."""
         champion = self.order.champion
         if champion is None:
             return None, ""
         if champion.definition != self.specification.definition:
             return None, "the champion takes features of another definition"
         try:
-            return load(champion.artifact, self.store, self.signing_key), ""
+            return loaded(champion.artifact, self.store, self.signing_key), ""
         except Poison as error:
             return None, f"the champion cannot be loaded ({error})"
 
@@ -157,7 +161,7 @@ class Maker:
         )
 
     def _candidate(self, data: TrainingSet, result: Trained, model: Model, verdict: Verdict, origin: str) -> Candidate:
-        artifact, libraries = kept(model, self.store, self.signing_key)
+        packed = kept(model, features_of(data.frame, self.specification), self.store, self.signing_key)
         lineage = Lineage(
             features_ranges=data.features_ranges,
             labels_ranges=data.labels_ranges,
@@ -167,7 +171,7 @@ class Maker:
             specification_digest=self.specification.digest,
             code_revision=self.order.code_revision,
             seed=self.specification.models.seed,
-            libraries=libraries,
+            libraries=packed.libraries,
             excluded_ranges=tuple(data.excluded),
             estimator=result.best.candidate if result.best else "",
             parameters=dict(result.best.parameters) if result.best else {},
@@ -175,7 +179,7 @@ class Maker:
         classes = tuple(class_text(each) for each in classes_of(self.specification, _labels(data.frame)))
         metrics = {"this version": result.challenger, "champion": result.champion, "baseline": result.baseline}
         return Candidate(
-            artifact=artifact,
+            artifact=packed.artifact,
             features=self.specification.feature_names,
             definition=self.specification.definition,
             kind=self.specification.kind,
@@ -183,15 +187,8 @@ class Maker:
             metrics=dict(result.challenger or {}),
             classes=classes,
             origin=origin,
-            card=card_of(self.specification, lineage, classes, metrics, verdict, data, origin),
+            card=card_of(self.specification, lineage, classes, metrics, verdict, data, origin, packed.form),
         )
-
-
-def kept(model: Any, store: ArtifactStore, signing_key: bytes) -> tuple[Artifact, dict[str, str]]:
-    """The model packed, stored and signed, and the versions of the libraries it needs."""
-    estimator = getattr(model, "learner", None) or model.estimator
-    data, form = package(estimator, model.metadata)
-    return keep(data, form, store, signing_key), libraries_of("river" if form == "signed-river" else "sklearn")
 
 
 def card_of(
@@ -202,6 +199,7 @@ def card_of(
     verdict: Verdict,
     data: TrainingSet,
     origin: str,
+    form: Mapping[str, Any],
 ) -> dict[str, Any]:
     """The model card as JSON; `core.card.markdown_of` makes the page of it."""
     begins, ends = (data.frame["__at"].min(), data.frame["__at"].max())
@@ -218,6 +216,7 @@ def card_of(
         "code_revision": lineage.code_revision,
         "seed": lineage.seed,
         "libraries": lineage.libraries,
+        "form": dict(form),
         "data": {
             "rows": lineage.rows,
             "window": data.cut.reason,

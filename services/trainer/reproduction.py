@@ -11,7 +11,7 @@ from services.trainer.dataset import Source, features_of, reproduced
 from shared.errors import HomeostatError
 from shared.history import content_hash
 from shared.messages import ModelPublished, Value
-from shared.models.artifact import load
+from shared.models.artifact import load_estimator
 from shared.models.base import Answers, Model
 from shared.models.store import ArtifactStore
 
@@ -70,7 +70,7 @@ def reproduction_of(
         rows_then=lineage.rows,
         data_hash=content_hash(frame),
         data_hash_then=lineage.data_hash,
-        differing=_differing(again, load(published.artifact, store, signing_key), rows),
+        differing=_differing(again, load_estimator(published.artifact, store, signing_key), rows),
         libraries={
             name: (then, now.get(name, "none")) for name, then in lineage.libraries.items() if now.get(name) != then
         },

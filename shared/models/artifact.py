@@ -1,7 +1,8 @@
 """Packing a trained estimator into an artefact, and getting a model out of one.
 
 An artefact is a zip: ``homeostat.json`` (`ModelMetadata`) beside the estimator in its library's
-form. Nothing in it is looked at before its hash and its signature hold.
+form and, where it has one, its compiled form. Nothing in it is looked at before its hash and its
+signature hold.
 """
 
 from __future__ import annotations
@@ -24,11 +25,16 @@ from shared.models.metadata import ModelMetadata
 from shared.models.signing import check_signature, signature_of
 from shared.models.store import ArtifactStore
 
-FORMATS: Final = {"skops": "shared.models.skops_format", "signed-river": "shared.models.river_format"}
+FORMATS: Final = {
+    "compiled": "shared.models.compiled_format",
+    "skops": "shared.models.skops_format",
+    "signed-river": "shared.models.river_format",
+}
 """Format to the module that reads it, imported with the first artefact of that format."""
 
 _METADATA = "homeostat.json"
 _BODY = "estimator"
+_PROGRAM = "program"
 
 
 class _Format(Protocol):
@@ -37,19 +43,23 @@ class _Format(Protocol):
     def parse(self, data: bytes, metadata: ModelMetadata) -> Model: ...
 
 
-def package(model: Any, metadata: ModelMetadata) -> tuple[bytes, str]:
+def package(model: Any, metadata: ModelMetadata, program: bytes | None = None) -> tuple[bytes, str]:
     """A fitted estimator as (bytes, format): river learners as ``signed-river``, the rest as ``skops``.
 
-    What is returned has been loaded once; `Poison` names a type that no predictor would accept.
+    With a `program` (a scikit-learn estimator's compiled form) the artefact is ``compiled`` and holds
+    both. What is returned has been loaded once; `Poison` names a type that no predictor would accept.
     """
     name = "signed-river" if type(model).__module__.split(".")[0] == "river" else "skops"
     form = _format(name)
     body = form.dump(model)
     form.parse(body, metadata)
+    members = {_METADATA: msgspec.json.encode(metadata), _BODY: body}
+    if program is not None:
+        name, members[_PROGRAM] = "compiled", program
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w") as archive:
-        archive.writestr(zipfile.ZipInfo(_METADATA), msgspec.json.encode(metadata))
-        archive.writestr(zipfile.ZipInfo(_BODY), body)
+        for member, content in members.items():
+            archive.writestr(zipfile.ZipInfo(member), content)
     return buffer.getvalue(), name
 
 
@@ -61,24 +71,35 @@ def keep(data: bytes, form: str, store: ArtifactStore, signing_key: bytes) -> Ar
 
 
 def load(artifact: Artifact, store: ArtifactStore, signing_key: bytes) -> Model:
-    """The model in an artefact whose signature and hash hold.
+    """The model in an artefact whose signature and hash hold, as it answers.
 
     `Poison` with reason ``unsigned``, ``signature``, ``hash``, ``format``, ``untrusted-type`` or
     ``malformed``; `Transient` while the bytes cannot be read.
     """
+    member = _PROGRAM if artifact.format == "compiled" else _BODY
+    return _loaded(artifact, store, signing_key, artifact.format, member)
+
+
+def load_estimator(artifact: Artifact, store: ArtifactStore, signing_key: bytes) -> Model:
+    """The model as its library made it, also where a compiled form answers for it; errors as `load`."""
+    form = "skops" if artifact.format == "compiled" else artifact.format
+    return _loaded(artifact, store, signing_key, form, _BODY)
+
+
+def _loaded(artifact: Artifact, store: ArtifactStore, signing_key: bytes, name: str, member: str) -> Model:
     check_signature(artifact, signing_key)
     data = store.get(artifact)
-    form = _format(artifact.format)
+    form = _format(name)
     try:
         with zipfile.ZipFile(io.BytesIO(data)) as archive:
             metadata = msgspec.json.decode(archive.read(_METADATA), type=ModelMetadata)
-            body = archive.read(_BODY)
+            body = archive.read(member)
         return form.parse(body, metadata)
     except Poison:
         raise
     except Exception as error:  # a parser may fail in any way on bytes that are not its own
         raise Poison(
-            f"artefact {artifact.sha256[:12]} is no {artifact.format} model: {type(error).__name__}: {error}",
+            f"artefact {artifact.sha256[:12]} is no {name} model: {type(error).__name__}: {error}",
             reason="malformed",
         ) from error
 

@@ -23,6 +23,7 @@ def markdown_of(card: Mapping[str, Any]) -> str:
         f"- **Made by**: {card['origin']}, revision `{card['code_revision']}`, seed {card['seed']}",
         f"- **Inputs**: {', '.join(f'`{name}`' for name in card['features'])}",
         f"- **Answers**: {', '.join(card['classes']) or card['kind']}",
+        f"- **Form**: {_form(card['form'])}",
         "",
         "## What it learnt from",
         "",
@@ -66,6 +67,13 @@ def limits_of(*, kind: str, rows: int, held_out: int, widened: bool) -> tuple[st
 
 def _numbered(card: Mapping[str, Any]) -> str:
     return f", version {card['version']}" if card.get("version") else ""
+
+
+def _form(form: Mapping[str, Any]) -> str:
+    if form["format"] != "compiled":
+        return f"`{form['format']}`, not compiled: {form['because']}"
+    rows, apart = form["rows"], form["largest_difference"]
+    return f"compiled; on {rows} training rows it answers as the estimator does, figures at most {apart:.1g} apart"
 
 
 def _table(metrics: Mapping[str, Mapping[str, float]]) -> list[str]:

@@ -9,11 +9,12 @@ import sys
 import pytest
 
 from services.trainer.core.candidates import DEFAULTS, candidates_for
+from services.trainer.core.compiling.proof import figures_of
 from services.trainer.core.fitting import Data, Row, fitted, truth_of
-from services.trainer.making import kept
+from services.trainer.packing import kept
 from shared.errors import Misconfigured
 from shared.messages import Value
-from shared.models.artifact import load
+from shared.models.artifact import load, load_estimator
 from shared.models.inputs import inputs_from
 from shared.models.store import MemoryStore
 
@@ -42,12 +43,17 @@ def test_a_learner_answers_gaps_and_unseen_categories_and_stays_itself_when_pack
     store = MemoryStore()
 
     model = fitted(candidate, candidate.defaults, data(kind), seed=1)
-    artifact, libraries = kept(model, store, b"key")
+    packed = kept(model, ROWS, store, b"key")
 
-    before, after = model.answer([*ROWS[:20], *ODD]), load(artifact, store, b"key").answer([*ROWS[:20], *ODD])
-    assert before == after
+    some = [*ROWS[:20], *ODD]
+    before = model.answer(some)
+    assert load_estimator(packed.artifact, store, b"key").answer(some) == before
+    assert figures_of(load(packed.artifact, store, b"key").answer(some), model.metadata) == pytest.approx(
+        figures_of(before, model.metadata), rel=1e-12, abs=1e-12
+    )
     assert None not in before.predictions
-    assert ("river" in libraries) == name.startswith("river")
+    assert ("river" in packed.libraries) == name.startswith("river")
+    assert packed.artifact.format == ("signed-river" if name.startswith("river") else "compiled"), packed.form
 
 
 @pytest.mark.parametrize("kind", list(DEFAULTS))

@@ -1,0 +1,5 @@
+"""A fitted scikit-learn estimator as a `Program`: its preprocessing folded in, its library left behind.
+
+`compile` takes an estimator apart, `columns` its preprocessing; `linear`, `trees` and `densities` are
+the learners; `proof` holds the result against the estimator, row by row.
+"""
