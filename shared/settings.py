@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TypeVar
 
 from shared.errors import Misconfigured
-
-N = TypeVar("N", int, float)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,29 +56,49 @@ def common_settings(environ: Mapping[str, str]) -> CommonSettings:
         data_dir=Path(environ.get("HOMEOSTAT_DATA", ".homeostat")),
         kafka_client=environ.get("HOMEOSTAT_KAFKA_CLIENT", "auto"),
         topic_prefix=environ.get("HOMEOSTAT_TOPIC_PREFIX", ""),
-        data_partitions=_number(environ, "HOMEOSTAT_DATA_PARTITIONS", 4, int),
-        replication=_number(environ, "HOMEOSTAT_REPLICATION", 1, int),
+        data_partitions=whole(environ, "HOMEOSTAT_DATA_PARTITIONS", 4, least=1),
+        replication=whole(environ, "HOMEOSTAT_REPLICATION", 1, least=1),
         redis_url=environ.get("REDIS_URL") or None,
         mlflow_tracking_uri=environ.get("MLFLOW_TRACKING_URI") or None,
         signing_key=environ.get("HOMEOSTAT_SIGNING_KEY", "").encode(),
         instance=environ.get("HOMEOSTAT_INSTANCE", "0"),
-        batch_records=_number(environ, "HOMEOSTAT_BATCH_RECORDS", 1000, int),
-        tick_seconds=_number(environ, "HOMEOSTAT_TICK_SECONDS", 1.0, float),
-        snapshot_seconds=_number(environ, "HOMEOSTAT_SNAPSHOT_SECONDS", 10.0, float),
-        transaction_deadline_seconds=_number(environ, "HOMEOSTAT_TRANSACTION_DEADLINE_SECONDS", 40.0, float),
-        session_timeout_ms=_number(environ, "HOMEOSTAT_SESSION_TIMEOUT_MS", 10_000, int),
+        batch_records=whole(environ, "HOMEOSTAT_BATCH_RECORDS", 1000, least=1),
+        tick_seconds=number(environ, "HOMEOSTAT_TICK_SECONDS", 1.0),
+        snapshot_seconds=number(environ, "HOMEOSTAT_SNAPSHOT_SECONDS", 10.0),
+        transaction_deadline_seconds=number(environ, "HOMEOSTAT_TRANSACTION_DEADLINE_SECONDS", 40.0),
+        session_timeout_ms=whole(environ, "HOMEOSTAT_SESSION_TIMEOUT_MS", 10_000, least=1),
         health_host=environ.get("HOMEOSTAT_HEALTH_HOST", "127.0.0.1"),
-        health_port=_number(environ, "HOMEOSTAT_HEALTH_PORT", 0, int),
-        job_workers=_number(environ, "HOMEOSTAT_JOB_WORKERS", 1, int),
+        health_port=whole(environ, "HOMEOSTAT_HEALTH_PORT", 0, most=65535),
+        job_workers=whole(environ, "HOMEOSTAT_JOB_WORKERS", 1),
         log_level=environ.get("HOMEOSTAT_LOG_LEVEL", "info"),
     )
 
 
-def _number(environ: Mapping[str, str], name: str, default: N, kind: type[N]) -> N:
-    text = environ.get(name)
-    if text is None or text == "":
-        return default
+def whole(environ: Mapping[str, str], name: str, default: int, *, least: int = 0, most: int | None = None) -> int:
+    """The whole number in the variable `name`, `default` where it is not set or empty.
+
+    `Misconfigured` where it is none, or is not from `least` to `most`.
+
+    >>> whole({"PORT": "80"}, "PORT", 8080), whole({}, "PORT", 8080)
+    (80, 8080)
+    """
+    text = environ.get(name) or str(default)
+    if text.isascii() and text.isdigit() and least <= int(text) and (most is None or int(text) <= most):
+        return int(text)
+    bounds = f"of at least {least}" if most is None else f"from {least} to {most}"
+    raise Misconfigured(f"{name}={text!r} is not a whole number {bounds}")
+
+
+def number(environ: Mapping[str, str], name: str, default: float) -> float:
+    """The number in the variable `name`, `default` where it is not set or empty.
+
+    `Misconfigured` where it is none, or is below 0 or not finite.
+    """
+    text = environ.get(name) or str(default)
     try:
-        return kind(text)
+        found = float(text)
     except ValueError as error:
-        raise Misconfigured(f"{name}={text!r} is not a number ({kind.__name__})") from error
+        raise Misconfigured(f"{name}={text!r} is not a number") from error
+    if not 0 <= found < math.inf:
+        raise Misconfigured(f"{name}={text!r} is not a number of at least 0")
+    return found

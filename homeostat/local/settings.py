@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from homeostat.local.jars import MAVEN, cache_folder
-from shared.errors import Misconfigured
+from shared.settings import whole
 from shared.topics import SERVICES
 
 KAFKA_PORT = 9092
@@ -51,11 +51,11 @@ def stack_settings(data: Path, port: int, environ: Mapping[str, str]) -> StackSe
     return StackSettings(
         data_dir=data.resolve(),
         port=port,
-        predictor_port=_port(environ, "HOMEOSTAT_PREDICTOR_PORT", defaults.predictor_port if port else 0),
-        kafka_port=_port(environ, "KAFKA_PORT", 0) if port == 0 or environ.get("KAFKA_PORT") else None,
-        kafka_controller_port=_port(environ, "KAFKA_CONTROLLER_PORT", 0),
-        redis_port=_port(environ, "REDIS_PORT", 0),
-        mlflow_port=_port(environ, "MLFLOW_PORT", 0),
+        predictor_port=whole(environ, "HOMEOSTAT_PREDICTOR_PORT", defaults.predictor_port if port else 0, most=65535),
+        kafka_port=whole(environ, "KAFKA_PORT", 0, most=65535) if port == 0 or environ.get("KAFKA_PORT") else None,
+        kafka_controller_port=whole(environ, "KAFKA_CONTROLLER_PORT", 0, most=65535),
+        redis_port=whole(environ, "REDIS_PORT", 0, most=65535),
+        mlflow_port=whole(environ, "MLFLOW_PORT", 0, most=65535),
         bootstrap_servers=environ.get("KAFKA_BOOTSTRAP_SERVERS") or None,
         redis_url=environ.get("REDIS_URL") or None,
         mlflow_tracking_uri=environ.get("MLFLOW_TRACKING_URI") or None,
@@ -65,10 +65,3 @@ def stack_settings(data: Path, port: int, environ: Mapping[str, str]) -> StackSe
         maven=environ.get("HOMEOSTAT_MAVEN", MAVEN).rstrip("/"),
         environ=environ,
     )
-
-
-def _port(environ: Mapping[str, str], name: str, default: int) -> int:
-    text = environ.get(name) or str(default)
-    if not text.isascii() or not text.isdigit() or int(text) > 65535:
-        raise Misconfigured(f"{name}={text!r} is not a port: a whole number from 0 to 65535")
-    return int(text)

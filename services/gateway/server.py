@@ -1,15 +1,14 @@
-"""Listens. A port in use is an error that says so, before anything else is started."""
+"""Serves the application until it is told to end."""
 
 from __future__ import annotations
 
 import signal
-import socket
 
 import uvicorn
 from fastapi import FastAPI
 
 from services.gateway.settings import GatewaySettings
-from shared.errors import Misconfigured
+from shared.telemetry.listening import listening
 
 DRAIN_SECONDS = 5
 
@@ -18,7 +17,7 @@ def serve(app: FastAPI, settings: GatewaySettings) -> None:
     """Serves until SIGTERM or SIGINT; calls under way get `DRAIN_SECONDS` to end."""
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, _ended)  # uvicorn raises the signal again once it has drained: that is a good end
-    with listening(settings.host, settings.port) as listener:
+    with listening(settings.host, settings.port, what="the gateway", variable="HOMEOSTAT_PORT") as listener:
         server_of(app).run(sockets=[listener])
 
 
@@ -36,19 +35,3 @@ def server_of(app: FastAPI) -> uvicorn.Server:
         h11_max_incomplete_event_size=64 * 1024,
     )
     return uvicorn.Server(config)
-
-
-def listening(host: str, port: int) -> socket.socket:
-    """A socket that listens; `Misconfigured` where the address cannot be had."""
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    listener = socket.socket(family, socket.SOCK_STREAM)
-    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    try:
-        listener.bind((host, port))
-        listener.listen(1024)
-    except OSError as error:
-        listener.close()
-        raise Misconfigured(
-            f"the gateway cannot listen on {host}:{port} ({error.strerror}): set HOMEOSTAT_PORT to a free port"
-        ) from error
-    return listener

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from shared.errors import Misconfigured
+from shared.settings import number, whole
 
 _SHA256 = re.compile(r"^[0-9a-f]{64}$")
 
@@ -51,17 +52,17 @@ def gateway_settings(environ: Mapping[str, str]) -> GatewaySettings:
     """The settings in `environ`; `Misconfigured` where the gateway would listen to strangers unguarded."""
     settings = GatewaySettings(
         host=environ.get("HOMEOSTAT_HOST", "127.0.0.1"),
-        port=int(_number(environ, "HOMEOSTAT_PORT", 8080)),
+        port=whole(environ, "HOMEOSTAT_PORT", 8080, most=65535),
         api_key_hashes=hashes_of(environ.get("HOMEOSTAT_API_KEY_HASHES", "")),
         predictor_url=environ.get("HOMEOSTAT_PREDICTOR_URL", "http://127.0.0.1:8081").rstrip("/"),
         public_url=environ.get("HOMEOSTAT_PUBLIC_URL", "").rstrip("/"),
-        body_bytes=int(_number(environ, "HOMEOSTAT_MAX_BODY_BYTES", 16 * 1024 * 1024)),
-        event_bytes=int(_number(environ, "HOMEOSTAT_MAX_EVENT_BYTES", 900_000)),
-        predict_seconds=_number(environ, "HOMEOSTAT_PREDICT_SECONDS", 10.0),
+        body_bytes=whole(environ, "HOMEOSTAT_MAX_BODY_BYTES", 16 * 1024 * 1024, least=1),
+        event_bytes=whole(environ, "HOMEOSTAT_MAX_EVENT_BYTES", 900_000, least=1),
+        predict_seconds=number(environ, "HOMEOSTAT_PREDICT_SECONDS", 10.0),
         webhook_allow=tuple(
             part.strip() for part in environ.get("HOMEOSTAT_WEBHOOK_ALLOW", "").split(",") if part.strip()
         ),
-        delivery_seconds=_number(environ, "HOMEOSTAT_DELIVERY_SECONDS", 3600.0),
+        delivery_seconds=number(environ, "HOMEOSTAT_DELIVERY_SECONDS", 3600.0),
     )
     if not settings.api_key_hashes and not is_loopback(settings.host):
         raise Misconfigured(
@@ -96,11 +97,3 @@ def is_loopback(host: str) -> bool:
         return ipaddress.ip_address(host.strip("[]")).is_loopback
     except ValueError:
         return False
-
-
-def _number(environ: Mapping[str, str], name: str, default: float) -> float:
-    text = environ.get(name, "")
-    try:
-        return float(text) if text else default
-    except ValueError as error:
-        raise Misconfigured(f"{name}={text!r} is not a number") from error

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from services.ingest.core.state import Bounds
-from shared.errors import Misconfigured
+from shared.settings import number, whole
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,20 +37,11 @@ def ingest_settings(environ: Mapping[str, str]) -> IngestSettings:
     """The settings in `environ`; `Misconfigured` names the variable that is wrong."""
     defaults = IngestSettings()
     return IngestSettings(
-        remembered_ids=_whole(environ, "HOMEOSTAT_INGEST_REMEMBERED_IDS", defaults.remembered_ids),
-        most_keys=_whole(environ, "HOMEOSTAT_INGEST_MOST_KEYS", defaults.most_keys),
-        most_tail_values=_whole(environ, "HOMEOSTAT_INGEST_MOST_TAIL_VALUES", defaults.most_tail_values),
-        unknown_wait_seconds=float(
-            _whole(environ, "HOMEOSTAT_INGEST_UNKNOWN_WAIT_SECONDS", int(defaults.unknown_wait_seconds))
-        ),
-        unknown_wait_rows=_whole(environ, "HOMEOSTAT_INGEST_UNKNOWN_WAIT_ROWS", defaults.unknown_wait_rows),
-        archive_seconds=float(_whole(environ, "HOMEOSTAT_INGEST_ARCHIVE_SECONDS", int(defaults.archive_seconds))),
-        archive_rows=_whole(environ, "HOMEOSTAT_INGEST_ARCHIVE_ROWS", defaults.archive_rows),
+        remembered_ids=whole(environ, "HOMEOSTAT_INGEST_REMEMBERED_IDS", defaults.remembered_ids, least=1),
+        most_keys=whole(environ, "HOMEOSTAT_INGEST_MOST_KEYS", defaults.most_keys, least=1),
+        most_tail_values=whole(environ, "HOMEOSTAT_INGEST_MOST_TAIL_VALUES", defaults.most_tail_values, least=1),
+        unknown_wait_seconds=number(environ, "HOMEOSTAT_INGEST_UNKNOWN_WAIT_SECONDS", defaults.unknown_wait_seconds),
+        unknown_wait_rows=whole(environ, "HOMEOSTAT_INGEST_UNKNOWN_WAIT_ROWS", defaults.unknown_wait_rows, least=1),
+        archive_seconds=number(environ, "HOMEOSTAT_INGEST_ARCHIVE_SECONDS", defaults.archive_seconds),
+        archive_rows=whole(environ, "HOMEOSTAT_INGEST_ARCHIVE_ROWS", defaults.archive_rows, least=1),
     )
-
-
-def _whole(environ: Mapping[str, str], name: str, default: int) -> int:
-    text = environ.get(name) or str(default)
-    if not text.isascii() or not text.isdigit() or int(text) < 1:
-        raise Misconfigured(f"{name}={text!r} is not a whole number above 0")
-    return int(text)

@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+import msgspec
+
 from services.monitor.core.plan import Patience
-from shared.errors import Misconfigured
+from shared.settings import whole
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -22,9 +24,6 @@ class MonitorSettings:
 
 def monitor_settings(environ: Mapping[str, str]) -> MonitorSettings:
     """The settings in `environ` (``HOMEOSTAT_MONITOR_MEMORY_ROWS``), the others at their defaults."""
-    text = environ.get("HOMEOSTAT_MONITOR_MEMORY_ROWS", "")
-    if not text:
-        return MonitorSettings()
-    if not text.isdigit() or int(text) < 5000:
-        raise Misconfigured(f"HOMEOSTAT_MONITOR_MEMORY_ROWS={text!r}: give a whole number of rows, at least 5000")
-    return MonitorSettings(patience=Patience(memory_rows=int(text)))
+    defaults = Patience()
+    rows = whole(environ, "HOMEOSTAT_MONITOR_MEMORY_ROWS", defaults.memory_rows, least=5000)
+    return MonitorSettings(patience=msgspec.structs.replace(defaults, memory_rows=rows))

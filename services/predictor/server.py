@@ -10,7 +10,7 @@ import uvicorn
 
 from services.predictor.rest import Endpoint
 from services.predictor.settings import PredictorSettings
-from shared.errors import Misconfigured
+from shared.telemetry.listening import listening
 
 _DRAIN_SECONDS: Final = 5
 
@@ -35,7 +35,12 @@ class Server:
 
     def start(self) -> None:
         """Listens when it returns; `Misconfigured` where the address cannot be had."""
-        self._socket = _listening(self._settings.host, self._settings.port)
+        self._socket = listening(
+            self._settings.host,
+            self._settings.port,
+            what="the inference endpoint",
+            variable="HOMEOSTAT_PREDICTOR_PORT",
+        )
         self._thread = threading.Thread(target=self._serve, name="inference-endpoint", daemon=True)
         self._thread.start()
 
@@ -56,19 +61,3 @@ class Server:
     def _serve(self) -> None:
         assert self._socket is not None  # noqa: S101 - `start` made it
         self._server.run(sockets=[self._socket])
-
-
-def _listening(host: str, port: int) -> socket.socket:
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    listener = socket.socket(family, socket.SOCK_STREAM)
-    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    try:
-        listener.bind((host, port))
-        listener.listen(1024)
-    except OSError as error:
-        listener.close()
-        raise Misconfigured(
-            f"the inference endpoint cannot listen on {host}:{port} ({error.strerror}): "
-            "set HOMEOSTAT_PREDICTOR_PORT to a free port"
-        ) from error
-    return listener

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from shared.errors import Misconfigured
+from shared.settings import whole
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,14 +25,9 @@ def predictor_settings(environ: Mapping[str, str]) -> PredictorSettings:
     defaults = PredictorSettings()
     return PredictorSettings(
         host=environ.get("HOMEOSTAT_PREDICTOR_HOST") or defaults.host,
-        port=_whole(environ, "HOMEOSTAT_PREDICTOR_PORT", defaults.port, 0, 65535),
-        max_body_bytes=_whole(environ, "HOMEOSTAT_PREDICTOR_MAX_BODY_BYTES", defaults.max_body_bytes, 1024, 1 << 30),
-        models_kept=_whole(environ, "HOMEOSTAT_PREDICTOR_MODELS_KEPT", defaults.models_kept, 1, 10_000),
+        port=whole(environ, "HOMEOSTAT_PREDICTOR_PORT", defaults.port, most=65535),
+        max_body_bytes=whole(
+            environ, "HOMEOSTAT_PREDICTOR_MAX_BODY_BYTES", defaults.max_body_bytes, least=1024, most=1 << 30
+        ),
+        models_kept=whole(environ, "HOMEOSTAT_PREDICTOR_MODELS_KEPT", defaults.models_kept, least=1, most=10_000),
     )
-
-
-def _whole(environ: Mapping[str, str], name: str, default: int, least: int, most: int) -> int:
-    text = environ.get(name) or str(default)
-    if not text.isascii() or not text.isdigit() or not least <= int(text) <= most:
-        raise Misconfigured(f"{name}={text!r} is not a whole number from {least} to {most}")
-    return int(text)

@@ -16,6 +16,7 @@ from services.remediator.core.policies import problems_in
 from shared.errors import Misconfigured
 from shared.pipeline.span import duration_of
 from shared.pipeline.specification import Policy
+from shared.settings import whole
 
 DEFAULT_POLICIES_FILE = Path(__file__).with_name("policies.yaml")
 _POLICIES: TypeAdapter[tuple[Policy, ...]] = TypeAdapter(tuple[Policy, ...])
@@ -38,9 +39,9 @@ def remediator_settings(environ: Mapping[str, str]) -> RemediatorSettings:
         request_within=_duration(environ, "HOMEOSTAT_REQUEST_WITHIN", defaults.request_within),
         escalated_within=_duration(environ, "HOMEOSTAT_ESCALATED_WITHIN", defaults.escalated_within),
         tell_after=_duration(environ, "HOMEOSTAT_TELL_AFTER", defaults.tell_after),
-        max_reopens=_whole(environ, "HOMEOSTAT_MAX_REOPENS", defaults.max_reopens),
-        max_replicas=_whole(environ, "HOMEOSTAT_MAX_REPLICAS", defaults.max_replicas),
-        person_actions_per_hour=_whole(environ, "HOMEOSTAT_PERSON_ACTIONS_PER_HOUR", defaults.person_actions_per_hour),
+        max_reopens=whole(environ, "HOMEOSTAT_MAX_REOPENS", defaults.max_reopens),
+        max_replicas=whole(environ, "HOMEOSTAT_MAX_REPLICAS", defaults.max_replicas),
+        person_actions_per_hour=whole(environ, "HOMEOSTAT_PERSON_ACTIONS_PER_HOUR", defaults.person_actions_per_hour),
         dry_run=_flag(environ, "HOMEOSTAT_DRY_RUN"),
     )
     path = Path(environ.get("HOMEOSTAT_POLICIES") or DEFAULT_POLICIES_FILE)
@@ -67,15 +68,6 @@ def _duration(environ: Mapping[str, str], name: str, default: timedelta) -> time
         return duration_of(text)
     except ValueError as error:
         raise Misconfigured(f"{name}: {error}") from error
-
-
-def _whole(environ: Mapping[str, str], name: str, default: int) -> int:
-    text = environ.get(name)
-    if not text:
-        return default
-    if not text.isascii() or not text.isdigit():
-        raise Misconfigured(f"{name}={text!r} is not a whole number")
-    return int(text)
 
 
 def _flag(environ: Mapping[str, str], name: str) -> bool:

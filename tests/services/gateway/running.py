@@ -14,7 +14,7 @@ import msgspec
 
 from services.gateway.app import create_app
 from services.gateway.parts import Parts, make_parts
-from services.gateway.server import listening, server_of
+from services.gateway.server import server_of
 from services.gateway.settings import GatewaySettings
 from shared import codec
 from shared.bus.base import NewRecord, Position
@@ -22,6 +22,7 @@ from shared.bus.memory import MemoryBus
 from shared.clock import utc_now
 from shared.runtime.installation import topic_specs
 from shared.settings import CommonSettings
+from shared.telemetry.listening import listening
 from shared.topics import Topic
 
 KEY = "a-key-that-only-this-test-knows"
@@ -88,7 +89,7 @@ def running(data_dir: Path, bus: MemoryBus | None = None, **changes: Any) -> Ite
     settings = settings_with(**changes)
     parts = make_parts(settings, bus, common(data_dir).full_name, data_dir)
     server = server_of(create_app(parts))
-    with listening("127.0.0.1", settings.port) as listener:
+    with listening("127.0.0.1", settings.port, what="the gateway", variable="HOMEOSTAT_PORT") as listener:
         port = listener.getsockname()[1]
         thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, daemon=True)
         thread.start()
