@@ -12,7 +12,7 @@ from collections.abc import Sequence
 import typer
 from rich.markup import escape
 
-from homeostat.cli import alerts, audit, bench, data, incidents, models, pipelines, stack, status
+from homeostat.cli import alerts, audit, backtest, bench, data, incidents, models, pipelines, stack, status
 from homeostat.cli.output import errors
 from homeostat.cli.reproduce import reproduce
 from shared.errors import HomeostatError
@@ -29,6 +29,7 @@ stack.register(app)
 status.register(app)
 data.register(app)
 alerts.register(app)
+backtest.register(app)
 bench.register(app)
 app.add_typer(pipelines.app, name="pipeline")
 app.add_typer(models.app, name="models")

@@ -1,0 +1,87 @@
+"""A backtest on the terminal."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import polars as pl
+from rich.console import Console
+from rich.table import Table
+
+from homeostat.backtesting.result import Backtest
+
+_MOST = 40
+
+
+def show(found: Backtest, console: Console) -> None:
+    """The comparison, then what was noticed, decided and done, then what differs between policies."""
+    console.print(
+        f"[bold]{found.pipeline}[/]: {found.rows:,} rows, {_measure(found)} from row {found.compared_from:,} on"
+    )
+    for treatment in found.treatments:
+        console.print(f"  [yellow]{treatment.what}[/]: {treatment.rows:,} rows: {treatment.detail}", highlight=False)
+    _print(console, "", _summary(found))
+    incidents = found.decisions.filter(pl.col("kind") != "command_result")
+    _print(console, "What was decided", _lines(incidents, ("policy", "row", "kind", "summary")))
+    _print(console, "What was done", _lines(found.actions, ("policy", "row", "action", "state", "outcome", "reason")))
+    if found.differences.height:
+        _print(
+            console,
+            "What the policies did differently",
+            _lines(found.differences, ("row", "policy", "action", "reason")),
+        )
+    took = ", ".join(f"{name} {seconds:.1f} s" for name, seconds in found.measured.items())
+    console.print(f"[dim]on this machine: {took}[/]", highlight=False)
+
+
+def _measure(found: Backtest) -> str:
+    return "mean absolute error" if found.metric == "mae" else found.metric
+
+
+def _summary(found: Backtest) -> list[Mapping[str, Any]]:
+    best = _best(found)
+    lines: list[Mapping[str, Any]] = []
+    for line in found.summary.to_dicts():
+        value = line["value"]
+        text = "-" if value is None else f"{value:.1%}" if found.metric == "accuracy" else f"{value:.4g}"
+        counts = {name: line[name] for name in ("alerts", "actions", "resolved", "escalated")}
+        lines.append(
+            {
+                "who": line["who"],
+                found.metric: f"[bold]{text}[/]" if value is not None and value == best else text,
+                "rows": f"{line['rows']:,}",
+                "trainings": line["trainings"],
+                "virtual s": line["training_seconds"],
+                **counts,
+            }
+        )
+    return lines
+
+
+def _best(found: Backtest) -> float | None:
+    values: list[float] = found.summary["value"].drop_nulls().to_list()
+    return (min if found.metric == "mae" else max)(values, default=None)
+
+
+def _lines(frame: pl.DataFrame, columns: Sequence[str]) -> Sequence[Mapping[str, Any]]:
+    kept = frame.select(columns)
+    if "policy" in columns and kept["policy"].n_unique() < 2 and "row" in columns:
+        kept = kept.drop("policy")
+    return list(kept.to_dicts())
+
+
+def _print(console: Console, title: str, lines: Sequence[Mapping[str, Any]]) -> None:
+    if not lines:
+        if title:
+            console.print(f"\n{title}: nothing")
+        return
+    table = Table(box=None, pad_edge=False, header_style="bold", title=title or None, title_justify="left")
+    for name in lines[0]:
+        table.add_column(name, overflow="fold")
+    for line in lines[:_MOST]:
+        table.add_row(*("-" if each is None else str(each) for each in line.values()))
+    console.print()
+    console.print(table)
+    if len(lines) > _MOST:
+        console.print(f"and {len(lines) - _MOST} more: --json has them all")
