@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
-from shared.errors import HomeostatError, Poison
+from shared.errors import HomeostatError, Poison, Transient
 
 MAX_RECORD_BYTES = 1_000_000
 """The largest record (key, value and headers) a topic takes, unless the bus was told otherwise."""
@@ -24,8 +24,11 @@ FETCH_WAIT_MS = 100
 RANGE_FETCH_WAIT_MS = 10
 """The same where a range is read: its end is known by an empty fetch."""
 
-TRANSACTION_SECONDS = 30.0
+TRANSACTION_SECONDS = 10.0
 """A transaction that is open for longer is aborted by the broker, so that it holds up no reader."""
+
+DECIDED_SECONDS = TRANSACTION_SECONDS + 3.0
+"""How long offsets may stay undecided: a transaction's time, and the broker's look at what is over time."""
 
 
 class Record(NamedTuple):
@@ -89,6 +92,10 @@ def largest_request(limits: Mapping[str, int]) -> int:
 
 class Fenced(HomeostatError):
     """Another instance holds this slot now; nothing this process does can be committed. End it."""
+
+
+class Undecided(Transient):
+    """Whether offsets are committed is still open after `DECIDED_SECONDS`, though no transaction can be."""
 
 
 class Producer(Protocol):
@@ -169,7 +176,13 @@ class Transaction(Protocol):
         """
         ...
 
-    def committed(self, partitions: Sequence[tuple[str, int]]) -> dict[tuple[str, int], int | None]: ...
+    def committed(self, partitions: Sequence[tuple[str, int]]) -> dict[tuple[str, int], int | None]:
+        """The group's offsets, None where there is none, once every transaction that may change them is over.
+
+        What an earlier transaction of this slot left open is decided first. `Undecided` where Kafka calls
+        offsets unstable for longer than a transaction can be open; `Transient` where it does not answer.
+        """
+        ...
 
     def close(self) -> None: ...
 

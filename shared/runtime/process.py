@@ -16,6 +16,7 @@ from shared.bus import connect
 from shared.bus.base import Bus, Fenced
 from shared.clock import monotonic, utc_now
 from shared.errors import Misconfigured, Transient
+from shared.runtime.arrival import wait_for_listener
 from shared.runtime.host import Make
 from shared.runtime.installation import topic_specs
 from shared.runtime.jobs import Jobs
@@ -37,6 +38,9 @@ WAIT_SECONDS = 0.1
 
 START_SECONDS = 120.0
 """How long to wait for a broker before giving up."""
+
+ARRIVAL_SECONDS = 15.0
+"""A broker that starts at the same time may take so long before anything is said of it."""
 
 PROGRESS_SECONDS = 15.0
 
@@ -119,8 +123,7 @@ class _Process:
         started: list[Companion] = []
         try:
             self._jobs.prepare()
-            cluster = self._prepare(bus)
-            self._loop = self._make_loop(bus, cluster)
+            self._loop = self._prepare(bus)
             for companion in self._companions:
                 companion.start()
                 started.append(companion)
@@ -136,8 +139,8 @@ class _Process:
             health.stop()
             bus.close()
 
-    def _prepare(self, bus: Bus) -> str:
-        """Waits for the broker, makes the topics, and returns the cluster's name."""
+    def _prepare(self, bus: Bus) -> ServiceLoop:
+        """Waits for the broker, makes the topics, and takes this process's slot."""
         attempts = tenacity.Retrying(
             retry=tenacity.retry_if_exception_type(Transient),
             stop=tenacity.stop_after_delay(START_SECONDS) | tenacity.stop_when_event_set(self._stop),
@@ -148,9 +151,10 @@ class _Process:
             ),
             reraise=True,
         )
+        wait_for_listener(self._settings.bootstrap_servers, ARRIVAL_SECONDS, self._stop)
         attempts(bus.ping, 5.0)
         attempts(bus.ensure_topics, topic_specs(self._settings), 30.0)
-        return attempts(bus.cluster_id, 5.0)
+        return attempts(self._make_loop, bus, attempts(bus.cluster_id, 5.0))
 
     def _make_loop(self, bus: Bus, cluster: str) -> ServiceLoop:
         settings = self._settings

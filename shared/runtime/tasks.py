@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from itertools import chain
 
 import structlog
 
-from shared.bus.base import LogReader, Record, Transaction
+from shared.bus.base import LogReader, Record, Transaction, Undecided
 from shared.clock import monotonic
 from shared.errors import Transient
 from shared.runtime import journal
@@ -26,6 +26,7 @@ _log = structlog.get_logger("homeostat.runtime")
 
 LONGEST_BACK_OFF = 10.0
 FORGIVEN_AFTER = timedelta(seconds=30)
+Committed = Mapping[TopicPartition, int | None]
 RULES = (PIPELINES, MODEL_PUBLISHED, COMMANDS)
 """What data is judged by: a task that starts takes what is there of these before any data."""
 
@@ -98,15 +99,19 @@ class Tasks:
 
     def start_waiting(self, now: datetime) -> bool:
         """Starts every task that may run, does not, and whose waiting time is over; whether any did."""
+        waiting = [task for task in self.assignment.tasks() if task not in self.running and self._may_start(task, now)]
+        if not waiting:
+            return False
+        try:
+            committed = self._committed(waiting)
+        except Transient as error:
+            for task in waiting:
+                self.set_back(task, now, str(error))
+            return False
         started = False
-        for task in self.assignment.tasks():
-            setback = self.setbacks.get(task)
-            if task in self.running or (
-                setback is not None and setback.retry_at is not None and setback.retry_at > now
-            ):
-                continue
+        for task in waiting:
             try:
-                self._start(task, now)
+                self._start(task, now, committed)
                 started = True
             except Transient as error:
                 self.set_back(task, now, str(error))
@@ -178,13 +183,27 @@ class Tasks:
             if self.parts.snapshots.save(_snapshot_of(host, journal_from)):
                 running.saved_step = host.step
 
-    def _start(self, task: Task, now: datetime) -> None:
-        began = self.parts.stopwatch()
+    def _may_start(self, task: Task, now: datetime) -> bool:
+        setback = self.setbacks.get(task)
+        return setback is None or setback.retry_at is None or setback.retry_at <= now
+
+    def _committed(self, tasks: Sequence[Task]) -> Committed:
+        """What the group has committed for these tasks, once no transaction of an earlier owner can change it."""
+        began = monotonic()
+        partitions = [at for task in tasks for at in self.assignment.partitions_of(task)]
+        try:
+            return self.parts.transaction.committed(partitions)
+        except Undecided as error:
+            # By now Kafka has ended whatever was open. It may still call the offsets undecided after a broker's
+            # death, and for ever: the journal, written in the same transactions, is enough to go on.
+            _log.warning("going on by the journal alone", why=str(error), waited=round(monotonic() - began, 1))
+            return dict.fromkeys(partitions)
+
+    def _start(self, task: Task, now: datetime, committed: Committed) -> None:
+        began = monotonic()
         partitions = self.assignment.partitions_of(task)
-        # First what is committed: that call waits for a transaction that is still being decided.
-        committed = self.parts.transaction.committed(partitions)
         host, saved_step = self._restored(task)
-        self._settle_positions(host, committed)
+        self._settle_positions(host, {at: committed[at] for at in partitions})
         for topic, partition in partitions:
             name = topic[len(self.parts.settings.topic_prefix) :]
             self.parts.transaction.seek(topic, partition, host.positions[name, partition])
@@ -195,7 +214,7 @@ class Tasks:
         if not running.rules:
             self._resume(task, spread=True)
         self._start_jobs(host, now)
-        self.parts.meter.restored(self.parts.stopwatch() - began, host.step - saved_step)
+        self.parts.meter.restored(monotonic() - began, host.step - saved_step)
         _log.info("task started", task=task.name, step=host.step, replayed=host.step - saved_step)
 
     def _restored(self, task: Task) -> tuple[TaskHost, int]:
@@ -212,18 +231,22 @@ class Tasks:
         journal.replay(host, start, self.parts.reader, full_name)
         return host, saved_step
 
-    def _settle_positions(self, host: TaskHost, committed: dict[TopicPartition, int | None]) -> None:
-        """The journal says where to go on; the group's offsets where the journal says nothing."""
+    def _settle_positions(self, host: TaskHost, committed: Committed) -> None:
+        """The journal says where to go on; the group's offsets only where the journal says nothing.
+
+        After a broker's death Kafka may show offsets of a transaction it has aborted: to take them for
+        true would lose records.
+        """
         prefix = len(self.parts.settings.topic_prefix)
         for (topic, partition), offset in committed.items():
             at = (topic[prefix:], partition)
             known = host.positions.get(at)
             if known is None:
-                known = offset if offset is not None else self.parts.reader.begin_offsets(topic)[partition]
+                host.positions[at] = self.parts.reader.begin_offsets(topic)[partition] if offset is None else offset
             elif offset is not None and offset > known:
-                _log.error("the journal is behind the group: state is incomplete", task=host.task.name, topic=topic)
-                known = offset
-            host.positions[at] = known
+                _log.warning(
+                    "the group is ahead of the journal, which counts", task=host.task.name, group=offset, journal=known
+                )
         for followed in followed_topics(host.task.service):
             if (followed.name, 0) not in host.positions:
                 begin = self.parts.reader.begin_offsets(self.parts.settings.full_name(followed.name))[0]

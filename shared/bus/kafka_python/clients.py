@@ -69,6 +69,8 @@ class Clients:
             "batch_size": 131_072,
             "max_request_size": largest_request(self.limits),
             "max_block_ms": _REQUEST_MS,
+            # Delivery must outlast a request, and end within a transaction's time.
+            "request_timeout_ms": int(TRANSACTION_SECONDS * 1000) - 2000,
             "delivery_timeout_ms": int(TRANSACTION_SECONDS * 1000) - 1000,
             "allow_auto_create_topics": False,
         }

@@ -5,24 +5,36 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 
-from confluent_kafka import Consumer, KafkaException, Producer, TopicPartition
+from confluent_kafka import Consumer, KafkaError, KafkaException, Producer, TopicPartition
 
 from shared.bus.base import (
+    DECIDED_SECONDS,
     REQUEST_SECONDS,
     TRANSACTION_SECONDS,
     Fenced,
     NewRecord,
     RebalanceListener,
     Record,
+    Undecided,
     refuse_too_large,
 )
 from shared.bus.librdkafka.clients import Clients, drain, produce
 from shared.clock import monotonic
 from shared.errors import Transient
 
+SHORTEST_SECONDS = 0.1
+"""What a call gets whose time is over: enough to say what happened."""
+
+_FENCED = {KafkaError._FENCED, KafkaError.PRODUCER_FENCED, KafkaError.INVALID_PRODUCER_EPOCH}
+"""Of the slot. A member of the group that is fenced hears of it from its consumer."""
+
 
 class LibrdkafkaTransaction:
-    """A group consumer and a transactional producer that commit together."""
+    """A group consumer and a transactional producer that commit together.
+
+    A producer whose transaction failed is thrown away: after a broker's death librdkafka's own abort may
+    hang for ever. The next one takes the slot anew, and with that the broker decides what was left open.
+    """
 
     def __init__(self, clients: Clients, group: str, transactional_id: str, client_id: str) -> None:
         self._limits = clients.limits
@@ -30,11 +42,12 @@ class LibrdkafkaTransaction:
         self._ends: dict[tuple[str, int], int] = {}
         self._paused: set[tuple[str, int]] = set()
         self._consumer = Consumer(clients.in_group(client_id, group))
-        self._producer = Producer(
-            clients.producing(client_id)
-            | {"transactional.id": transactional_id, "transaction.timeout.ms": int(TRANSACTION_SECONDS * 1000)}
-        )
-        self._finish(self._producer.init_transactions)
+        self._producing = clients.producing(client_id) | {
+            "transactional.id": transactional_id,
+            "transaction.timeout.ms": int(TRANSACTION_SECONDS * 1000),
+        }
+        self._producer: Producer | None = None
+        self._in_slot()
 
     def subscribe(self, topics: Iterable[str], on_change: RebalanceListener) -> None:
         def assigned(consumer: Consumer, partitions: list[TopicPartition]) -> None:
@@ -85,25 +98,32 @@ class LibrdkafkaTransaction:
 
     def commit(self, records: Sequence[NewRecord], offsets: Mapping[tuple[str, int], int]) -> None:
         refuse_too_large(records, self._limits)
+        producer = self._in_slot()
         deadline = monotonic() + TRANSACTION_SECONDS
         try:
-            self._producer.begin_transaction()
+            producer.begin_transaction()
             for record in records:
-                produce(self._producer, record, deadline)
+                produce(producer, record, deadline)
             if offsets:
                 positions = [TopicPartition(topic, partition, offset) for (topic, partition), offset in offsets.items()]
                 metadata = self._consumer.consumer_group_metadata()
-                self._producer.send_offsets_to_transaction(positions, metadata, REQUEST_SECONDS)
+                producer.send_offsets_to_transaction(positions, metadata, _left(deadline))
+            _repeat(producer.commit_transaction, deadline)
         except (KafkaException, Transient) as error:
-            self._abort(error)
-        self._finish(self._producer.commit_transaction)
+            self._producer = None
+            why = self._unless_fenced(error)
+            raise Transient(f"transaction of {self._slot} failed: {why}") from error
 
     def committed(self, partitions: Sequence[tuple[str, int]]) -> dict[tuple[str, int], int | None]:
+        self._in_slot()
         asked = [TopicPartition(topic, partition) for topic, partition in partitions]
         try:
-            found = self._consumer.committed(asked, timeout=TRANSACTION_SECONDS)
+            found = self._consumer.committed(asked, timeout=DECIDED_SECONDS)
         except KafkaException as error:
-            raise Transient(f"committed offsets of {self._slot}: {error.args[0].str()}") from error
+            why = f"committed offsets of {self._slot}: {error.args[0].str()}"
+            if error.args[0].code() == KafkaError._TIMED_OUT:
+                self._refuse_silence(why)
+            raise Transient(why) from error
         return {(at.topic, at.partition): at.offset if at.offset >= 0 else None for at in found}
 
     def close(self) -> None:
@@ -112,32 +132,48 @@ class LibrdkafkaTransaction:
             self._consumer.unsubscribe()
             self._consumer.poll(0.1)
         self._consumer.close()
-        # A fenced producer refuses even this; there is nothing left to send either way.
-        with suppress(KafkaException):
-            self._producer.flush(REQUEST_SECONDS)
+        self._producer = None
 
-    def _finish(self, call: Callable[[float], None]) -> None:
-        """Repeats `call` as long as its outcome is open; ends in done, aborted, or `Fenced`."""
-        deadline = monotonic() + TRANSACTION_SECONDS
-        while True:
+    def _in_slot(self) -> Producer:
+        """The producer that holds the slot; after a failure a new one takes it."""
+        if self._producer is None:
+            producer = Producer(self._producing)
             try:
-                call(REQUEST_SECONDS)
-                return
+                _repeat(producer.init_transactions, monotonic() + TRANSACTION_SECONDS)
             except KafkaException as error:
-                if error.args[0].txn_requires_abort():
-                    self._abort(error)
-                if not error.args[0].retriable() or monotonic() > deadline:
-                    raise Fenced(f"{self._slot}: {error.args[0].str()}") from error
+                why = self._unless_fenced(error)
+                raise Transient(f"{self._slot}: Kafka gives no transactions: {why}") from error
+            self._producer = producer
+        return self._producer
 
-    def _abort(self, cause: KafkaException | Transient) -> None:
-        """Aborts and raises `Transient`, or `Fenced` where not even that is possible."""
-        fatal = isinstance(cause, KafkaException) and cause.args[0].fatal()
+    def _refuse_silence(self, why: str) -> None:
+        """`Undecided` where a broker answers: then it is the offsets that are open. `Transient` where none does."""
         try:
-            if not fatal:
-                self._producer.abort_transaction(TRANSACTION_SECONDS)
+            self._consumer.list_topics(timeout=REQUEST_SECONDS)
         except KafkaException as error:
-            raise Fenced(f"{self._slot}: {error.args[0].str()}") from error
-        why = cause.args[0].str() if isinstance(cause, KafkaException) else str(cause)
-        if fatal:
-            raise Fenced(f"{self._slot}: {why}") from cause
-        raise Transient(f"transaction of {self._slot} aborted: {why}") from cause
+            raise Transient(f"{why}, and no broker answers: {error.args[0].str()}") from error
+        raise Undecided(why)
+
+    def _unless_fenced(self, error: KafkaException | Transient) -> str:
+        """What the error says; `Fenced` where it says that another instance has taken over."""
+        if isinstance(error, Transient):
+            return str(error)
+        cause: KafkaError = error.args[0]
+        if cause.code() in _FENCED:
+            raise Fenced(f"{self._slot}: {cause.str()}") from error
+        return cause.str()
+
+
+def _repeat(call: Callable[[float], object], deadline: float) -> None:
+    """Repeats `call` for as long as its outcome is open and there is time."""
+    while True:
+        try:
+            call(_left(deadline))
+            return
+        except KafkaException as error:
+            if not error.args[0].retriable() or monotonic() > deadline:
+                raise
+
+
+def _left(deadline: float) -> float:
+    return max(SHORTEST_SECONDS, deadline - monotonic())
