@@ -60,8 +60,7 @@ def settle(settings: StackSettings, api_key: str, guard: Guard) -> Layout:
     environ = {**settings.environ, **_secrets(settings, api_key), **public}
 
     def service(name: str, instance: int) -> Part:
-        needs = ("kafka",) if kafka.part else ()
-        return service_part(name, instance, environ, settings.data_dir / "logs", guard, needs)
+        return service_part(name, instance, environ, settings.data_dir / "logs", guard)
 
     services = [service(name, 0) for name in settings.services]
     parts = [server.part for server in (redis, kafka) if server.part] + services

@@ -21,10 +21,11 @@ FRUGAL = {
 """Many small processes share few cores: none of them opens a pool of threads of its own."""
 
 
-def service_part(
-    service: str, instance: int, environ: Mapping[str, str], logs: Path, guard: Guard, needs: tuple[str, ...]
-) -> Part:
-    """`python -m services.<service>` with `environ`; its health is on a port of its own (the gateway: on its own)."""
+def service_part(service: str, instance: int, environ: Mapping[str, str], logs: Path, guard: Guard) -> Part:
+    """`python -m services.<service>` with `environ`; its health is on a port of its own (the gateway: on its own).
+
+    It starts beside Kafka and waits for it by itself.
+    """
     name = service if instance == 0 else f"{service}-{instance}"
     child = Child(name, logs / f"{name}.log", guard)
     port = int(environ["HOMEOSTAT_PORT"]) if service == "gateway" else free_port()
@@ -44,5 +45,4 @@ def service_part(
         alive=lambda: http_ok(port, "/livez"),
         service=service,
         instance=str(instance),
-        needs=needs,
     )
