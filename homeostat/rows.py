@@ -6,10 +6,12 @@ to say, and the other rows are not changed by it.
 
 from __future__ import annotations
 
+import csv
 import io
 import json
 import re
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -23,27 +25,25 @@ _WHOLE = re.compile(r"[+-]?\d+")
 
 
 def read_rows(path: str) -> list[Row]:
-    """Every row of the file (``-``: standard input); `Misconfigured` says what is wrong with it, and where."""
+    """Every row of the file (``-``: standard input); `Misconfigured` says what is wrong with it, and where.
+
+    The suffix says what a file is; under another suffix, or none, its content does.
+    """
     if path == "-":
-        return _parsed(sys.stdin.buffer.read(), "standard input")
+        return _rows(sys.stdin.buffer.read(), "standard input", _guessed)
     file = _existing(path)
     try:
-        if file.suffix == ".parquet":
-            return rows_of(pl.read_parquet(file))
-        if file.suffix == ".csv":
-            return _csv(file.read_bytes())
-        return _parsed(file.read_bytes(), path)
-    except (pl.exceptions.PolarsError, OSError) as error:
-        raise _mismatch(path, error) from error
+        content = file.read_bytes()
+    except OSError as error:
+        raise Misconfigured(f"{path} cannot be read: {error.strerror}") from error
+    return _rows(content, path, _BY_SUFFIX.get(file.suffix.lower(), _guessed))
 
 
 def frame_of(path: str) -> pl.DataFrame:
     """The whole file as a frame."""
-    file = _existing(path)
-    try:
-        return pl.read_parquet(file) if file.suffix == ".parquet" else pl.DataFrame(read_rows(path))
-    except (pl.exceptions.PolarsError, OSError) as error:
-        raise _mismatch(path, error) from error
+    if Path(path).suffix.lower() == ".parquet":
+        return _parquet_frame(_existing(path).read_bytes(), path)
+    return pl.DataFrame(read_rows(path))
 
 
 def rows_of(frame: pl.DataFrame) -> list[Row]:
@@ -63,19 +63,44 @@ def _existing(path: str) -> Path:
     return file
 
 
-def _mismatch(path: str, error: Exception) -> Misconfigured:
-    suffix = Path(path).suffix or "no suffix"
-    return Misconfigured(f"{path} is not what its name says ({suffix}): {error}")
-
-
-def _parsed(content: bytes, name: str) -> list[Row]:
-    text = content.lstrip()
-    if not text:
+def _rows(content: bytes, name: str, read: Callable[[bytes, str], list[Row]]) -> list[Row]:
+    if not content.strip():
         raise Misconfigured(f"{name} is empty")
-    if text[:1] not in (b"[", b"{"):
-        return _csv(content)
+    return read(content, name)
+
+
+def _guessed(content: bytes, name: str) -> list[Row]:
+    """Rows of a content that no suffix names."""
+    if content.startswith(_PARQUET_MAGIC):
+        return _parquet(content, name)
+    if content.lstrip()[:1] in (b"[", b"{"):
+        return _json(content, name)
     try:
-        return list(json.loads(text)) if text[:1] == b"[" else _lines(content, name)
+        rows = _csv(content, name)
+    except Misconfigured as error:
+        raise Misconfigured(f"{_NOT_ROWS.format(name=name)}: as CSV, {error}") from error
+    if not rows or len(rows[0]) < 2:
+        raise Misconfigured(f"{_NOT_ROWS.format(name=name)}: as CSV, it has a single column, or no row")
+    return rows
+
+
+def _parquet(content: bytes, name: str) -> list[Row]:
+    return rows_of(_parquet_frame(content, name))
+
+
+def _parquet_frame(content: bytes, name: str) -> pl.DataFrame:
+    if not content.startswith(_PARQUET_MAGIC):
+        raise Misconfigured(f"{name} is not what its name says: no Parquet begins like this")
+    try:
+        return pl.read_parquet(io.BytesIO(content))
+    except pl.exceptions.PolarsError as error:
+        raise Misconfigured(f"{name}: the Parquet is damaged: {str(error).splitlines()[0]}") from error
+
+
+def _json(content: bytes, name: str) -> list[Row]:
+    """An array of objects, or NDJSON."""
+    try:
+        return list(json.loads(content)) if content.lstrip()[:1] == b"[" else _lines(content, name)
     except ValueError as error:
         raise Misconfigured(f"{name}: not JSON: {error}") from error
 
@@ -90,14 +115,32 @@ def _lines(content: bytes, name: str) -> list[Row]:
     return rows
 
 
-def _csv(content: bytes) -> list[Row]:
-    frame = pl.read_csv(io.BytesIO(content), infer_schema_length=None)
+def _csv(content: bytes, name: str) -> list[Row]:
+    try:
+        frame = pl.read_csv(io.BytesIO(content), infer_schema_length=None)
+    except pl.exceptions.PolarsError as error:
+        raise Misconfigured(f"{name}{_fault_of(content)}") from error
     rows = rows_of(frame)
-    for name, kind in frame.schema.items():
-        if kind == pl.String and _mostly_numbers(frame[name]):
+    for column, kind in frame.schema.items():
+        if kind == pl.String and _mostly_numbers(frame[column]):
             for row in rows:
-                row[name] = _number(row[name])
+                row[column] = _number(row[column])
     return rows
+
+
+def _fault_of(content: bytes) -> str:
+    """Where a content stops being CSV, as far as that can be told."""
+    try:
+        lines = csv.reader(io.StringIO(content.decode()), strict=True)
+        names = next(lines)
+        for fields in lines:
+            if len(fields) > len(names):
+                return f":{lines.line_num}: the line has {len(fields)} fields, the first line names {len(names)}"
+    except UnicodeDecodeError as error:
+        return f" is not what its name says: it is no text in UTF-8 (byte {error.start})"
+    except (csv.Error, StopIteration):
+        pass
+    return ": it cannot be read as CSV: a first line of names, then a line per row"
 
 
 def _mostly_numbers(column: pl.Series) -> bool:
@@ -113,3 +156,14 @@ def _number(text: str | None) -> object:
         return float(text)
     except ValueError:
         return text
+
+
+_PARQUET_MAGIC = b"PAR1"
+_NOT_ROWS = "{name} is no file of rows: .csv, .parquet and .ndjson (.jsonl, .json) are taken, or such content"
+_BY_SUFFIX: dict[str, Callable[[bytes, str], list[Row]]] = {
+    ".csv": _csv,
+    ".parquet": _parquet,
+    ".ndjson": _json,
+    ".jsonl": _json,
+    ".json": _json,
+}

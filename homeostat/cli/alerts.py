@@ -6,8 +6,9 @@ from typing import Annotated
 
 import typer
 
-from homeostat.cli.options import DEFAULT_DATA, Data, Json, Key, Url, connect
+from homeostat.cli.options import Json, on_gateway
 from homeostat.cli.output import show_json, show_rows
+from homeostat.client import Client
 
 COLUMNS = {"since": "since", "state": "state", "severity": "severity", "pipeline": "pipeline", "kind": "kind"}
 
@@ -17,17 +18,15 @@ def register(app: typer.Typer) -> None:
     app.command()(alerts)
 
 
+@on_gateway
 def alerts(
+    client: Client,
     pipeline: Annotated[str | None, typer.Argument(help="Only this pipeline's.")] = None,
     all_states: Annotated[bool, typer.Option("--all", help="Resolved ones too.")] = False,
     as_json: Json = False,
-    url: Url = None,
-    api_key: Key = None,
-    data: Data = DEFAULT_DATA,
 ) -> None:
     """Alerts that are firing, newest first."""
-    with connect(url, api_key, data) as client:
-        found = client.get("/v1/alerts", pipeline=pipeline, state=None if all_states else "firing")["alerts"]
+    found = client.get("/v1/alerts", pipeline=pipeline, state=None if all_states else "firing")["alerts"]
     if as_json:
         show_json(found)
     else:

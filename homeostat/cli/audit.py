@@ -7,8 +7,9 @@ from typing import Annotated, Any
 import msgspec
 import typer
 
-from homeostat.cli.options import DEFAULT_DATA, Data, Json, Key, Url, connect
+from homeostat.cli.options import Json, on_gateway
 from homeostat.cli.output import show_json, show_rows, show_text
+from homeostat.client import Client
 from services.remediator.core.ledger import verify as verify_ledger
 from shared.errors import HomeostatError
 from shared.messages import AuditEntry
@@ -19,15 +20,14 @@ PAGE = 1000
 
 
 @app.command()
+@on_gateway
 def show(
+    client: Client,
     incident: Annotated[str | None, typer.Option(help="Only this incident's entries.")] = None,
     as_json: Json = False,
-    url: Url = None,
-    api_key: Key = None,
-    data: Data = DEFAULT_DATA,
 ) -> None:
     """The ledger's entries, oldest first."""
-    found = [entry for entry in _entries(url, api_key, data) if incident in (None, entry["incident"])]
+    found = [entry for entry in _entries(client) if incident in (None, entry["incident"])]
     if as_json:
         show_json(found)
     else:
@@ -35,9 +35,10 @@ def show(
 
 
 @app.command()
-def verify(as_json: Json = False, url: Url = None, api_key: Key = None, data: Data = DEFAULT_DATA) -> None:
+@on_gateway
+def verify(client: Client, as_json: Json = False) -> None:
     """Checks the chain of hashes from the first entry on; fails at the first that does not fit."""
-    entries = [msgspec.convert(entry, AuditEntry) for entry in _entries(url, api_key, data)]
+    entries = [msgspec.convert(entry, AuditEntry) for entry in _entries(client)]
     fault = verify_ledger(entries)
     result = {"entries": len(entries), "ok": fault is None, "head": entries[-1].hash if entries else None}
     if as_json:
@@ -48,11 +49,10 @@ def verify(as_json: Json = False, url: Url = None, api_key: Key = None, data: Da
         raise HomeostatError(f"the ledger is broken at entry {fault[0]}: {fault[1]}")
 
 
-def _entries(url: str | None, api_key: str | None, data: Any) -> list[dict[str, Any]]:
+def _entries(client: Client) -> list[dict[str, Any]]:
     found: list[dict[str, Any]] = []
-    with connect(url, api_key, data) as client:
-        while True:
-            page = client.get("/v1/audit", after=found[-1]["sequence"] if found else -1, limit=PAGE)["entries"]
-            found += page
-            if len(page) < PAGE:
-                return found
+    while True:
+        page = client.get("/v1/audit", after=found[-1]["sequence"] if found else -1, limit=PAGE)["entries"]
+        found += page
+        if len(page) < PAGE:
+            return found

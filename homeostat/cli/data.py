@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from homeostat.cli.options import DEFAULT_DATA, Data, Json, Key, Pipeline, Url, connect, pipeline_name
+from homeostat.cli.options import DEFAULT_DATA, Data, Json, Pipeline, on_gateway, pipeline_name
 from homeostat.cli.output import console, errors, show_json, show_rows, show_text
-from homeostat.client import Tally
+from homeostat.client import Client, Tally
 from shared.errors import HomeostatError, Misconfigured
 
 if TYPE_CHECKING:
@@ -31,26 +31,26 @@ def register(app: typer.Typer) -> None:
         app.command()(command)
 
 
+@on_gateway
 def send(
+    client: Client,
     pipeline: Pipeline,
     file: File,
     rate: Rate = 0.0,
     batch: Annotated[int, typer.Option(help="Rows per request.")] = 500,
     source: Source = "cli",
     as_json: Json = False,
-    url: Url = None,
-    api_key: Key = None,
-    data: Data = DEFAULT_DATA,
 ) -> None:
     """Streams events to a pipeline, with a progress bar and a tally of accepted and rejected."""
     rows = _rows(file)
-    with connect(url, api_key, data) as client:
-        name = pipeline_name(client, pipeline)
-        tally = stream(rows, batch, rate, f"events to {name}", lambda part: client.send_events(name, part, source))
+    name = pipeline_name(client, pipeline)
+    tally = stream(rows, batch, rate, f"events to {name}", lambda part: client.send_events(name, part, source))
     report(tally, len(rows), as_json=as_json)
 
 
+@on_gateway
 def labels(
+    client: Client,
     pipeline: Pipeline,
     file: File,
     id_column: Annotated[str | None, typer.Option(help="The event's id; default: as specified, else id.")] = None,
@@ -59,19 +59,15 @@ def labels(
     batch: Annotated[int, typer.Option(help="Labels per request.")] = 1000,
     source: Source = "cli",
     as_json: Json = False,
-    url: Url = None,
-    api_key: Key = None,
-    data: Data = DEFAULT_DATA,
 ) -> None:
     """Streams labels to a pipeline: a column of ids and a column of labels."""
     rows = _rows(file)
-    with connect(url, api_key, data) as client:
-        name = pipeline_name(client, pipeline)
-        specified = client.get(f"/v1/pipelines/{name}")["specification"]
-        ids = _column(file, rows, id_column, (specified.get("id"), "id"))
-        truths = _column(file, rows, label_column, (specified.get("target"), "label"))
-        found = [{"id": str(row[ids]), "label": row[truths]} for row in rows]
-        tally = stream(found, batch, rate, f"labels to {name}", lambda part: client.send_labels(name, part, source))
+    name = pipeline_name(client, pipeline)
+    specified = client.get(f"/v1/pipelines/{name}")["specification"]
+    ids = _column(file, rows, id_column, (specified.get("id"), "id"))
+    truths = _column(file, rows, label_column, (specified.get("target"), "label"))
+    found = [{"id": str(row[ids]), "label": row[truths]} for row in rows]
+    tally = stream(found, batch, rate, f"labels to {name}", lambda part: client.send_labels(name, part, source))
     report(tally, len(rows), as_json=as_json)
 
 
@@ -87,21 +83,19 @@ def _column(file: str, rows: Sequence[Row], asked: str | None, usual: Sequence[s
     )
 
 
+@on_gateway
 def predict(
+    client: Client,
     pipeline: Pipeline,
     file: File,
     as_json: Json = False,
-    url: Url = None,
-    api_key: Key = None,
-    data: Data = DEFAULT_DATA,
 ) -> None:
     """Predictions for rows, by the live version."""
     sent = _rows(file)
     answers: list[Row] = []
-    with connect(url, api_key, data) as client:
-        name = pipeline_name(client, pipeline)
-        for start in range(0, len(sent), 500):
-            answers += client.predict(name, sent[start : start + 500])
+    name = pipeline_name(client, pipeline)
+    for start in range(0, len(sent), 500):
+        answers += client.predict(name, sent[start : start + 500])
     if as_json:
         show_json({"predictions": answers})
         return

@@ -6,8 +6,10 @@ from typing import Annotated, Any
 
 import typer
 
-from homeostat.cli.options import DEFAULT_DATA, Data, Json, Key, Url, connect
+from homeostat.cli.models import ASKED, Reason
+from homeostat.cli.options import Json, on_gateway
 from homeostat.cli.output import console, show_json, show_rows, show_text
+from homeostat.client import Client
 
 app = typer.Typer(help="Incidents, each from its first alert to its outcome.", no_args_is_help=True)
 Incident = Annotated[str, typer.Argument(help="An incident's id.")]
@@ -15,16 +17,14 @@ COLUMNS = {"id": "id", "opened": "opened", "pipeline": "pipeline", "state": "sta
 
 
 @app.command("list")
+@on_gateway
 def list_incidents(
+    client: Client,
     pipeline: Annotated[str | None, typer.Option(help="Only this pipeline's.")] = None,
     as_json: Json = False,
-    url: Url = None,
-    api_key: Key = None,
-    data: Data = DEFAULT_DATA,
 ) -> None:
     """Every incident, newest first."""
-    with connect(url, api_key, data) as client:
-        found = client.get("/v1/incidents", pipeline=pipeline)["incidents"]
+    found = client.get("/v1/incidents", pipeline=pipeline)["incidents"]
     if as_json:
         show_json(found)
     else:
@@ -32,12 +32,10 @@ def list_incidents(
 
 
 @app.command()
-def show(
-    incident: Incident, as_json: Json = False, url: Url = None, api_key: Key = None, data: Data = DEFAULT_DATA
-) -> None:
+@on_gateway
+def show(client: Client, incident: Incident, as_json: Json = False) -> None:
     """One incident: every step, with its place in the log."""
-    with connect(url, api_key, data) as client:
-        found: dict[str, Any] = client.get(f"/v1/incidents/{incident}")
+    found: dict[str, Any] = client.get(f"/v1/incidents/{incident}")
     if as_json:
         show_json(found)
         return
@@ -47,33 +45,35 @@ def show(
 
 
 @app.command()
-def postmortem(incident: Incident, url: Url = None, api_key: Key = None, data: Data = DEFAULT_DATA) -> None:
+@on_gateway
+def postmortem(client: Client, incident: Incident) -> None:
     """The incident's post-mortem, in Markdown."""
-    with connect(url, api_key, data) as client:
-        show_text(client.get(f"/v1/incidents/{incident}/postmortem"))
+    show_text(client.get(f"/v1/incidents/{incident}/postmortem"))
 
 
 @app.command()
-def approve(incident: Incident, url: Url = None, api_key: Key = None, data: Data = DEFAULT_DATA) -> None:
+@on_gateway
+def approve(client: Client, incident: Incident, reason: Reason = ASKED) -> None:
     """Lets the proposed action go ahead."""
-    _answer(incident, "approve", url, api_key, data)
+    _answer(client, incident, "approve", reason)
 
 
 @app.command()
-def reject(incident: Incident, url: Url = None, api_key: Key = None, data: Data = DEFAULT_DATA) -> None:
+@on_gateway
+def reject(client: Client, incident: Incident, reason: Reason = ASKED) -> None:
     """Forbids the proposed action."""
-    _answer(incident, "reject", url, api_key, data)
+    _answer(client, incident, "reject", reason)
 
 
 @app.command()
-def acknowledge(incident: Incident, url: Url = None, api_key: Key = None, data: Data = DEFAULT_DATA) -> None:
+@on_gateway
+def acknowledge(client: Client, incident: Incident, reason: Reason = ASKED) -> None:
     """Says that a person has seen it."""
-    _answer(incident, "acknowledge", url, api_key, data)
+    _answer(client, incident, "acknowledge", reason)
 
 
-def _answer(incident: str, verdict: str, url: str | None, api_key: str | None, data: Any) -> None:
-    with connect(url, api_key, data) as client:
-        client.call("POST", f"/v1/incidents/{incident}/{verdict}", json={})
+def _answer(client: Client, incident: str, verdict: str, reason: str) -> None:
+    client.call("POST", f"/v1/incidents/{incident}/{verdict}", json={"reason": reason})
     show_text(f"{verdict} sent for {incident}; what becomes of it: homeostat incidents show {incident}")
 
 

@@ -6,22 +6,23 @@ from typing import Annotated, Any
 
 import typer
 
-from homeostat.cli.options import DEFAULT_DATA, Data, Json, Key, Pipeline, Url, connect, pipeline_name
+from homeostat.cli.options import Json, Pipeline, on_gateway, pipeline_name
 from homeostat.cli.output import show_json, show_rows, show_text, told_time
+from homeostat.client import Client
 
 app = typer.Typer(help="Versions: which exist, which is live and why; promote, roll back.", no_args_is_help=True)
+Reason = Annotated[str, typer.Option(help="Why; it goes into the ledger.")]
+ASKED = "asked for on the command line"
 Version = Annotated[str, typer.Argument(help="A version, as 3.")]
 
 
 @app.command("list")
-def list_models(
-    pipeline: Pipeline, as_json: Json = False, url: Url = None, api_key: Key = None, data: Data = DEFAULT_DATA
-) -> None:
+@on_gateway
+def list_models(client: Client, pipeline: Pipeline, as_json: Json = False) -> None:
     """Every version of a pipeline, newest first."""
-    with connect(url, api_key, data) as client:
-        base = f"/v1/pipelines/{pipeline_name(client, pipeline)}"
-        found = client.get(f"{base}/models")["models"]
-        metric = client.get(f"{base}/metrics", limit=1)["main_metric"]
+    base = f"/v1/pipelines/{pipeline_name(client, pipeline)}"
+    found = client.get(f"{base}/models")["models"]
+    metric = client.get(f"{base}/metrics", limit=1)["main_metric"]
     if as_json:
         show_json(found)
         return
@@ -35,35 +36,31 @@ def list_models(
 
 
 @app.command()
+@on_gateway
 def show(
+    client: Client,
     pipeline: Pipeline,
     version: Version,
     as_json: Json = False,
-    url: Url = None,
-    api_key: Key = None,
-    data: Data = DEFAULT_DATA,
 ) -> None:
     """One version: its card, or with --json everything that made it."""
-    with connect(url, api_key, data) as client:
-        base = f"/v1/pipelines/{pipeline_name(client, pipeline)}/models/{version}"
-        if as_json:
-            show_json(client.get(base))
-        else:
-            show_text(client.get(f"{base}/card"))
+    base = f"/v1/pipelines/{pipeline_name(client, pipeline)}/models/{version}"
+    if as_json:
+        show_json(client.get(base))
+    else:
+        show_text(client.get(f"{base}/card"))
 
 
 @app.command()
+@on_gateway
 def live(
+    client: Client,
     pipeline: Pipeline,
     at: Annotated[str | None, typer.Option(help="A time (RFC 3339); default: now.")] = None,
     as_json: Json = False,
-    url: Url = None,
-    api_key: Key = None,
-    data: Data = DEFAULT_DATA,
 ) -> None:
     """Which version answered at a time, and why."""
-    with connect(url, api_key, data) as client:
-        found = client.get(f"/v1/pipelines/{pipeline_name(client, pipeline)}/models/live", at=at)
+    found = client.get(f"/v1/pipelines/{pipeline_name(client, pipeline)}/models/live", at=at)
     if as_json:
         show_json(found)
     else:
@@ -72,18 +69,16 @@ def live(
 
 
 @app.command()
+@on_gateway
 def compare(
+    client: Client,
     pipeline: Pipeline,
     versions: Annotated[list[str], typer.Argument(help="Two or more versions.")],
     as_json: Json = False,
-    url: Url = None,
-    api_key: Key = None,
-    data: Data = DEFAULT_DATA,
 ) -> None:
     """Versions side by side: learner, rows, metrics of the gate."""
-    with connect(url, api_key, data) as client:
-        base = f"/v1/pipelines/{pipeline_name(client, pipeline)}/models"
-        found = [client.get(f"{base}/{version}") for version in versions]
+    base = f"/v1/pipelines/{pipeline_name(client, pipeline)}/models"
+    found = [client.get(f"{base}/{version}") for version in versions]
     if as_json:
         show_json(found)
         return
@@ -93,48 +88,44 @@ def compare(
 
 
 @app.command()
+@on_gateway
 def promote(
+    client: Client,
     pipeline: Pipeline,
     version: Version,
-    reason: Annotated[str, typer.Option(help="Why; it goes into the ledger.")] = "asked for on the command line",
+    reason: Reason = ASKED,
     force: Annotated[bool, typer.Option("--force", help="Also when the gate would refuse.")] = False,
-    url: Url = None,
-    api_key: Key = None,
-    data: Data = DEFAULT_DATA,
 ) -> None:
     """Makes a version the champion; the request passes the remediator's limits and ledger."""
-    ask(url, api_key, data, pipeline, "promote", {"version": version, "force": force, "reason": reason})
+    ask(client, pipeline, "promote", {"version": version, "force": force, "reason": reason})
 
 
 @app.command()
+@on_gateway
 def rollback(
+    client: Client,
     pipeline: Pipeline,
     to: Annotated[str | None, typer.Option(help="The version to go back to; default: the one before.")] = None,
-    reason: Annotated[str, typer.Option(help="Why; it goes into the ledger.")] = "asked for on the command line",
-    url: Url = None,
-    api_key: Key = None,
-    data: Data = DEFAULT_DATA,
+    reason: Reason = ASKED,
 ) -> None:
     """Goes back to an earlier champion."""
-    ask(url, api_key, data, pipeline, "rollback", {"to_version": to, "reason": reason})
+    ask(client, pipeline, "rollback", {"to_version": to, "reason": reason})
 
 
 @app.command()
+@on_gateway
 def retrain(
+    client: Client,
     pipeline: Pipeline,
-    reason: Annotated[str, typer.Option(help="Why; it goes into the ledger.")] = "asked for on the command line",
-    url: Url = None,
-    api_key: Key = None,
-    data: Data = DEFAULT_DATA,
+    reason: Reason = ASKED,
 ) -> None:
     """Trains a challenger on the newest labelled rows; it goes live if it passes the gate."""
-    ask(url, api_key, data, pipeline, "retrain", {"reason": reason})
+    ask(client, pipeline, "retrain", {"reason": reason})
 
 
-def ask(url: str | None, api_key: str | None, data: Any, pipeline: str, action: str, arguments: dict[str, Any]) -> None:
+def ask(client: Client, pipeline: str, action: str, arguments: dict[str, Any]) -> None:
     """Puts a person's request to the remediator and says where its outcome will show."""
-    with connect(url, api_key, data) as client:
-        name = pipeline_name(client, pipeline)
-        body = {key: value for key, value in arguments.items() if value is not None}
-        answer = client.call("POST", f"/v1/pipelines/{name}/{action}", json=body)
+    name = pipeline_name(client, pipeline)
+    body = {key: value for key, value in arguments.items() if value is not None}
+    answer = client.call("POST", f"/v1/pipelines/{name}/{action}", json=body)
     show_text(f"{action} of {name} is asked for ({answer['request']}); what becomes of it: homeostat audit show")

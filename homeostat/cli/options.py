@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from inspect import Parameter, Signature, signature
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Concatenate, ParamSpec, get_type_hints
 
 import typer
 
@@ -24,11 +26,30 @@ Pipeline = Annotated[str, typer.Argument(help="A pipeline's name, or the path of
 
 USUAL_URL = "http://127.0.0.1:8080"
 DEFAULT_DATA = Path(".homeostat")
+P = ParamSpec("P")
+_GATEWAY = (("url", None, Url), ("api_key", None, Key), ("data", DEFAULT_DATA, Data))
 
 
 def connect(url: str | None, api_key: str | None, data: Path) -> Client:
     """A client for the gateway at `url`, else for that of the stack that runs on `data`, with its key."""
     return Client(url or urls_of(data).get("gateway", USUAL_URL), api_key or key_from(data))
+
+
+def on_gateway(command: Callable[Concatenate[Client, P], None]) -> Callable[..., None]:
+    """The command with the options that find the gateway; it is given a client for as long as it runs."""
+    hints = get_type_hints(command, include_extras=True)
+    own = [p.replace(annotation=hints[p.name]) for p in list(signature(command).parameters.values())[1:]]
+    ours = [Parameter(name, Parameter.KEYWORD_ONLY, default=usual, annotation=kind) for name, usual, kind in _GATEWAY]
+
+    def run(*words: P.args, **options: P.kwargs) -> None:
+        url, api_key, data = (options.pop(name) for name, _, _ in _GATEWAY)
+        with connect(url, api_key, data) as client:  # type: ignore[arg-type]
+            command(client, *words, **options)
+
+    run.__name__, run.__doc__ = command.__name__, command.__doc__
+    run.__annotations__ = {p.name: p.annotation for p in (*own, *ours)}
+    run.__signature__ = Signature([*own, *ours])  # type: ignore[attr-defined]
+    return run
 
 
 def pipeline_name(client: Client, pipeline: str) -> str:

@@ -7,13 +7,16 @@ from typing import Annotated
 
 import typer
 
-from homeostat.cli.options import DEFAULT_DATA, Data, Json, Key, Url, connect
+from homeostat.cli.options import Json, on_gateway
 from homeostat.cli.output import console, show_json, show_rows
+from homeostat.client import Client
+from shared.errors import HomeostatError
 from shared.pipeline.load import load
 from shared.topics import TOPICS
 
 app = typer.Typer(help="Pipeline specifications.", no_args_is_help=True)
 Spec = Annotated[Path, typer.Argument(help="The specification, in YAML.")]
+Specs = Annotated[list[Path], typer.Argument(help="One or more specifications, in YAML.")]
 
 
 @app.command()
@@ -37,10 +40,18 @@ def init(
 
 
 @app.command()
-def check(spec: Spec) -> None:
-    """Checks a specification; every fault with its line and field."""
-    specification = load(spec)
-    console.print(f"{spec} is right: pipeline {specification.name}, {len(specification.feature_names)} features")
+def check(specs: Specs) -> None:
+    """Checks specifications; every fault of every file with its line and field."""
+    faults: list[str] = []
+    for spec in specs:
+        try:
+            specification = load(spec)
+        except HomeostatError as error:
+            faults.append(str(error))
+            continue
+        console.print(f"{spec} is right: pipeline {specification.name}, {len(specification.feature_names)} features")
+    if faults:
+        raise HomeostatError("\n".join(faults))
 
 
 @app.command()
@@ -69,9 +80,9 @@ def show(spec: Spec, as_json: Json = False) -> None:
 
 
 @app.command()
-def apply(spec: Spec, url: Url = None, api_key: Key = None, data: Data = DEFAULT_DATA) -> None:
+@on_gateway
+def apply(client: Client, spec: Spec) -> None:
     """Makes a running system serve this specification; a change takes effect without a restart."""
     specification = load(spec)
-    with connect(url, api_key, data) as client:
-        answer = client.define(specification.canonical)
+    answer = client.define(specification.canonical)
     console.print(f"{specification.name}: version {answer.get('version')} of its specification is in force")

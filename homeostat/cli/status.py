@@ -6,8 +6,9 @@ from typing import Any
 
 import typer
 
-from homeostat.cli.options import DEFAULT_DATA, Data, Json, Key, Url, connect
+from homeostat.cli.options import Json, on_gateway
 from homeostat.cli.output import console, show_json, show_rows
+from homeostat.client import Client
 
 
 def register(app: typer.Typer) -> None:
@@ -15,10 +16,10 @@ def register(app: typer.Typer) -> None:
     app.command()(status)
 
 
-def status(as_json: Json = False, url: Url = None, api_key: Key = None, data: Data = DEFAULT_DATA) -> None:
+@on_gateway
+def status(client: Client, as_json: Json = False) -> None:
     """Services, topics and lags, live versions, open incidents, health."""
-    with connect(url, api_key, data) as client:
-        found: dict[str, Any] = client.get("/v1/status")
+    found: dict[str, Any] = client.get("/v1/status")
     if as_json:
         show_json(found)
         return

@@ -52,3 +52,47 @@ def test_bytes_that_are_something_else_are_refused_by_path(tmp_path: Path, name:
 
     with pytest.raises(Misconfigured, match=rf"{name} is not what its name says"):
         read_rows(str(file))
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["# About\n\nSome text, with commas, here.\n", "one line\nanother\n", "\x00\x01"],
+)
+def test_a_file_that_holds_no_rows_is_told_what_kinds_are_taken_in_words_of_our_own(tmp_path: Path, text: str) -> None:
+    file = tmp_path / "README.md"
+    file.write_text(text)
+
+    with pytest.raises(Misconfigured) as refused:
+        read_rows(str(file))
+
+    said = str(refused.value)
+    assert said.startswith(f"{file} is no file of rows: .csv, .parquet and .ndjson")
+    assert not any(word in said for word in ("polars", "schema", "infer", "dtype"))
+
+
+def test_a_file_of_another_suffix_is_told_by_its_content(tmp_path: Path) -> None:
+    rows = [{"id": "a", "x": 1}, {"id": "b", "x": 2}]
+    pl.DataFrame(rows).write_parquet(tmp_path / "rows.part")
+    pl.DataFrame(rows).write_csv(tmp_path / "rows.txt")
+    (tmp_path / "rows.log").write_text("\n".join(map(json.dumps, rows)))
+    (tmp_path / "rows").write_text(json.dumps(rows))
+
+    for name in ("rows.part", "rows.txt", "rows.log", "rows"):
+        assert read_rows(str(tmp_path / name)) == rows
+
+
+def test_a_line_of_a_csv_with_too_many_fields_is_named_by_its_number(tmp_path: Path) -> None:
+    file = tmp_path / "rows.csv"
+    file.write_text("id,x\na,1\nb,2,3\n")
+
+    with pytest.raises(Misconfigured, match=r"rows\.csv:3: the line has 3 fields, the first line names 2"):
+        read_rows(str(file))
+
+
+@pytest.mark.parametrize("name", ["rows.csv", "rows.ndjson", "rows"])
+def test_an_empty_file_gives_no_rows_to_send(tmp_path: Path, name: str) -> None:
+    file = tmp_path / name
+    file.write_text("")
+
+    with pytest.raises(Misconfigured, match="is empty"):
+        read_rows(str(file))

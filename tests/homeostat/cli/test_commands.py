@@ -161,3 +161,15 @@ def test_brackets_in_an_error_are_shown_and_not_taken_for_markup(call: Call, tmp
 
     assert shown.status == 1
     assert "[red]rows.csv" in shown.err
+
+
+def test_every_specification_that_is_given_is_checked_and_each_fault_told(call: Call, tmp_path: Path) -> None:
+    broken = [tmp_path / "one.yaml", tmp_path / "two.yaml"]
+    for file in broken:
+        file.write_text("name: p\nkind: binary\nsorts: {}\n")
+
+    shown = call("pipeline", "check", str(broken[0]), "examples/electricity/pipeline.yaml", str(broken[1]))
+
+    assert shown.status == 1
+    assert "examples/electricity/pipeline.yaml is right" in shown.out
+    assert all(f"{file}:3" in shown.err for file in broken)
