@@ -12,18 +12,17 @@ from shared.models.metadata import ModelMetadata, class_text
 def class_answers(probabilities: NDArray[np.float64], metadata: ModelMetadata) -> Answers:
     """Answers of a classifier; `probabilities` has shape (rows, classes)."""
     classes = metadata.classes
-    if metadata.kind == "binary":
-        scores = probabilities[:, 1]
-        chosen = (scores > metadata.threshold).astype(int)
-    else:
-        chosen = probabilities.argmax(axis=1)
-        scores = probabilities.max(axis=1)
     names = [class_text(value) for value in classes]
-    return Answers(
-        predictions=[classes[index] for index in chosen.tolist()],
-        scores=scores.tolist(),
-        probabilities=[dict(zip(names, row, strict=True)) for row in probabilities.tolist()],
-    )
+    if metadata.kind == "binary":
+        scores = probabilities[:, 1].tolist()
+        chosen = (probabilities[:, 1] > metadata.threshold).tolist()
+        first, second = names
+        told = [{first: one, second: two} for one, two in probabilities.tolist()]
+    else:
+        chosen = probabilities.argmax(axis=1).tolist()
+        scores = probabilities.max(axis=1).tolist()
+        told = [dict(zip(names, row, strict=True)) for row in probabilities.tolist()]
+    return Answers(predictions=[classes[index] for index in chosen], scores=scores, probabilities=told)
 
 
 def number_answers(values: NDArray[np.float64]) -> Answers:

@@ -10,7 +10,7 @@ from shared.messages import Value
 from shared.models.answers import anomaly_answers, class_answers, number_answers
 from shared.models.base import Answers
 from shared.models.expansion import Expand
-from shared.models.inputs import matrix
+from shared.models.inputs import MatrixOf
 from shared.models.learners import learner_of
 from shared.models.metadata import ModelMetadata
 from shared.models.program import Floats, Link, Program
@@ -27,6 +27,7 @@ class CompiledModel:
 
     def __init__(self, program: Program, metadata: ModelMetadata) -> None:
         self.metadata = metadata
+        self._matrix = MatrixOf(metadata.inputs)
         self._program = program
         self._expand = Expand(program.expansion, len(metadata.inputs))
         self._learner = learner_of(program.learner)
@@ -36,7 +37,7 @@ class CompiledModel:
         return self.metadata.features
 
     def answer(self, rows: Sequence[Mapping[str, Value]]) -> Answers:
-        return self.answer_matrix(matrix(rows, self.metadata.inputs))
+        return self.answer_matrix(self._matrix(rows))
 
     def answer_matrix(self, table: Floats) -> Answers:
         """As `answer`, for rows that are a matrix already; no rows give no answers."""

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
+from operator import itemgetter
 from statistics import median
 
 import numpy as np
@@ -23,13 +24,44 @@ from shared.models.metadata import Input, class_text
 MISSING = float("nan")
 
 
+class MatrixOf:
+    """Makes the (rows, inputs) array of feature rows, for the inputs of one model."""
+
+    def __init__(self, inputs: Sequence[Input]) -> None:
+        self._inputs = tuple(inputs)
+        self._numbers = [index for index, item in enumerate(inputs) if item.categories is None]
+        self._texts = [(index, item.name, _codes(item)) for index, item in enumerate(inputs) if item.categories]
+        names = [inputs[index].name for index in self._numbers]
+        self._values = itemgetter(*names) if names else None
+
+    def __call__(self, rows: Sequence[Mapping[str, Value]]) -> NDArray[np.float64]:
+        """ValueError names the feature that is no number."""
+        try:
+            return self._quickly(rows)
+        except (KeyError, ValueError, TypeError, OverflowError):
+            return self._by_columns(rows)
+
+    def _quickly(self, rows: Sequence[Mapping[str, Value]]) -> NDArray[np.float64]:
+        """Rows that hold every feature, all numbers at once."""
+        found = np.full((len(rows), len(self._inputs)), MISSING)
+        if self._values is not None:
+            table = np.array([self._values(row) for row in rows], dtype=np.float64)
+            found[:, self._numbers] = table.reshape(-1, len(self._numbers))
+        for index, name, codes in self._texts:
+            found[:, index] = [codes.get(row[name], MISSING) for row in rows]
+        return found
+
+    def _by_columns(self, rows: Sequence[Mapping[str, Value]]) -> NDArray[np.float64]:
+        """An absent feature is a gap, and an error names its feature."""
+        found = np.empty((len(rows), len(self._inputs)))
+        for index, item in enumerate(self._inputs):
+            found[:, index] = numbers([row.get(item.name) for row in rows], item)
+        return found
+
+
 def matrix(rows: Sequence[Mapping[str, Value]], inputs: Sequence[Input]) -> NDArray[np.float64]:
     """Feature rows as the (rows, inputs) array; ValueError names the feature that is no number."""
-    table = np.empty((len(rows), len(inputs)))
-    for index, item in enumerate(inputs):
-        name = item.name
-        table[:, index] = numbers([row.get(name) for row in rows], item)
-    return table
+    return MatrixOf(inputs)(rows)
 
 
 def numbers(values: Sequence[Value], item: Input) -> NDArray[np.float64]:
@@ -39,12 +71,16 @@ def numbers(values: Sequence[Value], item: Input) -> NDArray[np.float64]:
     [1.0, nan, nan]
     """
     if item.categories is not None:
-        codes = {value: float(code) for code, value in enumerate(item.categories)}
+        codes = _codes(item)
         return np.array([codes.get(value, MISSING) for value in values])
     try:
         return np.array(values, dtype=np.float64)
     except (ValueError, TypeError, OverflowError) as error:
         raise ValueError(f"feature {item.name!r} is not a number: {error}") from error
+
+
+def _codes(item: Input) -> dict[Value, float]:
+    return {value: float(code) for code, value in enumerate(item.categories or ())}
 
 
 def river_rows(rows: Iterable[Mapping[str, Value]], inputs: Sequence[Input]) -> list[dict[str, float | str]]:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from shared.messages import Value
 from shared.models.answers import anomaly_answers, class_answers, number_answers
 from shared.models.base import Answers
-from shared.models.inputs import matrix
+from shared.models.inputs import MatrixOf
 from shared.models.metadata import ModelMetadata
 
 
@@ -26,6 +26,7 @@ class SklearnModel:
     def __init__(self, estimator: Any, metadata: ModelMetadata) -> None:
         self.estimator = estimator
         self.metadata = metadata
+        self._matrix = MatrixOf(metadata.inputs)
         self._columns = _class_columns(estimator, metadata)
 
     @property
@@ -33,7 +34,7 @@ class SklearnModel:
         return self.metadata.features
 
     def answer(self, rows: Sequence[Mapping[str, Value]]) -> Answers:
-        return self.answer_matrix(matrix(rows, self.metadata.inputs))
+        return self.answer_matrix(self._matrix(rows))
 
     def answer_matrix(self, table: NDArray[np.float64]) -> Answers:
         """As `answer`, for rows that are a matrix already; no rows give no answers."""

@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from sklearn.utils import get_tags
 
 from services.trainer.core.compiling.columns import Column, expansion_of
 from services.trainer.core.compiling.graph import Tree, graph_of
@@ -20,7 +21,7 @@ from shared.models.program import Expansion, Floats, Tensor, Trees
 
 def forest_of(estimator: Any, columns: Sequence[Column]) -> tuple[Expansion, Trees]:
     """A random forest or extra trees. Of two classes the figure is the second's probability."""
-    expansion, positions = expansion_of(columns, single=True)
+    expansion, positions = expansion_of(columns, single=True, gaps=_takes_gaps(estimator))
     per_leaf = [each.tree_.value[:, 0, :] for each in estimator.estimators_]
     count, classes = len(per_leaf), per_leaf[0].shape[1]
     if classes <= 2:
@@ -40,7 +41,7 @@ def forest_of(estimator: Any, columns: Sequence[Column]) -> tuple[Expansion, Tre
 
 def isolation_of(estimator: Any, columns: Sequence[Column]) -> tuple[Expansion, Trees]:
     """An isolation forest (Liu, Ting and Zhou, 2008): the figure is the mean path length over the expected one."""
-    expansion, positions = expansion_of(columns, single=True)
+    expansion, positions = expansion_of(columns, single=True, gaps=_takes_gaps(estimator))
     trees = []
     for each, features in zip(estimator.estimators_, estimator.estimators_features_, strict=True):
         tree = each.tree_
@@ -57,7 +58,12 @@ def _tree(tree: Any, positions: Sequence[int], values: Floats) -> Tree:
     features[inner] = np.array(positions, dtype=np.int64)[tree.feature[inner]]
     left = tree.children_left.astype(np.int64)
     right = tree.children_right.astype(np.int64)
-    return Tree(features, tree.threshold, left, right, np.zeros(len(inner), dtype=np.bool_), values)
+    gap_left = tree.__getstate__()["nodes"]["missing_go_to_left"].astype(np.bool_)
+    return Tree(features, tree.threshold, left, right, gap_left, values)
+
+
+def _takes_gaps(estimator: Any) -> bool:
+    return bool(get_tags(estimator).input_tags.allow_nan)
 
 
 def _depths(tree: Any) -> Floats:

@@ -1,0 +1,122 @@
+"""Compiled models beside the estimators they were made from: answers a second, by learner and batch size.
+
+Real features of the electricity stream, feature rows in and `Answers` out as the predictor calls it, one
+thread. Each round takes both in turn; figures are medians over the rounds. Run it with
+`homeostat bench --only compiled-models`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import statistics
+import warnings
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+from rich.console import Console
+from rich.table import Table
+
+from homeostat.demo.offline import features_of
+from homeostat.rows import frame_of, rows_of
+from services.trainer.core.candidates import candidates_for
+from services.trainer.core.fitting import data_of, fitted, model_of
+from services.trainer.packing import kept
+from shared.clock import monotonic
+from shared.models.artifact import load, load_estimator
+from shared.models.base import Model
+from shared.models.store import MemoryStore
+from shared.pipeline.load import load as load_specification
+from shared.pipeline.specification import Specification
+
+EXAMPLE = Path(__file__).parents[1] / "examples" / "electricity"
+KEY = b"a key for the benchmark"
+FOREST = "random-forest of 100"
+LEARNERS = ("logistic", "hist-gradient-boosting", FOREST)
+SIZES = (1, 16, 256, 4096)
+LEAST_SECONDS = 0.1
+
+Rows = list[dict[str, Any]]
+
+
+@dataclass(frozen=True)
+class Figure:
+    """Answers a second of one learner at one batch size; `ratio` is the median of the rounds' ratios."""
+
+    learner: str
+    batch: int
+    estimator: float
+    compiled: float
+    ratio: float
+
+
+def main() -> int:
+    arguments = argparse.ArgumentParser(description=__doc__)
+    arguments.add_argument("--rounds", type=int, default=3)
+    arguments.add_argument("--json", type=Path, default=None, help="where the figures are written")
+    given = arguments.parse_args()
+    warnings.simplefilter("ignore")
+    specification = load_specification(EXAMPLE / "pipeline.yaml")
+    rows, labels = _rows(specification)
+    figures = []
+    for learner in LEARNERS:
+        estimator, compiled, apart = _both(specification, learner, rows, labels)
+        Console(stderr=True).print(f"{learner}: figures at most {apart:.1g} apart on {len(rows)} training rows")
+        figures += [_figure(learner, size, estimator, compiled, rows, given.rounds) for size in SIZES]
+    Console().print(_table(figures))
+    if given.json is not None:
+        given.json.write_text(json.dumps([asdict(each) for each in figures], indent=2) + "\n")
+    return 0
+
+
+def _rows(specification: Specification) -> tuple[Rows, list[Any]]:
+    table = rows_of(frame_of(str(EXAMPLE / "data.parquet")))[: specification.models.train_rows + 96]
+    return features_of(specification, table), [row[str(specification.target)] for row in table]
+
+
+def _both(specification: Specification, learner: str, rows: Rows, labels: list[Any]) -> tuple[Model, Model, float]:
+    """The estimator and its compiled form, each out of the artefact, and how far apart they answered."""
+    data = data_of(specification, rows, labels)
+    candidate = candidates_for(specification.kind, (learner.split(" ", maxsplit=1)[0],))[0]
+    model: Any = fitted(candidate, candidate.defaults, data, specification.models.seed)
+    if learner == FOREST:
+        estimator = model.estimator.set_params(learner__n_estimators=100).fit(data.table, data.truth.astype(int))
+        model = model_of("sklearn", estimator, model.metadata)
+    store = MemoryStore()
+    packed = kept(model, rows, store, KEY)
+    apart = packed.form["largest_difference"]
+    return load_estimator(packed.artifact, store, KEY), load(packed.artifact, store, KEY), apart
+
+
+def _figure(learner: str, size: int, estimator: Model, compiled: Model, rows: Rows, rounds: int) -> Figure:
+    batch = rows[-size:]
+    pairs = [(_rate(estimator, batch), _rate(compiled, batch)) for _ in range(max(3, rounds))]
+    slow, fast = (statistics.median(column) for column in zip(*pairs, strict=True))
+    return Figure(learner, size, slow, fast, statistics.median(after / before for before, after in pairs))
+
+
+def _rate(model: Model, batch: Rows) -> float:
+    """Answers a second, over at least `LEAST_SECONDS`."""
+    model.answer(batch)
+    begun, calls = monotonic(), 0
+    while (taken := monotonic() - begun) < LEAST_SECONDS:
+        model.answer(batch)
+        calls += 1
+    return calls * len(batch) / taken
+
+
+def _table(figures: Sequence[Figure]) -> Table:
+    table = Table("learner", "rows a batch", "estimator, answers/s", "compiled, answers/s", "ratio")
+    for each in figures:
+        cells = (f"{each.estimator:,.0f}", f"{each.compiled:,.0f}", f"{each.ratio:,.1f}")
+        table.add_row(each.learner, f"{each.batch:,}", *cells)
+    return table
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
