@@ -153,22 +153,19 @@ def _integer_check(field: FieldSpec, show: Callable[[object], str]) -> _Check:
     return check
 
 
-def _string_check(field: FieldSpec, show: Callable[[object], str]) -> _Check:
-    def check(value: Any) -> Value:
-        if type(value) is str:
-            return value
-        raise _why_not("string", field, value, show)
+def _exact(name: FieldType, kind: type) -> Callable[[FieldSpec, Callable[[object], str]], _Check]:
+    """Takes values of this very type as they are."""
 
-    return check
+    def made(field: FieldSpec, show: Callable[[object], str]) -> _Check:
+        def check(value: Any) -> Value:
+            taken: Value = value
+            if type(value) is not kind:
+                raise _why_not(name, field, value, show)
+            return taken
 
+        return check
 
-def _boolean_check(field: FieldSpec, show: Callable[[object], str]) -> _Check:
-    def check(value: Any) -> Value:
-        if type(value) is bool:
-            return value
-        raise _why_not("boolean", field, value, show)
-
-    return check
+    return made
 
 
 def _timestamp_check(field: FieldSpec, show: Callable[[object], str]) -> _Check:
@@ -190,8 +187,8 @@ def _timestamp_check(field: FieldSpec, show: Callable[[object], str]) -> _Check:
 _CONVERTERS: Mapping[FieldType, Callable[[FieldSpec, Callable[[object], str]], _Check]] = {
     "number": _number_check,
     "integer": _integer_check,
-    "string": _string_check,
-    "boolean": _boolean_check,
+    "string": _exact("string", str),
+    "boolean": _exact("boolean", bool),
     "timestamp": _timestamp_check,
 }
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Header, Query, Request
@@ -22,6 +23,11 @@ IdempotencyKey = Annotated[
     str | None,
     Header(max_length=200, description="The same key asks for the same thing once, however often it is sent."),
 ]
+VERDICTS = {
+    "approve": "Lets the proposed action go ahead.",
+    "reject": "Forbids the proposed action.",
+    "acknowledge": "Says that a person has seen it.",
+}
 
 
 class Reason(BaseModel):
@@ -108,28 +114,19 @@ async def release_hold(
     return await _ask(http, parts, pipeline, "release_hold", body or Reason(), idempotency_key)
 
 
-@router.post("/v1/incidents/{incident}/approve", status_code=202)
-async def approve(
-    incident: str, http: Request, parts: Needs, body: Reason | None = None, idempotency_key: IdempotencyKey = None
-) -> Asked:
-    """Lets the proposed action go ahead."""
-    return await _decide(http, parts, incident, "approve", body or Reason(), idempotency_key)
+def _deciding(verdict: str) -> Callable[..., Awaitable[Asked]]:
+    async def decide(
+        incident: str, http: Request, parts: Needs, body: Reason | None = None, idempotency_key: IdempotencyKey = None
+    ) -> Asked:
+        return await _decide(http, parts, incident, verdict, body or Reason(), idempotency_key)
+
+    return decide
 
 
-@router.post("/v1/incidents/{incident}/reject", status_code=202)
-async def reject(
-    incident: str, http: Request, parts: Needs, body: Reason | None = None, idempotency_key: IdempotencyKey = None
-) -> Asked:
-    """Forbids the proposed action."""
-    return await _decide(http, parts, incident, "reject", body or Reason(), idempotency_key)
-
-
-@router.post("/v1/incidents/{incident}/acknowledge", status_code=202)
-async def acknowledge(
-    incident: str, http: Request, parts: Needs, body: Reason | None = None, idempotency_key: IdempotencyKey = None
-) -> Asked:
-    """Says that a person has seen it."""
-    return await _decide(http, parts, incident, "acknowledge", body or Reason(), idempotency_key)
+for _verdict, _about in VERDICTS.items():
+    router.post(f"/v1/incidents/{{incident}}/{_verdict}", status_code=202, name=_verdict, description=_about)(
+        _deciding(_verdict)
+    )
 
 
 @router.get("/v1/commands")
