@@ -15,6 +15,7 @@ from homeostat.local.keys import SIGNING_KEY, hash_of, kept_secret
 from homeostat.local.mlflow import mlflow_part
 from homeostat.local.parts import Part
 from homeostat.local.process import claim_port, reserve_port
+from homeostat.local.quick import lay_out, start_options
 from homeostat.local.redis import redis_part
 from homeostat.local.service import service_part
 from homeostat.local.settings import KAFKA_PORT, StackSettings
@@ -132,13 +133,18 @@ def _kafka(settings: StackSettings, guard: Guard) -> _Server:
         port=port,
         controller_port=settings.kafka_controller_port,
         heap=settings.kafka_heap,
-        jvm_options=settings.kafka_jvm_options,
+        jvm_options=(*settings.kafka_jvm_options, *start_options(settings.cache)),
         cache=settings.cache,
         maven=settings.maven,
     )
     broker = EmbeddedKafka(own, guard)
     broker.claim_ports()
-    part = Part("kafka", broker.child, broker.start, broker.ready, broker.ready, service="kafka", stop_seconds=20)
+
+    def launch() -> None:
+        lay_out(settings.cache, own.data_dir)
+        broker.start()
+
+    part = Part("kafka", broker.child, launch, broker.ready, broker.ready, service="kafka", stop_seconds=20)
     fetched = f"kafka is fetched first, once, into {settings.cache} (45 MB)" if missing_jars(settings.cache) else ""
     return _Server(broker.bootstrap_servers, part, fetched, reservation)
 
