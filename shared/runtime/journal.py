@@ -38,15 +38,19 @@ def begin_from(host: TaskHost, snapshot: Snapshot) -> bool:
     return True
 
 
-def replay(host: TaskHost, start: int, reader: LogReader, full_name: Callable[[str], str]) -> int:
+def replay(
+    host: TaskHost, start: int, reader: LogReader, full_name: Callable[[str], str], alive: Callable[[], None]
+) -> int:
     """Replays the steps after `host.step` from journal offset `start`; returns how many.
 
-    Waits for transactions that are open: what was decided before this call is seen by it.
+    Waits for transactions that are open: what was decided before this call is seen by it. `alive` is
+    called again and again on the way, for whoever would take a long replay for a hanging process.
     """
     count = 0
-    for window in _windows(_entries(host, start, reader, full_name(STEPS.name))):
+    for window in _windows(_entries(host, start, reader, full_name(STEPS.name), alive)):
         records = _records_of(window, host, reader, full_name)
         for entry in window:
+            alive()
             if entry.step != host.step + 1:
                 _log.error(
                     "the journal has a gap: state is incomplete", task=host.task.name, after=host.step, found=entry.step
@@ -56,13 +60,17 @@ def replay(host: TaskHost, start: int, reader: LogReader, full_name: Callable[[s
     return count
 
 
-def _entries(host: TaskHost, start: int, reader: LogReader, steps: str) -> Iterator[StepTaken]:
+def _entries(
+    host: TaskHost, start: int, reader: LogReader, steps: str, alive: Callable[[], None]
+) -> Iterator[StepTaken]:
     key, known = host.task.name.encode(), host.step
     begin, stop = reader.begin_offsets(steps)[0], reader.written_offsets(steps)[0]
-    for record in chain.from_iterable(reader.read(steps, 0, max(start, begin), stop, READ_SECONDS)):
-        if record.key == key and (entry := _entry(record)) is not None and entry.step > known:
-            known = entry.step
-            yield entry
+    for chunk in reader.read(steps, 0, max(start, begin), stop, READ_SECONDS):
+        alive()
+        for record in chunk:
+            if record.key == key and (entry := _entry(record)) is not None and entry.step > known:
+                known = entry.step
+                yield entry
 
 
 def _entry(record: Record) -> StepTaken | None:
@@ -104,10 +112,22 @@ def _records_of(
         if topic in known and start < until:
             first, last = spans.get((topic, partition), (start, until))
             spans[topic, partition] = (min(first, start), max(last, until))
-    return {
-        at: list(chain.from_iterable(reader.read(full_name(at[0]), at[1], *span, READ_SECONDS)))
-        for at, span in spans.items()
-    }
+    found: dict[tuple[str, int], list[Record]] = {}
+    for (topic, partition), (start, until) in spans.items():
+        begin = reader.begin_offsets(full_name(topic))[partition]
+        if begin > start:
+            _log.error(
+                "records of journaled steps are gone: state is incomplete, keep them longer than snapshots may be old",
+                task=host.task.name,
+                topic=topic,
+                partition=partition,
+                needed=start,
+                first=begin,
+            )
+        if begin < until:
+            pieces = reader.read(full_name(topic), partition, max(start, begin), until, READ_SECONDS)
+            found[topic, partition] = list(chain.from_iterable(pieces))
+    return found
 
 
 def _slices(entry: StepTaken, records: dict[tuple[str, int], list[Record]]) -> Iterator[Slice]:

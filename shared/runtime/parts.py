@@ -34,6 +34,7 @@ def loop_of(
     rss: Callable[[], int] = resident_bytes,
     guarded: Callable[[], AbstractContextManager[object]] = nullcontext,
     stopwatch: Callable[[], float] = monotonic,
+    alive: Callable[[], None] = lambda: None,
 ) -> ServiceLoop:
     """The loop of service `name`, subscribed and ready to turn."""
     slot = settings.full_name(f"homeostat.{name}")
@@ -47,6 +48,7 @@ def loop_of(
         jobs=jobs,
         meter=Meter(name, settings.instance, clock(), meters or Meters(), rss),
         stopwatch=stopwatch,
+        alive=alive,
     )
     partitions = {topic.name: partitions_of(topic, settings) for topic in grouped_topics(name)}
     return ServiceLoop(parts, Tasks(parts, Assignment(name, settings.full_name, partitions)), clock, guarded)

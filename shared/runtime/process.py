@@ -171,6 +171,7 @@ class _Process:
             clock=utc_now,
             meters=self._meters,
             guarded=self._watchdog.transaction,
+            alive=self._watchdog.turned,
         )
 
     def _turn_until_stopped(self, loop: ServiceLoop) -> None:

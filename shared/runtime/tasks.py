@@ -66,6 +66,7 @@ class Parts:
     jobs: JobRunner
     meter: Meter
     stopwatch: Callable[[], float] = monotonic
+    alive: Callable[[], None] = lambda: None
 
 
 @dataclass(slots=True)
@@ -228,7 +229,7 @@ class Tasks:
             else:
                 host = TaskHost(task, self.parts.make, full_name)
         saved_step = host.step
-        journal.replay(host, start, self.parts.reader, full_name)
+        journal.replay(host, start, self.parts.reader, full_name, self.parts.alive)
         return host, saved_step
 
     def _settle_positions(self, host: TaskHost, committed: Committed) -> None:
