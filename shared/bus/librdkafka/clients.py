@@ -7,6 +7,7 @@ fetcher for a second, `retry.backoff.ms` keeps a transaction that follows anothe
 from __future__ import annotations
 
 import logging
+import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -28,6 +29,10 @@ from shared.errors import Transient
 
 _log = structlog.get_logger("homeostat.bus")
 _EOF = KafkaError._PARTITION_EOF
+_AWAY = {KafkaError._TRANSPORT, KafkaError._ALL_BROKERS_DOWN, KafkaError._RESOLVE, KafkaError._TIMED_OUT}
+_AWAY_WORDS = ("Connect to", "Disconnected", "Failed to resolve", "brokers are down", "Connection setup timed out")
+AGAIN_SECONDS = 30.0
+QUIET_SECONDS = 5.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +49,7 @@ class Clients:
             "bootstrap.servers": self.bootstrap_servers,
             "client.id": client_id,
             "error_cb": _log_error,
-            "logger": logging.getLogger("homeostat.librdkafka"),
+            "logger": _librdkafka,
             "retry.backoff.ms": 2,
             "socket.timeout.ms": int(REQUEST_SECONDS * 1000),
             "reconnect.backoff.max.ms": 1000,
@@ -113,6 +118,7 @@ def drain(
 
     `until_end`: reaching an end ends the waiting too.
     """
+    outage.check()
     records: list[Record] = []
     ends: dict[tuple[str, int], int] = {}
     deadline = monotonic() + timeout
@@ -148,5 +154,62 @@ def drain(
     return records, ends
 
 
+class Outage:
+    """Says that brokers cannot be reached: at once, then at most every `AGAIN_SECONDS`, then that they are back.
+
+    Each client of a process tries again every second and says so twice; a service has several. Safe
+    from many threads. Back means that nothing has failed for `QUIET_SECONDS`: with one broker of many
+    away, records still come.
+    """
+
+    def __init__(self, clock: Callable[[], float]) -> None:
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._since: float | None = None
+        self._last = self._said = 0.0
+        self._count = 0
+
+    def failed(self, why: str) -> None:
+        """One attempt has failed."""
+        with self._lock:
+            self._last, self._count = self._clock(), self._count + 1
+            if self._since is None:
+                self._since = self._said = self._last
+                _log.warning("kafka cannot be reached", why=why)
+            elif self._last - self._said >= AGAIN_SECONDS:
+                self._said = self._last
+                away = round(self._last - self._since)
+                _log.warning("kafka still cannot be reached", why=why, seconds=away, failures=self._count)
+
+    def check(self) -> None:
+        """Called now and then by whoever uses a client: says that it is over."""
+        if self._since is None:
+            return
+        with self._lock:
+            if self._since is not None and self._clock() - self._last >= QUIET_SECONDS:
+                _log.warning("kafka is back", seconds=round(self._last - self._since), failures=self._count)
+                self._since, self._count = None, 0
+
+
+outage = Outage(monotonic)
+"""That of this process: all of its clients speak to one cluster."""
+
+
 def _log_error(error: KafkaError) -> None:
-    _log.warning("kafka", error=error.str())
+    if error.code() in _AWAY:
+        outage.failed(error.str())
+    else:
+        _log.warning("kafka", error=error.str())
+
+
+def _of_no_outage(line: logging.LogRecord) -> bool:
+    """librdkafka logs each failed connection (FAIL), and again what it tells `error_cb` (ERROR)."""
+    text = line.getMessage()
+    if text.startswith(("FAIL [", "ERROR [")) and any(word in text for word in _AWAY_WORDS):
+        outage.failed(text.partition("]: ")[2] or text)
+        return False
+    return True
+
+
+_librdkafka = logging.getLogger("homeostat.librdkafka")
+_librdkafka.addFilter(_of_no_outage)
