@@ -10,9 +10,12 @@ from homeostat.local.guard import Guard
 from homeostat.local.parts import Part, http_ok
 from homeostat.local.process import Child, claim_port
 
+AFTER_SECONDS = 10.0
+"""Its start takes as much of the machine as a first model does, and that one somebody waits for."""
+
 
 def mlflow_part(data_dir: Path, log: Path, port: int, guard: Guard, after: tuple[str, ...] = ()) -> Part:
-    """MLflow on 127.0.0.1:`port`. Nobody waits for it: it starts after those named, and gives way to who predicts."""
+    """MLflow on 127.0.0.1:`port`. Nobody waits for it: it starts a while after those named, and gives way to them."""
     child = Child("mlflow", log, guard)
     # `mlflow server` is a second process of 280 MB that only watches this one: here the supervisor
     # does. The variables are how it hands its options on (in 3.17, which the lock pins).
@@ -38,5 +41,14 @@ def mlflow_part(data_dir: Path, log: Path, port: int, guard: Guard, after: tuple
         return child.listens_on(port) and http_ok(port, "/health")
 
     return Part(
-        "mlflow", child, launch, answers, answers, service="mlflow", needs=after, awaited=False, stop_seconds=10
+        "mlflow",
+        child,
+        launch,
+        ready=answers,
+        alive=answers,
+        service="mlflow",
+        needs=after,
+        after_seconds=AFTER_SECONDS,
+        awaited=False,
+        stop_seconds=10,
     )

@@ -13,9 +13,9 @@ from homeostat.local.process import Child
 class Part:
     """`ready` says that it can work, `alive` that it is not stuck; both answer within about a second.
 
-    `needs` names the parts that must be ready before it is started. `service` and `instance` are
-    what it is in the messages. A part that is not `awaited` may become ready after the stack is.
-    `stop_seconds`: how long it may take to end by itself.
+    `needs` names the parts that must have been ready for `after_seconds` before it is started.
+    `service` and `instance` are what it is in the messages. A part that is not `awaited` may become
+    ready after the stack is. `stop_seconds`: how long it may take to end by itself.
     """
 
     name: str
@@ -26,6 +26,7 @@ class Part:
     service: str
     instance: str = "0"
     needs: tuple[str, ...] = ()
+    after_seconds: float = 0.0
     awaited: bool = True
     stop_seconds: float = 15.0
 

@@ -10,6 +10,7 @@ Where either is missing, Kafka starts as it does anywhere.
 from __future__ import annotations
 
 import base64
+import logging
 import os
 import secrets
 import shutil
@@ -114,6 +115,7 @@ def main() -> None:
     cache = cache_folder()
     if _archive(cache).exists() and _pattern(cache).exists():
         return
+    logging.disable(logging.WARNING)  # the clients' first questions come before their answers are there
     try:
         record(cache, os.environ.get("HOMEOSTAT_MAVEN", MAVEN).rstrip("/"))
     except (HomeostatError, OSError) as error:

@@ -143,7 +143,7 @@ class Supervisor:
     def _turn(self, each: Watched) -> None:
         before, now = each.watch.what, monotonic()
         running = each.part.child.running
-        needs_met = all(need not in self._watched or self.is_ready(need) for need in each.part.needs)
+        needs_met = self._needs_met(each.part, now)
         deed = each.watch.step(now, running=running, answers=self._answers(each, now), needs_met=needs_met)
         if each.watch.what != before:
             self._on_event(self._event(each))
@@ -152,6 +152,10 @@ class Supervisor:
         elif deed == "launch":
             self._launch(each)
         self._give_up_early(each)
+
+    def _needs_met(self, part: Part, now: float) -> bool:
+        needed = [self._watched[need].watch for need in part.needs if need in self._watched]
+        return all(each.phase == "ready" and now - each.since >= part.after_seconds for each in needed)
 
     def _answers(self, each: Watched, now: float) -> bool:
         if each.watch.phase == "starting":

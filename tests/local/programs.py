@@ -20,6 +20,7 @@ def part(
     script: str = SLEEPS,
     *,
     needs: tuple[str, ...] = (),
+    after_seconds: float = 0.0,
     awaited: bool = True,
     service: str = "",
 ) -> Part:
@@ -38,6 +39,7 @@ def part(
         alive=lambda: child.running,
         service=service or name,
         needs=needs,
+        after_seconds=after_seconds,
         awaited=awaited,
         stop_seconds=2,
     )

@@ -13,6 +13,7 @@ from homeostat.local.guard import Guard
 from homeostat.local.parts import Part
 from homeostat.local.supervisor import Event, Supervisor
 from homeostat.local.waiting import wait_for
+from shared.clock import monotonic
 from shared.errors import Misconfigured
 from tests.local.programs import part
 
@@ -44,6 +45,17 @@ def test_parts_start_when_what_they_need_is_ready(tmp_path: Path, guard: Guard) 
 
     told = [(event.part, event.phase) for event in events]
     assert told.index(("first", "ready")) < told.index(("second", "starting"))
+
+
+def test_a_part_may_start_a_while_after_what_it_needs(tmp_path: Path, guard: Guard) -> None:
+    times: dict[tuple[str, str], float] = {}
+    first = part("first", tmp_path, guard)
+    second = part("second", tmp_path, guard, needs=("first",), after_seconds=0.5)
+
+    with _supervised(second, first, on_event=lambda event: times.setdefault((event.part, event.phase), monotonic())):
+        assert wait_for(lambda: ("second", "ready") in times, 10)
+
+    assert times["second", "starting"] - times["first", "ready"] >= 0.5
 
 
 def test_a_killed_part_runs_again_and_its_restart_is_told(tmp_path: Path, guard: Guard) -> None:
