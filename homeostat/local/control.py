@@ -140,12 +140,13 @@ class Control:
         added = [self._make(service, instance) for instance in plan.add]
         status = self._supervisor.status()
         starts = {name: status[name].starts for name in plan.restart} | {part.name: 0 for part in added}
+        why = f"{command.action} ordered by {command.issued_by}, incident {command.incident}: {command.reason}"
         for name in plan.restart:
-            self._supervisor.restart(name)
+            self._supervisor.restart(name, why)
         for part in added:
             self._supervisor.add(part)
         for name in plan.remove:
-            self._supervisor.remove(name)
+            self._supervisor.remove(name, why)
         self._pending.append(_Pending(command, starts, plan.remove))
 
     def _finished(self, now: datetime) -> list[Out]:

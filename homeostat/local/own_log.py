@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import logging
 from pathlib import Path
 
 from shared.telemetry.logging import configure_logging
+
+LOGGER = "homeostat.stack"
+"""What happens to the parts, and why."""
 
 
 def keep_own_log(data: Path) -> Path:
@@ -12,4 +16,5 @@ def keep_own_log(data: Path) -> Path:
     file = data / "logs" / "stack.log"
     file.parent.mkdir(parents=True, exist_ok=True)
     configure_logging("stack", to=file.open("a", buffering=1))
+    logging.getLogger(LOGGER).setLevel(logging.INFO)
     return file

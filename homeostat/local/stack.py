@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import signal
 import threading
 from collections.abc import Callable, Iterator
@@ -14,6 +15,7 @@ from homeostat.local.discovery import Claim
 from homeostat.local.guard import Guard
 from homeostat.local.keys import API_KEY, kept_secret
 from homeostat.local.layout import Layout, settle
+from homeostat.local.own_log import LOGGER
 from homeostat.local.settings import StackSettings, stack_settings
 from homeostat.local.supervisor import Event, Supervisor
 from shared.bus.factory import connect
@@ -23,6 +25,8 @@ from shared.settings import common_settings
 __all__ = ["Stack", "StackSettings", "stack_settings"]
 
 Progress = Callable[[str], None]
+
+_log = logging.getLogger(LOGGER)
 
 
 def _unheard(_: object) -> None:
@@ -134,6 +138,7 @@ class Stack:
             signal.signal(signal.SIGTERM, self._sigterm)  # type: ignore[arg-type]
 
     def _heard(self, event: Event) -> None:
+        _log.info("%s: %s", event.part, event.what)
         self._progress(f"{event.part}: {event.what}")
         self._on_event(event)
 

@@ -83,19 +83,19 @@ class Supervisor:
             for part in group:
                 part.child.stop(max(deadline - monotonic(), 0.01))
 
-    def restart(self, name: str) -> None:
+    def restart(self, name: str, why: str = "asked to") -> None:
         """Ends the part in order and starts it again. Returns at once."""
         self._part(name)
-        self._orders.put(lambda: self._stop_part(name, leaving=False))
+        self._orders.put(lambda: self._stop_part(name, leaving=False, why=why))
 
     def add(self, part: Part) -> None:
         """Starts one more part. Returns at once."""
         self._orders.put(lambda: self._watched.update({part.name: Watched(part)}))
 
-    def remove(self, name: str) -> None:
+    def remove(self, name: str, why: str = "asked to") -> None:
         """Ends the part in order, for good. Returns at once."""
         self._part(name)
-        self._orders.put(lambda: self._stop_part(name, leaving=True))
+        self._orders.put(lambda: self._stop_part(name, leaving=True, why=why))
 
     def kill(self, name: str) -> None:
         """SIGKILL, as a fault put in on purpose: the part is started again like after any crash."""
@@ -142,9 +142,9 @@ class Supervisor:
 
     def _turn(self, each: Watched) -> None:
         before, now = each.watch.what, monotonic()
-        running = each.part.child.running
-        needs_met = self._needs_met(each.part, now)
-        deed = each.watch.step(now, running=running, answers=self._answers(each, now), needs_met=needs_met)
+        running, status = each.part.child.running, each.part.child.exit_status
+        answers, needs_met = self._answers(each, now), self._needs_met(each.part, now)
+        deed = each.watch.step(now, running=running, answers=answers, needs_met=needs_met, status=status)
         if each.watch.what != before:
             self._on_event(self._event(each))
         if deed == "kill":
@@ -185,12 +185,12 @@ class Supervisor:
             what = f"ended by itself {each.watch.crashes} times before it was ready"
             self._failure = self._failure or PartFailed(each.part.name, what, each.part.child.log)
 
-    def _stop_part(self, name: str, *, leaving: bool) -> None:
+    def _stop_part(self, name: str, *, leaving: bool, why: str) -> None:
         each = self._watched.get(name)
         if each is None:
             return
         each.part.child.terminate()
-        each.watch.stop(monotonic(), each.part.stop_seconds, leaving=leaving)
+        each.watch.stop(monotonic(), each.part.stop_seconds, leaving=leaving, why=why)
         self._on_event(self._event(each))
 
     def _event(self, each: Watched) -> Event:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from signal import Signals
 from typing import Literal
 
 Phase = Literal["waiting", "starting", "ready", "stopping", "gone"]
@@ -35,9 +36,12 @@ class Watch:
     ever_ready: bool = False
     leaving: bool = False
     what: str = ""
+    killed_for: str = ""
 
-    def step(self, now: float, *, running: bool, answers: bool, needs_met: bool) -> Deed | None:
-        """What to do now. `answers`: ready, while it starts; alive, once it was ready."""
+    def step(
+        self, now: float, *, running: bool, answers: bool, needs_met: bool, status: int | None = None
+    ) -> Deed | None:
+        """What to do now. `answers`: ready, while it starts; alive, once it was ready. `status`: how it ended."""
         match self.phase:
             case "waiting":
                 return self._launch(now) if needs_met and now >= self.start_at else None
@@ -46,16 +50,16 @@ class Watch:
             case "gone":
                 return None
         if not running:
-            self._crashed(now)
+            self._crashed(now, status)
             return None
         if answers:
             self._heard(now)
             return None
         return self._unanswered(now)
 
-    def stop(self, now: float, seconds: float, *, leaving: bool) -> None:
+    def stop(self, now: float, seconds: float, *, leaving: bool, why: str = "") -> None:
         """It has been asked to end and may take `seconds`; then it starts again, unless it is `leaving`."""
-        self._enter("stopping", now, "stopping")
+        self._enter("stopping", now, f"stopping: {why}" if why else "stopping")
         self.stop_by = now + seconds
         self.leaving = leaving
 
@@ -79,12 +83,14 @@ class Watch:
 
     def _unanswered(self, now: float) -> Deed | None:
         if self.phase == "starting" and now - self.since > START_SECONDS:
-            self.what = f"not ready after {START_SECONDS:.0f} s: killed"
-            return "kill"
+            return self._killed(f"not ready after {START_SECONDS:.0f} s")
         if self.phase == "ready" and now - self.heard > SILENT_SECONDS:
-            self.what = f"no answer for {SILENT_SECONDS:.0f} s: killed"
-            return "kill"
+            return self._killed(f"no answer for {SILENT_SECONDS:.0f} s")
         return None
+
+    def _killed(self, why: str) -> Deed:
+        self.killed_for, self.what = why, f"{why}: killed"
+        return "kill"
 
     def _stopping(self, now: float, running: bool) -> Deed | None:
         if running:
@@ -93,12 +99,25 @@ class Watch:
         self._enter("gone" if self.leaving else "waiting", now, "stopped")
         return None
 
-    def _crashed(self, now: float) -> None:
+    def _crashed(self, now: float, status: int | None = None) -> None:
         self.crashes += 1
         self.restarts += 1
         pause = min(FIRST_PAUSE * 2 ** (self.crashes - 1), LONGEST_PAUSE)
         self.start_at = now + pause
-        self._enter("waiting", now, f"ended by itself (crash {self.crashes}): starts again in {pause:g} s")
+        how = f"killed, {self.killed_for}" if self.killed_for else f"ended {_told(status)}"
+        self.killed_for = ""
+        self._enter("waiting", now, f"{how} (crash {self.crashes}): starts again in {pause:g} s")
 
     def _enter(self, phase: Phase, now: float, what: str) -> None:
         self.phase, self.since, self.what = phase, now, what
+
+
+def _told(status: int | None) -> str:
+    """How a process ended, for people.
+
+    >>> _told(-9), _told(2)
+    ('by SIGKILL', 'with status 2')
+    """
+    if status is None:
+        return "by itself"
+    return f"by {Signals(-status).name}" if -status in set(Signals) else f"with status {status}"

@@ -69,18 +69,20 @@ def test_a_killed_part_runs_again_and_its_restart_is_told(tmp_path: Path, guard:
 
         assert supervisor.is_ready("only")
         assert supervisor.pid("only") != before
-    assert any("ended by itself (crash 1)" in event.what for event in events)
+    assert any("ended by SIGKILL (crash 1)" in event.what for event in events)
 
 
-def test_a_restart_on_request_is_not_a_crash(tmp_path: Path, guard: Guard) -> None:
-    with _supervised(part("only", tmp_path, guard)) as supervisor:
+def test_a_restart_on_request_is_not_a_crash_and_says_who_asked(tmp_path: Path, guard: Guard) -> None:
+    events: list[Event] = []
+    with _supervised(part("only", tmp_path, guard), on_event=events.append) as supervisor:
         supervisor.wait_until_ready(10)
 
-        supervisor.restart("only")
+        supervisor.restart("only", "a test wants it")
         wait_for(lambda: supervisor.status()["only"].starts == 2 and supervisor.is_ready("only"), 10)
 
         assert supervisor.status()["only"].restarts == 0
         assert supervisor.status()["only"].starts == 2
+    assert "stopping: a test wants it" in [event.what for event in events]
 
 
 def test_a_part_can_be_added_and_taken_away(tmp_path: Path, guard: Guard) -> None:

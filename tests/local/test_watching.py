@@ -74,6 +74,17 @@ def test_a_part_that_falls_silent_is_killed() -> None:
     assert watch.step(SILENT_SECONDS - 1, running=True, answers=False, needs_met=True) is None
     assert watch.step(SILENT_SECONDS + 1, running=True, answers=False, needs_met=True) == "kill"
 
+    watch.step(SILENT_SECONDS + 2, running=False, answers=False, needs_met=True, status=-9)
+    assert watch.what == f"killed, no answer for {SILENT_SECONDS:.0f} s (crash 1): starts again in 0.5 s"
+
+
+def test_how_a_part_ended_is_told() -> None:
+    watch = _ready()
+
+    watch.step(10, running=False, answers=False, needs_met=True, status=3)
+
+    assert watch.what == "ended with status 3 (crash 1): starts again in 0.5 s"
+
 
 def test_a_part_that_is_asked_to_end_is_killed_when_it_does_not_and_started_again() -> None:
     watch = _ready()
