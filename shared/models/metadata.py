@@ -5,7 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from shared.messages import Value
-from shared.pipeline.specification import Kind
+from shared.pipeline.kinds import Kind
 
 
 class Input(msgspec.Struct, frozen=True, omit_defaults=True):

@@ -25,9 +25,10 @@ from pydantic.functional_validators import BeforeValidator
 from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema
 
+from shared.pipeline import kinds
 from shared.pipeline.span import Span, duration_of, duration_text
 
-Kind = Literal["binary", "multiclass", "regression", "anomaly"]
+Kind = kinds.Kind
 FieldType = Literal["number", "integer", "string", "boolean", "timestamp"]
 Duration = Annotated[
     timedelta,

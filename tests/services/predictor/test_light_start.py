@@ -18,7 +18,7 @@ from shared.models.sklearn_model import SklearnModel
 from shared.models.store import FileStore
 from tests.support.models import CLASSES, KEY, constant_model, labels, linear_model, rows, stored
 
-LEARNING = ("sklearn", "scipy", "skops", "joblib", "river", "pandas", "onnx")
+LEARNING = ("sklearn", "scipy", "skops", "joblib", "river", "pandas", "onnx", "pydantic")
 ANSWERS = f"""
 import sys
 from pathlib import Path
