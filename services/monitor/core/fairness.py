@@ -27,8 +27,9 @@ LEAST_ROWS = 200
 _GAPS = np.array([0.05, 0.1, 0.2, 0.4])
 _REMEMBERED = 300
 _ENOUGH = 150
+_LEAST_GUESSED = 100
 _LOWEST, _HIGHEST = 0.005, 0.98
-_HALVINGS = 40
+_HALVINGS = 30
 _MOST_LOG = 300.0
 _EARLY_BLOCKS = 2
 _MOST_SLICES = 200
@@ -37,16 +38,17 @@ _MOST_SLICES = 200
 class Slice(msgspec.Struct):
     """One slice under one version. `blocks` holds rows and errors of it and of the rest, newest last.
 
-    `first` is the row since which the evidence grows. `usual` is what it lay behind the rest under the
+    `rise` is the evidence since it last was none (Page 1954), of each size, and `starts` the (row, block) where
+    that was: where the trouble is estimated to begin. `usual` is what it lay behind the rest under the
     version before (NaN: not known). `unfair` once it was found to be; `seen` counts its rows since then.
     """
 
     wealth: Floats = msgspec.field(default_factory=lambda: np.zeros(len(_GAPS)))
     blocks: list[tuple[int, float, int, float]] = []
+    rise: Floats = msgspec.field(default_factory=lambda: np.zeros(len(_GAPS)))
+    starts: list[tuple[int, int]] = []
     rows: int = 0
     taken: int = 0
-    first: int = -1
-    begun: int = 0
     usual: float = float("nan")
     unfair: bool = False
     seen: int = 0
@@ -65,11 +67,17 @@ class Slice(msgspec.Struct):
         """The rest's mean error beside it."""
         return float(np.average([b[3] / b[2] for b in self.blocks], weights=[b[0] for b in self.blocks]))
 
-    def take(self, own: Floats, rest: Floats, tolerance: float, memory: float, first_row: int) -> None:
-        """One block: the slice's errors and the others', both not empty."""
-        growth = _growth(own, rest, self.rest, tolerance) / memory if self.rows >= _ENOUGH else np.zeros(len(_GAPS))
-        if self.first < 0 or self.wealth.max() < 1.0:
-            self.first, self.begun = first_row, self.taken
+    @property
+    def ready(self) -> bool:
+        """Whether enough is known of the rest to bet."""
+        return sum(block[2] for block in self.blocks) >= _LEAST_GUESSED
+
+    def take(self, own: Floats, rest: Floats, growth: Floats, first_row: int) -> None:
+        """One block: the slice's errors and the others', both not empty, and the logarithm of the e-values."""
+        here = (first_row, self.taken)
+        begun = self.starts or [here] * len(_GAPS)
+        self.starts = [start if risen > 0 else here for start, risen in zip(begun, self.rise, strict=True)]
+        self.rise = np.maximum(0.0, self.rise + growth)
         self.wealth = np.exp(np.minimum(growth + np.log1p(self.wealth), _MOST_LOG))
         self.rows, self.taken, self.seen = self.rows + len(own), self.taken + 1, self.seen + len(own)
         self.blocks = [*self.blocks, (len(own), float(own.sum()), len(rest), float(rest.sum()))]
@@ -77,9 +85,14 @@ class Slice(msgspec.Struct):
             self.blocks = self.blocks[1:]
 
     @property
+    def first(self) -> int:
+        """The row where its evidence is estimated to begin."""
+        return self.starts[int(np.argmax(self.rise))][0]
+
+    @property
     def with_version(self) -> bool:
         """Whether it was fair under the version before, and is not since this one began."""
-        return self.begun <= _EARLY_BLOCKS and not np.isnan(self.usual)
+        return self.starts[int(np.argmax(self.rise))][1] <= _EARLY_BLOCKS and not np.isnan(self.usual)
 
     def renewed(self, tolerance: float) -> Slice:
         """The same slice under another version."""
@@ -112,13 +125,20 @@ class Fairness(msgspec.Struct):
 
     def judge(self, field: str, places: Ints, rows: Ints, errors: Floats, tolerance: float, memory: float) -> None:
         """One block of one field: `places` are the slices its rows lie in (-1: none)."""
-        for place in np.unique(places[places >= 0]).tolist():
-            inside = places == place
-            key = f"{field}|{place}"
-            if inside.all() or (key not in self.slices and len(self.slices) >= _MOST_SLICES):
-                continue
-            one = self.slices.setdefault(key, Slice())
-            one.take(errors[inside], errors[~inside], tolerance, memory, int(rows[0]))
+        there, counts = np.unique(places[places >= 0], return_counts=True)
+        there, counts = there[counts < len(places)], counts[counts < len(places)]
+        slices = [self._slice(f"{field}|{place}") for place in there.tolist()]
+        guesses = np.array([one.rest if one.ready else 0.5 for one in slices])
+        bets = _bets(counts, guesses, len(places), tolerance)
+        for number, (place, one) in enumerate(zip(there.tolist(), slices, strict=True)):
+            own, rest = errors[places == place], errors[places != place]
+            growth = _growth(own, rest, bets[:, number]) / memory if one.ready else np.zeros(len(_GAPS))
+            one.take(own, rest, growth, int(rows[0]))
+
+    def _slice(self, key: str) -> Slice:
+        if key not in self.slices and len(self.slices) >= _MOST_SLICES:
+            return Slice()
+        return self.slices.setdefault(key, Slice())
 
     def found(self, tolerance: float, rate: float) -> list[str]:
         """The slices newly found unfair, at `rate` false alarms per block over all of them."""
@@ -138,24 +158,32 @@ class Fairness(msgspec.Struct):
         return over
 
 
-def _growth(own: Floats, rest: Floats, guess: float, tolerance: float) -> Floats:
-    """The logarithm of the block's e-value for each size of unfairness."""
-    b = float(np.clip(guess, _LOWEST, _HIGHEST - tolerance - 0.01))
-    a = np.clip(b + tolerance + _GAPS, b + tolerance, _HIGHEST)
-    fair_a = nearest_fair(a, b, len(own), len(rest), tolerance)
+def _bets(counts: Ints, guesses: Floats, size: int, tolerance: float) -> Floats:
+    """For slices with so many of the block's `size` rows, and guesses of the rest's rate: what is bet.
+
+    Shape (4, slices, sizes of unfairness): the slice's fair rate and its factor, the rest's and its factor.
+    """
+    b = np.clip(guesses, _LOWEST, _HIGHEST - tolerance - 0.01)[:, None]
+    a = np.minimum(b + tolerance + _GAPS, _HIGHEST)
+    fair_a = nearest_fair(a, b, counts[:, None], size - counts[:, None], tolerance)
     fair_b = fair_a - tolerance
-    up, down = (a - fair_a) / (fair_a * (1 - fair_a)), (b - fair_b) / (fair_b * (1 - fair_b))
-    growth: Floats = np.log1p(np.outer(own, up) - fair_a * up).sum(axis=0)
-    growth += np.log1p(np.outer(rest, down) - fair_b * down).sum(axis=0)
+    return np.stack([fair_a, (a - fair_a) / (fair_a * (1 - fair_a)), fair_b, (b - fair_b) / (fair_b * (1 - fair_b))])
+
+
+def _growth(own: Floats, rest: Floats, bet: Floats) -> Floats:
+    """The logarithm of the block's e-value for each size of unfairness."""
+    fair_a, up, fair_b, down = bet
+    growth: Floats = np.log1p((own[:, None] - fair_a) * up).sum(axis=0)
+    growth += np.log1p((rest[:, None] - fair_b) * down).sum(axis=0)
     return growth
 
 
-def nearest_fair(a: Floats, b: float, rows: int, others: int, tolerance: float) -> Floats:
+def nearest_fair(a: Floats, b: Floats, rows: Ints, others: Ints, tolerance: float) -> Floats:
     """The slice's rate in the fair pair (rate, rate - tolerance) nearest to (a, b), for so many rows of each.
 
     The root of the derivative of the summed divergence, which rises from `b + tolerance` to `a`; by halving.
     """
-    low, high = np.full(len(a), b + tolerance), a.copy()
+    low, high = np.broadcast_to(b + tolerance, a.shape), a
     for _ in range(_HALVINGS):
         middle = (low + high) / 2
         fair = middle - tolerance

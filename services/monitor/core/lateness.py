@@ -31,7 +31,10 @@ _BACK = 0.75
 
 
 class Missing(msgspec.Struct, frozen=True):
-    """`value` of the newest rows that have reached `age` have a label, `usual` did before; none since row `since`."""
+    """`value` of the newest rows that have reached `age` have a label, `usual` did before.
+
+    `due` is how many labels are missing since row `since`.
+    """
 
     value: float
     usual: float
@@ -90,8 +93,10 @@ class Lateness(msgspec.Struct):
         there = ~np.isnan(join.read("label", newest))
         self._look(there, level, self.high - self.judged)
         if self.signs >= _RUNNING:
-            since = int(newest[there][-1]) + 1 if there.any() else int(newest[0])
-            self.missing = Missing(float(there.mean()), self.usual, int(self._age), since, int((due >= since).sum()))
+            bare = np.isnan(join.read("label", due))
+            since = min(int(newest[0]), int(due[~bare][-1]) + 1 if not bare.all() else 0)
+            count = int((bare & (due >= since)).sum())
+            self.missing = Missing(float(there.mean()), self.usual, int(self._age), since, count)
         return self.missing
 
     @property

@@ -82,14 +82,13 @@ class Pace(msgspec.Struct):
         self.p99 = float(np.quantile(self.waits, 0.99))
         answers, began = len(self.waits), self.begins
         self.waits = empty()
+        if self.share > SHARE and (self.quiet or not self.since):
+            self.since = began
         self.quiet = 0 if self.share > SHARE else self.quiet + 1
         if self.late is not None:
             return self._on(answers)
-        if self.detector.evidence < 1.0:
-            self.since = began
-        crossed = self.detector.feed(np.array([self.share]), SHARE, rate)
-        if crossed is None:
-            self.fine = self.fine + 1 if self.share <= SHARE else self.fine
+        self.fine += self.quiet > 0
+        if self.detector.feed(np.array([self.share]), SHARE, rate) is None:
             return "as before"
         self.late = Late(self.since, self.p99, self.share, answers, self.detector.evidence, self._blamed())
         return "late"
@@ -101,7 +100,7 @@ class Pace(msgspec.Struct):
         return now - self.late.since >= (_BLAME_SECONDS if self.late.version else _LONG_SECONDS)
 
     def end(self) -> None:
-        self.late, self.fine = None, 0
+        self.late, self.fine, self.since = None, 0, 0.0
         self.detector.reset()
 
     def _on(self, answers: int) -> Literal["late", "in time"]:
