@@ -47,11 +47,12 @@ class Tally:
 
 
 class Client:
-    """A connection to one gateway. Close it, or use it in a `with`."""
+    """A connection to one gateway. Close it, or use it in a `with`. `hint`: what to do where nobody answers."""
 
     def __init__(self, url: str, api_key: str | None, *, timeout: float = 30.0) -> None:
         headers = {"Authorization": f"Bearer {api_key}"} if api_key else {}
         self.url = url.rstrip("/")
+        self.hint = "Is `homeostat up` running?"
         self._http = httpx.Client(base_url=self.url, headers=headers, timeout=timeout)
 
     def __enter__(self) -> Client:
@@ -65,7 +66,7 @@ class Client:
         try:
             answer = self._http.request(method, path, **options)
         except httpx.HTTPError as error:
-            raise HomeostatError(f"no answer from {self.url}: {error}. Is `homeostat up` running?") from error
+            raise HomeostatError(f"no answer from {self.url}: {error}. {self.hint}") from error
         if answer.status_code == httpx.codes.TOO_MANY_REQUESTS:
             wait = float(answer.headers.get("Retry-After", "1"))
             raise Overloaded(f"{self.url} asks to slow down", retry_after_seconds=wait)

@@ -10,7 +10,7 @@ from typing import Annotated, Concatenate, ParamSpec, get_type_hints
 import typer
 
 from homeostat.client import Client, key_from
-from homeostat.local.discovery import urls_of
+from homeostat.local.discovery import is_running, last_urls_of
 from shared.pipeline.load import load
 
 Url = Annotated[
@@ -32,7 +32,10 @@ _GATEWAY = (("url", None, Url), ("api_key", None, Key), ("data", DEFAULT_DATA, D
 
 def connect(url: str | None, api_key: str | None, data: Path) -> Client:
     """A client for the gateway at `url`, else for that of the stack that runs on `data`, with its key."""
-    return Client(url or urls_of(data).get("gateway", USUAL_URL), api_key or key_from(data))
+    client = Client(url or last_urls_of(data).get("gateway", USUAL_URL), api_key or key_from(data))
+    if url is None and not is_running(data):
+        client.hint = f"No stack runs on {data}: `homeostat up` starts one"
+    return client
 
 
 def on_gateway(command: Callable[Concatenate[Client, P], None]) -> Callable[..., None]:

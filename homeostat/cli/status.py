@@ -6,9 +6,9 @@ from typing import Any
 
 import typer
 
-from homeostat.cli.options import Json, on_gateway
+from homeostat.cli.options import DEFAULT_DATA, Data, Json, Key, Url, connect
 from homeostat.cli.output import console, show_json, show_rows
-from homeostat.client import Client
+from homeostat.local.discovery import urls_of
 
 
 def register(app: typer.Typer) -> None:
@@ -16,13 +16,17 @@ def register(app: typer.Typer) -> None:
     app.command()(status)
 
 
-@on_gateway
-def status(client: Client, as_json: Json = False) -> None:
-    """Services, topics and lags, live versions, open incidents, health."""
-    found: dict[str, Any] = client.get("/v1/status")
+def status(as_json: Json = False, url: Url = None, api_key: Key = None, data: Data = DEFAULT_DATA) -> None:
+    """Addresses, services, topics and lags, live versions, open incidents, health."""
+    with connect(url, api_key, data) as client:
+        found: dict[str, Any] = client.get("/v1/status")
+    if url is None and (addresses := urls_of(data)):
+        found["addresses"] = addresses
     if as_json:
         show_json(found)
         return
+    for name, address in found.get("addresses", {}).items():
+        console.print(f"{name:10} {address}", highlight=False, soft_wrap=True)
     health = {"service": "service", "state": "state", "lag": "lag", "records_in": "in", "records_out": "out"}
     show_rows(found["services"], health | {"rss_mb": "MB", "seconds_since_beat": "last beat s"}, empty="no service yet")
     console.print()

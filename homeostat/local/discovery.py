@@ -30,7 +30,7 @@ class Claim:
             raise StackInUse(
                 f"a stack already runs on {data} (process {pid}): stop that one, or choose another folder with --data"
             ) from error
-        (data / STATE).unlink(missing_ok=True)  # left by one that was killed
+        (data / STATE).unlink(missing_ok=True)  # it told of the last one
 
     def announce(self, urls: Mapping[str, str], environment: Mapping[str, str]) -> None:
         """Says where the stack is to be found. No secrets."""
@@ -40,7 +40,7 @@ class Claim:
         part.replace(self._data / STATE)
 
     def release(self) -> None:
-        (self._data / STATE).unlink(missing_ok=True)
+        """The folder is free. Where the stack was stays written there, for whoever asks for it in vain."""
         self._lock.close()
 
 
@@ -52,6 +52,11 @@ def environment_of(data: Path) -> dict[str, str]:
 def urls_of(data: Path) -> dict[str, str]:
     """The addresses of the stack that runs on `data`; empty where none does."""
     return dict(_state(data).get("urls", {})) if is_running(data) else {}
+
+
+def last_urls_of(data: Path) -> dict[str, str]:
+    """The addresses of the stack that runs on `data`, or of the one that ran there last."""
+    return dict(_state(data).get("urls", {}))
 
 
 def is_running(data: Path) -> bool:

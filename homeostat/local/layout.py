@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TextIO
 from urllib.parse import urlsplit
 
@@ -19,6 +21,8 @@ from homeostat.local.quick import lay_out, start_options
 from homeostat.local.redis import redis_part
 from homeostat.local.service import service_part
 from homeostat.local.settings import KAFKA_PORT, StackSettings
+
+_LISTENER = re.compile(r"^advertised\.listeners=PLAINTEXT://[^:]+:(\d+)$", re.MULTILINE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,13 +154,23 @@ def _kafka(settings: StackSettings, guard: Guard) -> _Server:
 
 
 def _kafka_port(settings: StackSettings) -> tuple[int, TextIO | None]:
-    """The port that was asked for; else the usual one where no stack and nobody else has it; else any."""
-    if settings.kafka_port is not None:
+    """The port that was asked for; else this folder's last one, else the usual one, where it is free; else any."""
+    if settings.kafka_port:
         return settings.kafka_port, None
-    if (reservation := reserve_port(KAFKA_PORT)) is None:
-        return 0, None
+    usual = KAFKA_PORT if settings.kafka_port is None else 0
+    for port in filter(None, (_last_port(settings.data_dir), usual)):
+        if (reservation := reserve_port(port)) is not None:
+            try:
+                return claim_port("kafka", port, "KAFKA_PORT"), reservation
+            except PortInUse:
+                reservation.close()
+    return 0, None
+
+
+def _last_port(data_dir: Path) -> int | None:
+    """The port on which the Kafka of this folder listened last; None where none ever did."""
     try:
-        return claim_port("kafka", KAFKA_PORT, "KAFKA_PORT"), reservation
-    except PortInUse:
-        reservation.close()
-        return 0, None
+        found = _LISTENER.search((data_dir / "kafka" / "server.properties").read_text())
+    except FileNotFoundError:
+        return None
+    return int(found[1]) if found else None

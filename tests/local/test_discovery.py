@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from homeostat.local.discovery import Claim, environment_of, is_running, urls_of
+from homeostat.local.discovery import Claim, environment_of, is_running, last_urls_of, urls_of
 from homeostat.local.errors import StackInUse
 
 
@@ -29,6 +29,8 @@ def test_a_stack_is_found_by_its_folder_while_it_runs(tmp_path: Path) -> None:
     claim.release()
     assert not is_running(tmp_path)
     assert environment_of(tmp_path) == {}
+    assert urls_of(tmp_path) == {}
+    assert last_urls_of(tmp_path) == {"gateway": "http://127.0.0.1:1"}
 
 
 def test_what_a_killed_stack_left_is_taken_over(tmp_path: Path) -> None:

@@ -65,3 +65,18 @@ def test_a_port_that_another_stack_keeps_is_left_to_it(tmp_path: Path, guard: Gu
     assert not address.endswith(":9092")
     if kept:
         kept.close()
+
+
+def test_kafka_listens_where_it_listened_last_if_nobody_else_does(tmp_path: Path, guard: Guard) -> None:
+    first = _settled(tmp_path, guard)
+    port = int(first.urls["kafka"].rpartition(":")[2])
+    (tmp_path / "kafka").mkdir()
+    (tmp_path / "kafka" / "server.properties").write_text(f"advertised.listeners=PLAINTEXT://127.0.0.1:{port}\n")
+    first.release()
+
+    again = _settled(tmp_path, guard)
+    meanwhile = _settled(tmp_path, guard)
+
+    assert again.urls["kafka"] == f"127.0.0.1:{port}"
+    assert meanwhile.urls["kafka"] != again.urls["kafka"]
+    again.release()

@@ -7,10 +7,11 @@ from pathlib import Path
 
 import pytest
 
+from homeostat.local.discovery import Claim
 from shared.topics import AUDIT, RAW_DATA, REQUESTS
 from tests.homeostat.cli.conftest import Call
 from tests.services.gateway.messages import audit
-from tests.services.gateway.running import Running
+from tests.services.gateway.running import KEY, Running
 
 COMMANDS = (
     "up", "demo", "status", "send", "labels", "predict", "tail", "alerts", "bench",
@@ -87,6 +88,30 @@ def test_a_gateway_that_does_not_answer_is_said_with_its_address(call: Call, tmp
     assert shown.status == 1
     assert "no answer from http://127.0.0.1:9" in shown.err
     assert "homeostat up" in shown.err
+
+
+def test_a_stack_that_was_stopped_is_said_with_where_it_was(call: Call, tmp_path: Path) -> None:
+    claim = Claim(tmp_path)
+    claim.announce({"gateway": "http://127.0.0.1:9"}, {})
+    claim.release()
+
+    shown = call("status", "--data", str(tmp_path))
+
+    assert shown.status == 1
+    assert "no answer from http://127.0.0.1:9" in shown.err
+    assert f"No stack runs on {tmp_path}" in shown.err.replace("\n", "")
+
+
+def test_status_shows_where_each_part_of_the_local_stack_is(call: Call, gateway: Running, tmp_path: Path) -> None:
+    claim = Claim(tmp_path)
+    claim.announce({"gateway": gateway.url, "kafka": "127.0.0.1:19092"}, {})
+    words = ("status", "--api-key", KEY, "--data", str(tmp_path))
+
+    table, as_json = call(*words), call(*words, "--json")
+
+    claim.release()
+    assert "127.0.0.1:19092" in table.out
+    assert as_json.json["addresses"]["kafka"] == "127.0.0.1:19092"
 
 
 def test_a_person_s_request_goes_to_the_remediator_with_its_reason(ask: Call, gateway: Running) -> None:
