@@ -12,8 +12,9 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from homeostat.backtesting.features import FeatureTable
 from homeostat.backtesting.history import History
-from homeostat.backtesting.loop import arrivals
+from homeostat.backtesting.loop import arrivals_of
 from services.trainer.core.candidates import candidates_for
 from services.trainer.core.fitting import data_of, fitted
 from services.trainer.core.preprocessing import river_pipeline
@@ -23,10 +24,10 @@ from shared.messages import Value
 from shared.models.base import Model
 from shared.models.inputs import inputs_from, river_rows
 from shared.models.metadata import Input
-from shared.pipeline.specification import Kind, Specification
+from shared.pipeline.specification import Kind
 
-Features = Sequence[Mapping[str, Value] | None]
 Progress = Callable[[int], None]
+CHUNK = 5000
 
 RIVER = ("river-linear", "river-adaptive-tree", "river-adaptive-forest")
 """River's learners: logistic or linear regression by gradient steps, a Hoeffding adaptive tree, an adaptive forest."""
@@ -60,53 +61,50 @@ def names_in(text: str) -> tuple[str, ...]:
     return names
 
 
-def run_of(name: str, history: History, features: Features, first: tuple[int, Model], progress: Progress) -> Run:
+def run_of(name: str, history: History, table: FeatureTable, first: tuple[int, Model], progress: Progress) -> Run:
     """One learner over the history. `first` is the loop's first model and the row from which it answered."""
     if name == "static":
-        return _static(history, features, first, progress)
+        return _static(history, table, first, progress)
     if name.startswith("periodic:"):
-        return _periodic(history, features, first, int(name.partition(":")[2]), progress)
-    return _river(name, history, features, progress)
+        return _periodic(history, table, first, int(name.partition(":")[2]), progress)
+    return _river(name, history, table, progress)
 
 
-def _static(history: History, features: Features, first: tuple[int, Model], progress: Progress) -> Run:
+def _static(history: History, table: FeatureTable, first: tuple[int, Model], progress: Progress) -> Run:
     row, model = first
     run = Run([None] * len(history), [row])
-    _answer(run, model, features, row, len(history))
-    progress(len(history))
+    for start in range(row, len(history), CHUNK):
+        stop = min(start + CHUNK, len(history))
+        _answer(run, model, table, start, stop)
+        progress(stop)
     return run
 
 
-def _periodic(history: History, features: Features, first: tuple[int, Model], every: int, progress: Progress) -> Run:
+def _periodic(history: History, table: FeatureTable, first: tuple[int, Model], every: int, progress: Progress) -> Run:
     row, model = first
     run = Run([None] * len(history), [row])
-    specification = history.specification
     while row < len(history):
         until = min(row + every, len(history))
-        _answer(run, model, features, row, until)
+        _answer(run, model, table, row, until)
         progress(until)
         row = until
         if row < len(history):
             try:
-                model = _newest_model(history, features, row, specification)
+                model = _newest_model(history, table, row)
             except NothingFitsError:
                 continue  # as a job that fails: the model before goes on
             run.trained_at.append(row)
     return run
 
 
-def _newest_model(history: History, features: Features, row: int, specification: Specification) -> Model:
+def _newest_model(history: History, table: FeatureTable, row: int) -> Model:
     """What the trainer's search finds on the newest rows whose label has come by `row`."""
-    known: list[tuple[Mapping[str, Value], Value]] = []
-    for place in range(row - 1, -1, -1):
-        one, label = features[place], history.labels[place]
-        if one is not None and label is not None and history.due[place] < row:
-            known.append((one, label))
-            if len(known) == specification.models.train_rows:
-                break
-    known.reverse()
-    data = data_of(specification, [one for one, _ in known], [label for _, label in known])
+    specification = history.specification
     models = specification.models
+    places = table.places[: table.between(0, row)[1]].tolist()
+    known = [line for line, place in enumerate(places) if _is_known(history, place, row)][-models.train_rows :]
+    labels = [history.labels[places[line]] for line in known]
+    data = data_of(specification, table.values[known].to_dicts(), labels)
     found = search(
         candidates_for(specification.kind, models.candidates),
         data,
@@ -121,29 +119,34 @@ def _newest_model(history: History, features: Features, row: int, specification:
     return fitted(best, found.best.parameters, data, models.seed)
 
 
-def _answer(run: Run, model: Model, features: Features, start: int, stop: int) -> None:
-    there = [row for row in range(start, stop) if features[row] is not None]
-    answers = model.answer([one for row in there if (one := features[row]) is not None])
-    for row, answer in zip(there, answers.predictions, strict=True):
-        run.answers[row] = answer
+def _is_known(history: History, place: int, row: int) -> bool:
+    return history.labels[place] is not None and int(history.due[place]) < row
 
 
-def _river(name: str, history: History, features: Features, progress: Progress) -> Run:
-    specification = history.specification
+def _answer(run: Run, model: Model, table: FeatureTable, start: int, stop: int) -> None:
+    lines = table.between(start, stop)
+    for place, answer in zip(
+        table.places[slice(*lines)].tolist(), model.answer(table.dicts(*lines)).predictions, strict=True
+    ):
+        run.answers[place] = answer
+
+
+def _river(name: str, history: History, table: FeatureTable, progress: Progress) -> Run:
+    specification, labels = history.specification, history.labels
     run = Run([None] * len(history), [0])
-    shown = [one for one in features[: specification.models.min_rows] if one is not None]
-    inputs = inputs_from(shown, specification.feature_names)
-    rows = iter(river_rows((one for one in features if one is not None), inputs))
-    taken = [None if one is None else next(rows) for one in features]
+    rows: Sequence[Mapping[str, Value]] = table.values.to_dicts()
+    inputs = inputs_from(rows[: specification.models.min_rows], specification.feature_names)
+    taken = dict(zip(table.places.tolist(), river_rows(rows, inputs), strict=True))
     learner = _learner(name, specification.kind, inputs, specification.models.seed)
-    for start, stop, due in arrivals(history, 1):
-        if (row := taken[start]) is not None:
-            run.answers[start] = learner.predict_one(row)
-        for place in due:
-            if (row := taken[place]) is not None:
-                learner.learn_one(row, history.labels[place])
-        if stop % 500 == 0:
-            progress(stop)
+    for each in arrivals_of(history, 1):
+        if (row := taken.get(each.first)) is not None:
+            run.answers[each.first] = learner.predict_one(row)
+        for place in each.due:
+            if (row := taken.get(place)) is not None and labels[place] is not None:
+                learner.learn_one(row, labels[place])
+        if each.until % 500 == 0:
+            progress(each.until)
+    progress(len(history))
     return run
 
 

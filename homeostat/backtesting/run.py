@@ -11,18 +11,19 @@ import numpy as np
 import polars as pl
 
 from homeostat.backtesting import telling
+from homeostat.backtesting.columns import Columns
 from homeostat.backtesting.differences import differences_of
 from homeostat.backtesting.features import features_of
 from homeostat.backtesting.history import History, history_of
-from homeostat.backtesting.learners import USUAL, Features, names_in, run_of
+from homeostat.backtesting.learners import USUAL, names_in, run_of
 from homeostat.backtesting.loop import KEY, Pace, Told, replayed
 from homeostat.backtesting.result import Backtest, frame_of
 from homeostat.backtesting.scores import Floats, line_of, mean_of, metric_of, scores_of, window_of
-from homeostat.rows import read_rows, rows_of
+from homeostat.rows import frame_of as frame_in
+from homeostat.rows import read_rows
 from services.remediator.settings import policies_in
 from shared.clock import monotonic
 from shared.errors import Misconfigured
-from shared.messages import Prediction
 from shared.models.artifact import ModelCache
 from shared.models.base import Model
 from shared.models.store import FileStore
@@ -74,11 +75,12 @@ def backtest(
     specification = _specification(pipeline, seed)
     started = monotonic()
     taken = history_of(
-        rows_of(history) if isinstance(history, pl.DataFrame) else read_rows(str(history)),
+        _columns(history),
         specification,
         _delay(label_delay, specification),
         pace.rate or 1.0,
     )
+    table = features_of(taken)
     measured = {"history": monotonic() - started}
     with tempfile.TemporaryDirectory(prefix="homeostat-backtest-") as folder:
         runs: dict[str, Told] = {}
@@ -86,18 +88,17 @@ def backtest(
             started = monotonic()
             said = _with_policies(taken, chosen)
             place = Path(folder) / str(number)
-            runs[name] = replayed(said, pace, place, policies=chosen, progress=_of(progress, name, len(taken)))
+            runs[name] = replayed(said, table, pace, place, policies=chosen, progress=_of(progress, name, len(taken)))
             measured[name] = monotonic() - started
         first = _first_model(next(iter(runs.values())), Path(folder) / "0")
-        features: Features = features_of(taken)
         others = {}
         for name in names:
             if first is None or specification.kind == "anomaly":
                 break
             started = monotonic()
-            others[name] = run_of(name, taken, features, first, _of(progress, name, len(taken)))
+            others[name] = run_of(name, taken, table, first, _of(progress, name, len(taken)))
             measured[name] = monotonic() - started
-    answers = {name: [_answered(one) for one in told.answers] for name, told in runs.items()}
+    answers = {name: told.values for name, told in runs.items()}
     answers |= {name: run.answers for name, run in others.items()}
     since = len(taken) if first is None else first[0]
     scores = {who: scores_of(given, taken.labels, specification.kind) for who, given in answers.items()}
@@ -134,6 +135,14 @@ def backtest(
         measured=measured,
         **{name: frame_of(name, lines) for name, lines in frames.items()},
     )
+
+
+def _columns(history: pl.DataFrame | Path | str) -> Columns:
+    if isinstance(history, pl.DataFrame):
+        return Columns.of_frame(history)
+    if Path(history).suffix == ".parquet":
+        return Columns.of_frame(frame_in(str(history)))
+    return Columns.of_rows(read_rows(str(history)))
 
 
 def _specification(pipeline: Specification | Path | str, seed: int | None) -> Specification:
@@ -185,15 +194,11 @@ def _of(progress: Progress, what: str, total: int) -> Callable[[int], None]:
 
 def _first_model(told: Told, folder: Path) -> tuple[int, Model] | None:
     """The loop's first champion, and the first row that it answered."""
-    row = next((row for row, answer in enumerate(told.answers) if answer is not None and answer.model_version), None)
+    row = next((row for row, version in enumerate(told.versions) if version is not None), None)
     said = next((said for said in told.of(MODEL_PUBLISHED) if said.message.stage == "champion"), None)
     if row is None or said is None:
         return None
     return row, ModelCache(FileStore(folder / "artifacts"), KEY).get(said.message.artifact)
-
-
-def _answered(answer: Prediction | None) -> Any:
-    return None if answer is None else answer.prediction
 
 
 def _summary(who: str, scores: Floats, since: int, trainings: Sequence[int], pace: Pace, told: Told | None) -> Line:

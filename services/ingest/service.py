@@ -116,6 +116,10 @@ class Ingest:
             found["homeostat_unknown_fields", labels] = intake.counts.extra_fields
         return found
 
+    def intake(self, pipeline: str) -> Intake | None:
+        """A pipeline as this task works it, for a driver that hands it columns; None where it is not known."""
+        return self._pipelines.get(pipeline)
+
     def save(self) -> bytes:
         archive = self._archive
         return packed(

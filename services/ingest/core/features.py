@@ -68,14 +68,22 @@ class FeaturePlan:
 
     def compute(self, rows: Rows, keys: Sequence[str], tails: Tails) -> list[dict[str, Value]]:
         """The features of each row, in order. `tails` moves on by these rows."""
-        frame = pl.DataFrame([_column(name, field, rows) for name, field in self._fields.items()])
+        frame = pl.DataFrame([_column(name, [row[name] for row in rows], kind) for name, kind in self._fields.items()])
+        return self._computed(frame, len(rows), keys, tails).to_dicts()
+
+    def compute_columns(self, rows: pl.DataFrame, keys: Sequence[str], tails: Tails) -> pl.DataFrame:
+        """As `compute`, for checked rows that are columns already, times as text; a column per feature."""
+        frame = pl.DataFrame([_column(name, rows[name], kind) for name, kind in self._fields.items()])
+        return self._computed(frame, rows.height, keys, tails)
+
+    def _computed(self, frame: pl.DataFrame, height: int, keys: Sequence[str], tails: Tails) -> pl.DataFrame:
         if not self._fields:
-            frame = pl.DataFrame({"": [None] * len(rows)})
+            frame = pl.DataFrame({"": [None] * height})
         if self._remembered:
             frame = frame.hstack(self._from_past(frame, keys, tails))
         for level in self._levels:
             frame = _with(frame, level)
-        return frame.select(pl.col(_inner(name)).alias(name) for name in self.names).to_dicts()
+        return frame.select(pl.col(_inner(name)).alias(name) for name in self.names)
 
     def _from_past(self, frame: pl.DataFrame, keys: Sequence[str], tails: Tails) -> list[pl.Series]:
         remembered = list(self._remembered.values())
@@ -123,8 +131,7 @@ def _reach(spec: FeatureSpec) -> int:
     return spec.lag if spec.lag is not None else (spec.window or 1) - 1
 
 
-def _column(name: str, kind: str, rows: Rows) -> pl.Series:
-    cells = [row[name] for row in rows]
+def _column(name: str, cells: Sequence[Value] | pl.Series, kind: str) -> pl.Series:
     if kind == "timestamp":
         text = pl.Series(name, cells, dtype=pl.String)
         return text.str.to_datetime(TIME_FORMAT, time_unit="us", time_zone="UTC")

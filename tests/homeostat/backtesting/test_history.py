@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from homeostat.backtesting.columns import Columns
 from homeostat.backtesting.errors import HistoryError
 from homeostat.backtesting.history import History, history_of
 from shared.pipeline.span import Span
@@ -42,7 +43,7 @@ def rows(count: int = 100) -> list[dict[str, Any]]:
 
 
 def taken(table: list[dict[str, Any]], delay: str = "0s") -> History:
-    return history_of(table, SPECIFICATION, Span.of(delay), rate=1.0)
+    return history_of(Columns.of_rows(table), SPECIFICATION, Span.of(delay), rate=1.0)
 
 
 def what(history: History) -> dict[str, int]:
@@ -101,7 +102,7 @@ def test_rows_that_break_the_specification_stay_and_are_told_with_the_reason() -
     table[5]["amount"] = -1.0
     history = taken(table)
     assert len(history) == 100
-    assert history.labels[5] is None
+    assert history.checked.fits.tolist() == [row != 5 for row in range(100)]
     told = next(treatment for treatment in history.treatments if treatment.what == "refused")
     assert (told.rows, "amount: range (1 rows)" in told.detail) == (1, True)
 
