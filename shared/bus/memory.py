@@ -37,7 +37,10 @@ class _Group:
 
 
 class MemoryBus:
-    """A whole cluster in one object. `clock_ms` stamps records; the default stamps 0."""
+    """A whole cluster in one object. `clock_ms` stamps records; the default stamps 0.
+
+    `readers` and `transactions` are what it hands out: a cluster that fails has others.
+    """
 
     def __init__(self, clock_ms: Callable[[], int] = lambda: 0, limits: Mapping[str, int] | None = None) -> None:
         self.limits = dict(limits or {})
@@ -48,19 +51,21 @@ class MemoryBus:
         self._groups: dict[str, _Group] = {}
         self._slots: dict[str, int] = {}
         self._unkeyed = 0
+        self.readers: type[MemoryReader] = MemoryReader
+        self.transactions: type[MemoryTransaction] = MemoryTransaction
 
     def producer(self, client_id: str) -> MemoryProducer:
         return MemoryProducer(self)
 
     def reader(self, client_id: str) -> MemoryReader:
-        return MemoryReader(self)
+        return self.readers(self)
 
     def transaction(self, group: str, transactional_id: str, client_id: str) -> MemoryTransaction:
         """Takes the slot: whoever held `transactional_id` before is fenced and out of the group."""
         with self._changed:
             self._slots[transactional_id] = epoch = self._slots.get(transactional_id, 0) + 1
             self._leave(group, f"{transactional_id}/{epoch - 1}")
-            return MemoryTransaction(self, group, transactional_id, epoch)
+            return self.transactions(self, group, transactional_id, epoch)
 
     def ensure_topics(self, topics: Sequence[TopicSpec], timeout: float) -> None:
         with self._changed:
@@ -77,6 +82,11 @@ class MemoryBus:
 
     def close(self) -> None:
         """Nothing to let go: the log lives as long as the object."""
+
+    def committed(self, group: str) -> dict[TopicPartition, int]:
+        """What the group has committed."""
+        with self._changed:
+            return dict(self._group(group).committed)
 
     def records(self, topic: str) -> list[Record]:
         """Every record of the topic in the order written, over all partitions."""

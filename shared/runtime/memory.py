@@ -18,7 +18,7 @@ from shared.bus.base import NewRecord, Record
 from shared.bus.factory import record_limits
 from shared.bus.memory import MemoryBus
 from shared.messages import JobFinished
-from shared.runtime.host import Make
+from shared.runtime.host import Make, TaskHost
 from shared.runtime.installation import topic_specs
 from shared.runtime.jobs import JobContext, Jobs, end_of
 from shared.runtime.loop import ServiceLoop
@@ -114,6 +114,8 @@ class MemoryRuntime:
         self.bus.ensure_topics(topic_specs(self.settings), timeout=0.0)
         self.stores = [MemoryStore()] if stores is None else list(stores)
         self._services = dict(services)
+        self.skew: dict[str, timedelta] = {}
+        """By how much a service's clock is wrong."""
         self._jobs = jobs or {}
         self._job_seconds = job_seconds
         self._loops: dict[str, ServiceLoop] = {name: self._loop(name) for name in self._services}
@@ -155,9 +157,9 @@ class MemoryRuntime:
         while self.now < end:
             self.run(min(self.now + stride, end))
 
-    def messages(self, topic: Topic[M]) -> list[M]:
-        """Every message of the topic, in the order written."""
-        return [codec.decode(topic, record.value) for record in self.records(topic)]
+    def messages(self, topic: Topic[M], *, since: int = 0) -> list[M]:
+        """Every message of the topic, in the order written; without the first `since`."""
+        return [codec.decode(topic, record.value) for record in self.records(topic)[since:]]
 
     def records(self, topic: Topic[Any]) -> list[Record]:
         """Every record of the topic, in the order written."""
@@ -167,18 +169,25 @@ class MemoryRuntime:
         """The running instance, to look at."""
         return self._loops[name].tasks.running[Task(name, partition)].host.service
 
+    def hosts(self, name: str) -> list[TaskHost]:
+        """The service's running tasks."""
+        return [running.host for running in self._loops[name].tasks]
+
     def meters(self, name: str) -> Meters:
         """What the service's process would serve at `/metrics`."""
         return self._loops[name].parts.meter.meters
 
-    def crash(self, name: str, make: Make | None = None) -> None:
+    def crash(self, name: str, make: Make | None = None) -> ServiceLoop:
         """Kills the service where it stands and starts it anew: its state comes from the log alone.
 
         What was polled and not committed is done again; a job that was running is started again.
-        `make` replaces the service's maker, as a new release of it would.
+        `make` replaces the service's maker, as a new release of it would. Returns what is left of the
+        old process: turned again, it is one that was only thought dead.
         """
+        left = self._loops[name]
         self._services[name] = make or self._services[name]
         self._loops[name] = self._loop(name)
+        return left
 
     def stop(self, name: str) -> None:
         """Ends the service in an orderly way; `crash` starts it again."""
@@ -192,7 +201,7 @@ class MemoryRuntime:
             settings=self.settings,
             jobs=InlineJobs(self._jobs.get(name, {}), self.settings, self.bus, self._job_seconds),
             snapshots=Snapshots(self.stores, "memory", clock=self._seconds),
-            clock=lambda: self.now,
+            clock=lambda: self.now + self.skew.get(name, timedelta(0)),
             rss=lambda: 0,
             stopwatch=self._seconds,
         )

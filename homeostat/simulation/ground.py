@@ -1,0 +1,164 @@
+"""What fails beneath the services: the log, the snapshot stores, the model store and the jobs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from homeostat.simulation.injector import Injector, TopicPartition
+from shared.bus.base import NewRecord, Record
+from shared.bus.memory import MemoryBus, MemoryReader, MemoryTransaction
+from shared.errors import Transient
+from shared.messages import Artifact
+from shared.models.store import FileStore
+from shared.runtime.jobs import JobContext, JobFunction, Jobs
+from shared.service import Job
+from shared.state import MemoryStore
+
+JOB_SECONDS = 5.0
+SLOWEST = 1200.0
+
+
+class Commit(NamedTuple):
+    """One committed transaction of a group: the next offset to read, by partition."""
+
+    group: str
+    member: str
+    offsets: dict[TopicPartition, int]
+
+
+class FailingBus(MemoryBus):
+    """The log in memory with an injector at its points. `commits` is what every group has committed, in order."""
+
+    def __init__(self, injector: Injector, limits: Mapping[str, int] | None = None) -> None:
+        super().__init__(limits=limits)
+        self.injector = injector
+        self.commits: list[Commit] = []
+        self.readers = _Reader
+        self.transactions = _Transaction
+
+
+class _Reader(MemoryReader):
+    _bus: FailingBus
+
+    def poll(self, max_records: int, timeout: float) -> list[Record]:
+        return [] if self._bus.injector.paused() else super().poll(max_records, timeout)
+
+    def read(self, topic: str, partition: int, start: int, stop: int, timeout: float = 30.0) -> Any:
+        self._bus.injector.ground(f"reading {topic}[{partition}]")
+        return super().read(topic, partition, start, stop, timeout)
+
+    def end_offsets(self, topic: str) -> dict[int, int]:
+        self._bus.injector.ground(f"the end of {topic}")
+        return super().end_offsets(topic)
+
+
+class _Transaction(MemoryTransaction):
+    _bus: FailingBus
+
+    @property
+    def service(self) -> str:
+        return self._group_name.rsplit(".", 1)[-1]
+
+    def poll(self, max_records: int, timeout: float) -> list[Record]:
+        injector, paused = self._bus.injector, self._cursor._paused
+        if injector.paused():
+            return []
+        numbers = set(injector.held_back(self.service))
+        held = {at for at in self._cursor._positions if at[1] in numbers} - paused
+        paused |= held
+        try:
+            records = super().poll(injector.cut(max_records), timeout)
+        finally:
+            paused -= held
+        injector.point("polled", self.service)
+        if records and injector.expelled(self.service):
+            self._bus.expel(self._group_name, self._slot)
+        return records
+
+    def commit(self, records: Sequence[NewRecord], offsets: Mapping[TopicPartition, int]) -> None:
+        injector = self._bus.injector
+        injector.point("committing", self.service)
+        injector.ground("committing")
+        super().commit(records, offsets)
+        self._bus.commits.append(Commit(self._group_name, self._member, dict(offsets)))
+        injector.point("committed", self.service)
+
+    def committed(self, partitions: Sequence[TopicPartition]) -> dict[TopicPartition, int | None]:
+        self._bus.injector.ground("what is committed")
+        return super().committed(partitions)
+
+
+class FailingStore(MemoryStore):
+    """A snapshot store: `first` stands for Redis, the other for the disk beside it."""
+
+    def __init__(self, injector: Injector, *, first: bool) -> None:
+        super().__init__()
+        self._injector = injector
+        self._first = first
+
+    def save(self, name: str, data: bytes) -> None:
+        self._injector.point("saving", name.split("/")[1])
+        fault = self._injector.active("redis-away" if self._first else "disk-full")
+        if self._first and fault is None and self._injector.active("disk-full") is not None:
+            raise OSError(28, "the first store is away too, so that the full disk shows")
+        if fault is None:
+            super().save(name, data)
+        elif not self._first and fault.amount > 0.5:
+            super().save(name, data[: len(data) // 2])
+        else:
+            raise OSError(28, "no space left on device")
+
+    def load(self, name: str) -> bytes | None:
+        fault = self._injector.active("redis-away") if self._first else None
+        if fault is not None and fault.amount > 0.5:
+            self.saved.clear()
+        elif fault is not None:
+            raise ConnectionError("the store does not answer")
+        return super().load(name)
+
+
+class FailingArtifacts(FileStore):
+    """Where the predictors find artefacts."""
+
+    def __init__(self, folder: Path, injector: Injector) -> None:
+        super().__init__(folder)
+        self._injector = injector
+
+    def get(self, artifact: Artifact) -> bytes:
+        if self._injector.active("model-store-away") is not None:
+            raise Transient(f"artefact {artifact.sha256[:12]}: the model store does not answer")
+        return super().get(artifact)
+
+
+def job_seconds(injector: Injector) -> Callable[[Job], float]:
+    """How long a job takes: as long as it always does, or very much longer while jobs are slow."""
+
+    def seconds(job: Job) -> float:
+        usual = JOB_SECONDS if job.name == "train" else 0.5
+        fault = injector.active("slow-job")
+        return usual if fault is None else usual + SLOWEST * fault.amount**4
+
+    return seconds
+
+
+def failing_jobs(jobs: Mapping[str, Jobs], injector: Injector) -> dict[str, Jobs]:
+    """The jobs, each of which fails while it should."""
+    return {service: {name: _failing(job, injector) for name, job in table.items()} for service, table in jobs.items()}
+
+
+def _failing(job: JobFunction, injector: Injector) -> JobFunction:
+    def run(arguments: dict[str, Any], context: JobContext) -> dict[str, Any]:
+        if injector.active("failing-job") is not None:
+            raise RuntimeError("the worker was killed")
+        if injector.active("model-store-away") is not None:
+            raise Transient("the artefact cannot be written: the model store does not answer")
+        return job(arguments, context)
+
+    return run
+
+
+def names(faults: Iterable[object]) -> list[str]:
+    """The faults' names, each once, in order."""
+    return list(dict.fromkeys(str(getattr(fault, "name", fault)) for fault in faults))

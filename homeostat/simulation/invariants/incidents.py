@@ -1,0 +1,35 @@
+"""Incidents: each comes to an end, and a person hears of those that were handed over."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from homeostat.simulation.run import Run
+from shared.messages import AuditEntry
+from shared.topics import AUDIT, COMMANDS
+
+ENDS = ("incident_resolved", "escalated", "incident_expired")
+TURNS = ("incident_opened", "triaged", "command_issued", *ENDS)
+
+
+def ended(run: Run) -> Iterator[str]:
+    for incident, entries in stories(run).items():
+        if not any(entry.kind in ENDS for entry in entries):
+            yield f"{incident} was opened and has no end: {', '.join(entry.kind for entry in entries)}"
+
+
+def told(run: Run) -> Iterator[str]:
+    notices = {one.incident for one in run.messages(COMMANDS) if one.action == "notify"}
+    for incident, entries in stories(run).items():
+        handed = [entry for entry in entries if entry.kind in ("escalated", "incident_expired")]
+        if handed and incident not in notices:
+            yield f"{incident} was {handed[0].kind} and nobody was told"
+
+
+def stories(run: Run) -> dict[str, list[AuditEntry]]:
+    """The ledger's entries by incident."""
+    found: dict[str, list[AuditEntry]] = {}
+    for entry in run.messages(AUDIT):
+        if entry.incident:
+            found.setdefault(entry.incident, []).append(entry)
+    return found

@@ -1,0 +1,65 @@
+"""The ledger: the chain computed anew from the bytes on the topic, and its entries held against what happened."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from homeostat.simulation.run import Run
+from shared.topics import AUDIT, COMMANDS
+
+FIRST = "0" * 64
+
+
+def chain(run: Run) -> Iterator[str]:
+    values = [record.value for record in run.records[AUDIT.name]]
+    broken = broken_at(values)
+    if broken is not None:
+        yield broken
+    for index in sorted({0, len(values) // 2, len(values) - 1} & set(range(len(values)))):
+        if broken_at([*values[:index], altered(values[index]), *values[index + 1 :]]) is None:
+            yield f"entry {index + 1} was altered and the chain still holds"
+
+
+def broken_at(values: Sequence[bytes]) -> str | None:
+    """The first place where the chain of these entries breaks, and how; None where it holds."""
+    previous = FIRST
+    for number, value in enumerate(values, start=1):
+        try:
+            entry: dict[str, Any] = json.loads(value)
+        except ValueError:
+            return f"entry {number} is not JSON"
+        said = entry.pop("hash", "")
+        text = json.dumps(entry, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+        if entry.get("sequence") != number:
+            return f"entry {number} calls itself {entry.get('sequence')}"
+        if entry.get("previous") != previous:
+            return f"entry {number} does not follow the one before it"
+        if hashlib.sha256(text.encode()).hexdigest() != said:
+            return f"entry {number} was altered"
+        previous = said
+    return None
+
+
+def altered(value: bytes) -> bytes:
+    """The entry with one letter of its summary changed."""
+    entry = json.loads(value)
+    summary = entry["summary"]
+    entry["summary"] = ("x" if summary[:1] != "x" else "y") + summary[1:]
+    return json.dumps(entry, separators=(",", ":"), ensure_ascii=False).encode()
+
+
+def tells_all(run: Run) -> Iterator[str]:
+    told = Counter(str(one.body.get("command")) for one in run.messages(AUDIT) if one.kind == "command_issued")
+    sent = Counter(one.id for one in run.messages(COMMANDS))
+    for id_ in sent - told:
+        yield f"command {id_} was sent and is not in the ledger"
+    for id_ in told - sent:
+        yield f"the ledger says that command {id_} was issued, and it was not sent"
+    for one in run.messages(AUDIT):
+        for ref in one.refs:
+            if ref.offset >= run.ends.get((ref.topic, ref.partition), 0):
+                yield f"entry {one.sequence} points at {ref.topic}[{ref.partition}]@{ref.offset}, which is no record"

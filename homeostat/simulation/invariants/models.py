@@ -1,0 +1,89 @@
+"""Models: which version answered what, whether it may, and who says why."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+from collections.abc import Iterator
+
+from homeostat.simulation.run import Run
+from homeostat.simulation.simulation import KEY
+from shared.messages import Features, ModelPublished, Prediction
+from shared.topics import AUDIT, COMMANDS, FEATURES, MODEL_PUBLISHED, PREDICTIONS, STEPS
+
+Live = dict[str, ModelPublished]
+"""By stage, champion and canary."""
+
+
+def serving(run: Run) -> Iterator[str]:
+    rows = {(record.partition, record.offset): message for record, message in run.of(FEATURES)}
+    answers = {one.origin: one for one in run.messages(PREDICTIONS)}
+    published = [(record.offset, message) for record, message in run.of(MODEL_PUBLISHED)]
+    live: dict[str, Live] = {}
+    for _, step in run.of(STEPS):
+        if not step.task.startswith("predictor/"):
+            continue
+        mine = live.setdefault(step.task, {})
+        for topic, partition, start, until in step.inputs:
+            if topic == MODEL_PUBLISHED.name:
+                for _, release in [one for one in published if start <= one[0] < until]:
+                    _take(mine, release)
+            elif topic == FEATURES.name:
+                for offset in range(start, until):
+                    row, answer = rows.get((partition, offset)), answers.get((partition, offset))
+                    if row is not None and answer is not None and (wrong := _wrong(row, answer, mine)):
+                        yield f"{step.task}, step {step.step}: {row.id} {wrong}"
+
+
+def verified(run: Run) -> Iterator[str]:
+    released = {one.version: one for one in run.messages(MODEL_PUBLISHED)}
+    for version in sorted({one.model_version for one in run.messages(PREDICTIONS)} - {""}):
+        release = released.get(version)
+        if release is None:
+            yield f"version {version} answers and was never published"
+            continue
+        data = run.artifacts.get(release.artifact.sha256)
+        if data is None or hashlib.sha256(data).hexdigest() != release.artifact.sha256:
+            yield f"version {version} answers, and the store has not the bytes that were published"
+        expected = hmac.new(KEY, release.artifact.sha256.encode(), hashlib.sha256).hexdigest()
+        if not hmac.compare_digest(expected, release.artifact.signature):
+            yield f"version {version} answers and is not signed with this installation's key"
+
+
+def said_why(run: Run) -> Iterator[str]:
+    told = {(ref.topic, ref.offset) for one in run.messages(AUDIT) if one.kind == "model_published" for ref in one.refs}
+    commands = {one.id: one for one in run.messages(COMMANDS)}
+    champion: str | None = None
+    for record, release in run.of(MODEL_PUBLISHED):
+        where = f"version {release.version} as {release.stage} (offset {record.offset})"
+        if not release.reason:
+            yield f"{where} says no reason"
+        if not release.lineage.rows or not release.lineage.data_hash:
+            yield f"{where} names no data it was made from"
+        if release.command is not None and commands[release.command].incident != release.incident:
+            yield f"{where} names command {release.command}, which is not of incident {release.incident}"
+        if release.stage == "champion":
+            if (release.previous or None) not in (champion, None):
+                yield f"{where} says it replaces {release.previous}, the champion was {champion}"
+            champion = release.version
+        if (MODEL_PUBLISHED.name, record.offset) not in told:
+            yield f"{where} is not in the ledger"
+
+
+def _take(live: Live, release: ModelPublished) -> None:
+    champion = live.get("champion")
+    if release.stage in ("canary", "shadow") and champion is not None and champion.version == release.version:
+        return
+    for stage in [stage for stage, one in live.items() if one.version == release.version]:
+        del live[stage]
+    if release.stage in ("champion", "canary"):
+        live[release.stage] = release
+
+
+def _wrong(row: Features, answer: Prediction, live: Live) -> str | None:
+    able = {one.version for one in live.values() if one.definition == row.definition}
+    if answer.model_version:
+        return None if answer.model_version in able else f"was answered by {answer.model_version}, live: {sorted(able)}"
+    if not answer.reason:
+        return "has neither an answer nor a reason"
+    return f"got no answer ({answer.reason}), live: {sorted(able)}" if able else None

@@ -1,0 +1,64 @@
+"""The invariants by name."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from itertools import islice
+
+from homeostat.simulation.invariants import bounds, data, incidents, labels, ledger, log, models, orders, same, training
+from homeostat.simulation.run import Run
+
+Check = Callable[[Run], Iterator[str]]
+MOST_TOLD = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Invariant:
+    """`about` is the promise; `check` yields a sentence for each way in which a run breaks it."""
+
+    name: str
+    about: str
+    check: Check
+
+
+@dataclass(frozen=True, slots=True)
+class Violation:
+    invariant: str
+    detail: str
+
+
+_ALL = (
+    Invariant("nothing-lost", "what a client wrote is on the topic, once for each time it wrote it", data.nothing_lost),
+    Invariant("one-fate", "every raw record becomes features or a label, or one dead letter", data.one_fate),
+    Invariant("one-answer", "every features record has exactly one prediction, or one dead letter", data.one_answer),
+    Invariant("unique", "no derived record is there twice", data.unique),
+    Invariant("order", "outputs of a partition follow the order of what they were made from", data.order),
+    Invariant("lineage", "every output names the record it was made from, and that record is it", data.lineage),
+    Invariant("whole-letters", "a dead letter has a reason and the original bytes", data.whole_letters),
+    Invariant("no-handler-fails", "nothing is refused because a handler raised", data.no_handler_fails),
+    Invariant("offsets", "committed offsets never go back, and reach the end of the log", log.offsets),
+    Invariant("steps", "a task's steps follow each other, and take each record once", log.steps),
+    Invariant("state-is-the-logs", "the state replayed from the log alone is the state that was live", bounds.replayed),
+    Invariant("bounded", "no state is larger than it may be", bounds.bounded),
+    Invariant("labels-once", "every label is counted once", labels.counted_once),
+    Invariant("last-label-wins", "the figures are those of each event's last label", labels.last_wins),
+    Invariant("serving", "each row is answered by the version that was live when it was", models.serving),
+    Invariant("verified-artefacts", "only registered, signed, undamaged artefacts answer", models.verified),
+    Invariant("said-why", "every change of the live version has a record that says why", models.said_why),
+    Invariant("clean-training", "nothing is trained on quarantined rows", training.clean),
+    Invariant("one-effect", "a command acts at most once and ends at most once", orders.one_effect),
+    Invariant("commands-end", "every command ends, by its deadline", orders.ended),
+    Invariant("ledger", "the ledger's chain holds, and does not when one byte is changed", ledger.chain),
+    Invariant("ledger-tells-all", "every command and its effect stand in the ledger, and no others", ledger.tells_all),
+    Invariant("incidents-end", "every incident is resolved, escalated or expired", incidents.ended),
+    Invariant("people-are-told", "a person hears of every incident handed over", incidents.told),
+    Invariant("as-without-faults", "a fault that should leave no trace leaves none", same.traceless),
+    Invariant("features-as-without-faults", "features depend on what came in and on nothing else", same.features),
+)
+INVARIANTS: dict[str, Invariant] = {one.name: one for one in _ALL}
+
+
+def violations_in(run: Run) -> list[Violation]:
+    """Every promise that the run breaks, at most five ways of each."""
+    return [Violation(one.name, detail) for one in INVARIANTS.values() for detail in islice(one.check(run), MOST_TOLD)]

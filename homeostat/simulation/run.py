@@ -1,0 +1,275 @@
+"""One seeded run: the world's input, the plan's faults, the services in the scheduler's order, and what came of it."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import timedelta
+from functools import cached_property
+from pathlib import Path
+from typing import Any, TypeVar
+
+import msgspec
+
+from homeostat.simulation.assembly import jobs_of, services_of
+from homeostat.simulation.faults import Plan
+from homeostat.simulation.ground import Commit, FailingArtifacts, FailingBus, FailingStore, failing_jobs, job_seconds
+from homeostat.simulation.injector import Crash, Injector
+from homeostat.simulation.inputs import disturbed
+from homeostat.simulation.outside import Outside
+from homeostat.simulation.simulation import KEY, START
+from homeostat.simulation.world import Input, World, knobs
+from shared import codec
+from shared.bus.base import Fenced, NewRecord, Record
+from shared.bus.factory import record_limits
+from shared.errors import Poison, Transient
+from shared.messages import AuditEntry
+from shared.runtime import journal
+from shared.runtime.host import Make, TaskHost
+from shared.runtime.memory import MemoryRuntime
+from shared.settings import CommonSettings
+from shared.topics import AUDIT, TOPICS, Topic
+
+M = TypeVar("M", bound=msgspec.Struct)
+
+PARTITIONS = 2
+MOST_TURNS = 20_000
+MOST_HOURS = 60
+TURNS_BESIDE = 3
+SNAPSHOT_SECONDS = 4.0
+
+Change = Callable[[dict[str, Make]], dict[str, Make]]
+"""Another release of some services, for runs that try what an invariant catches."""
+
+
+@dataclass(frozen=True)
+class Run:
+    """What a run left behind: every record of every topic in the order written, and every commit."""
+
+    world: World
+    plan: Plan
+    records: Mapping[str, tuple[Record, ...]]
+    commits: tuple[Commit, ...]
+    settled: Mapping[tuple[str, int], int]
+    """After the last record of each partition, when everything had come to rest."""
+    ends: Mapping[tuple[str, int], int]
+    sizes: Mapping[str, int]
+    """Bytes of each task's state at the end."""
+    struck: tuple[str, ...]
+    artifacts: Mapping[str, bytes] = field(default_factory=dict)
+    """What the model store holds, by hash."""
+    differences: Mapping[str, str] = field(default_factory=dict)
+    """Tasks whose state is not what the log alone makes of it, and how it differs."""
+    without: Run | None = None
+    """The same world without faults."""
+
+    def of(self, topic: Topic[M]) -> list[tuple[Record, M]]:
+        """Each record of the topic with its message; bytes that are no message are left out."""
+        if topic.name not in self._decoded:
+            self._decoded[topic.name] = _decoded(topic, self.records[topic.name])
+        found: list[tuple[Record, M]] = self._decoded[topic.name]
+        return found
+
+    def messages(self, topic: Topic[M]) -> list[M]:
+        return [message for _, message in self.of(topic)]
+
+    @cached_property
+    def _decoded(self) -> dict[str, Any]:
+        return {}
+
+
+def run_of(world: World, plan: Plan, folder: Path, change: Change = lambda services: services) -> Run:
+    """Runs the world under the plan. `folder` takes artefacts and must be empty. The same call, the same bytes."""
+    return _Running(disturbed(world, plan), plan, folder, change).run()
+
+
+class _Running:
+    def __init__(self, world: World, plan: Plan, folder: Path, change: Change) -> None:
+        self.world, self.plan = world, plan
+        self.injector = Injector(plan)
+        self.settings = CommonSettings(
+            bootstrap_servers="memory",
+            data_dir=folder,
+            signing_key=KEY,
+            data_partitions=PARTITIONS,
+            snapshot_seconds=SNAPSHOT_SECONDS,
+        )
+        self.bus = FailingBus(self.injector, record_limits(self.settings))
+        self.store = FailingArtifacts(folder / "artifacts", self.injector)
+        self.change = change
+        self.runtime = MemoryRuntime(
+            self._services(),
+            jobs=failing_jobs(jobs_of(), self.injector),
+            settings=self.settings,
+            now=START,
+            job_seconds=job_seconds(self.injector),
+            bus=self.bus,
+            stores=[FailingStore(self.injector, first=True), FailingStore(self.injector, first=False)],
+        )
+        self.outside = Outside(self.runtime)
+        self.starts: Counter[str] = Counter()
+        self.settled: dict[tuple[str, int], int] = {}
+        self.injector.take_over = self._taken_over
+        self.waiting = list(reversed(world.inputs))
+
+    def run(self) -> Run:
+        second = 0.0
+        while second < self.world.ends or self._disturbed():
+            self._set_clocks(second)
+            self._write_due(second)
+            self._until_idle()
+            second += 1.0
+        self._until_idle()  # the last pulses are read
+        self.settled = _ends(self._records())
+        self._let_deadlines_pass(second)
+        return self._result()
+
+    # -- one second
+
+    def _disturbed(self) -> bool:
+        return self.injector.paused()
+
+    def _set_clocks(self, second: float) -> None:
+        self.injector.now = second
+        self.runtime.now = START + timedelta(seconds=second)
+        self.runtime.skew = {
+            fault.service: timedelta(hours=fault.amount)
+            for fault in self.plan.faults
+            if fault.name == "clock-jump" and fault.on(second)
+        }
+
+    def _write_due(self, second: float) -> None:
+        """What clients send: while nothing can be written they try again, in their order."""
+        if self.injector.paused():
+            return
+        while self.waiting and self.waiting[-1].at <= second:
+            self._write(self.waiting.pop())
+        self.outside.answer()
+
+    def _write(self, one: Input) -> None:
+        self.bus.producer("client").send([NewRecord(one.topic, one.key, one.value)], 0.0)
+
+    def _until_idle(self) -> None:
+        for _ in range(MOST_TURNS):
+            order = self._order()
+            moved = [self._turned(name) for name in order]
+            if not any(moved):
+                return
+        raise RuntimeError(f"still not idle after {MOST_TURNS} rounds at {self.injector.now:g} s")
+
+    def _order(self) -> list[str]:
+        names = [name for name in self.runtime.running if self.injector.active("slow-consumer", name) is None]
+        if self.plan.shuffled:
+            self.injector.rng.shuffle(names)
+        return names
+
+    def _turned(self, name: str) -> bool:
+        """Whether there may be more to do. In order, a service is turned until it has no more."""
+        more = moved = self._turn(name)
+        while more and not self.plan.shuffled:
+            more = self._turn(name)
+        return moved
+
+    def _turn(self, name: str) -> bool:
+        started = self.starts[name]
+        try:
+            self.injector.point("idle", name)
+            return self.runtime.turn(name)
+        except (Crash, Fenced, Transient):
+            if self.starts[name] == started:  # else another has its place already
+                self._start_again(name)
+            return True
+
+    def _start_again(self, name: str) -> None:
+        self.starts[name] += 1
+        self.runtime.crash(name, self._services()[name])
+
+    def _taken_over(self, name: str) -> None:
+        """A new process starts and works, while the old one stands still with what it has in hand."""
+        self._start_again(name)
+        for _ in range(TURNS_BESIDE):
+            self.runtime.turn(name)
+
+    def _let_deadlines_pass(self, second: float) -> None:
+        """Hours in which nothing comes in and nothing is watched, until no incident is open."""
+        others = [name for name in self.runtime.running if name != "monitor"]
+        for hour in range(1, MOST_HOURS):
+            if not open_incidents(self.runtime.messages(AUDIT)):
+                return
+            self._set_clocks(second + 3600.0 * hour)
+            self.outside.answer()
+            while sum(self._turned(name) for name in others):
+                pass
+
+    def _services(self) -> dict[str, Make]:
+        """New makers: a new process has no model in memory."""
+        return self.change(services_of(knobs(), self.store, KEY))
+
+    # -- the end
+
+    def _records(self) -> dict[str, tuple[Record, ...]]:
+        return {topic.name: tuple(self.runtime.records(topic)) for topic in TOPICS}
+
+    def _result(self) -> Run:
+        records = self._records()
+        reader = self.bus.reader("end")
+        ends = {(t.name, p): end for t in TOPICS for p, end in reader.written_offsets(t.name).items()}
+        return Run(
+            world=self.world,
+            plan=self.plan,
+            records=records,
+            commits=tuple(self.bus.commits),
+            settled=self.settled,
+            ends=ends,
+            sizes={
+                one.task.name: len(one.service.save())
+                for name in self.runtime.running
+                for one in self.runtime.hosts(name)
+            },
+            struck=tuple(self.injector.struck),
+            differences=dict(self._replayed()),
+            artifacts={path.name: path.read_bytes() for path in sorted(self.store.folder.glob("*"))},
+        )
+
+    def _replayed(self) -> Iterator[tuple[str, str]]:
+        """Every task made again from the journal alone, and held against the one that lives."""
+        reader = self.bus.reader("replay")
+        for name, make in self._services().items():
+            for running in self.runtime.hosts(name):
+                host = TaskHost(running.task, make, self.settings.full_name)
+                journal.replay(host, 0, reader, self.settings.full_name, lambda: None)
+                live, again = running.service.save(), host.service.save()
+                if live != again:
+                    yield running.task.name, f"{len(live)} bytes live, {len(again)} from the log; {_first(live, again)}"
+
+
+def _first(live: bytes, again: bytes) -> str:
+    at = next((i for i, (a, b) in enumerate(zip(live, again, strict=False)) if a != b), min(len(live), len(again)))
+    return f"first at {at}: {live[max(0, at - 60) : at + 60]!r} and {again[max(0, at - 60) : at + 60]!r}"
+
+
+def _ends(records: Mapping[str, tuple[Record, ...]]) -> dict[tuple[str, int], int]:
+    """After the last record of each partition; transaction markers do not count."""
+    return {(name, record.partition): record.offset + 1 for name, found in records.items() for record in found}
+
+
+def open_incidents(entries: Iterable[AuditEntry]) -> list[str]:
+    """The incidents that the ledger has opened and not ended; a person's hands are no end yet."""
+    open_: dict[str, None] = {}
+    for entry in entries:
+        if entry.kind == "incident_opened":
+            open_[entry.incident] = None
+        elif entry.kind in ("incident_resolved", "incident_expired"):
+            open_.pop(entry.incident, None)
+    return list(open_)
+
+
+def _decoded(topic: Topic[M], records: tuple[Record, ...]) -> list[tuple[Record, M]]:
+    found = []
+    for record in records:
+        try:
+            found.append((record, codec.decode(topic, record.value)))
+        except Poison:
+            continue
+    return found

@@ -1,0 +1,228 @@
+"""The small world of a seeded run: a pipeline, its rows and labels, and the trouble its data get into.
+
+Everything is made from the seed with the standard library's generator, whose numbers are the same on
+every machine.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from datetime import timedelta
+from functools import cache
+from random import Random
+from typing import Any, Literal
+
+import msgspec
+
+from homeostat.simulation.assembly import Knobs
+from homeostat.simulation.simulation import START, definition_of, event_of, label_of
+from services.remediator.core.limits import Limits
+from services.remediator.settings import RemediatorSettings, remediator_settings
+from shared import codec
+from shared.messages import Request
+from shared.pipeline.span import Span
+from shared.pipeline.specification import Policy, Specification
+from shared.topics import BY_NAME, PIPELINES, RAW_DATA, REQUESTS, Topic
+
+Trouble = Literal["none", "unit-change", "concept-change", "missing-values", "bad-labels", "person"]
+Kind = Literal["binary", "regression", "anomaly"]
+TROUBLES: tuple[Trouble, ...] = ("none", "unit-change", "concept-change", "missing-values", "bad-labels", "person")
+KINDS: tuple[Kind, ...] = ("binary", "binary", "regression", "anomaly")
+DATA_SETS = 3
+"""Data sets per kind and trouble: few, so that the run without faults is made once for many seeds."""
+
+ROWS = 640
+WARM_UP = 140
+A_SECOND = 20
+LABEL_LAG = 2.0
+TROUBLE = (360, 500)
+STREAM_ENDS = 33.0
+"""The virtual second of the last rows: faults begin before."""
+
+SETTLING = 75.0
+"""Virtual seconds after the last row, in which every incident must come to its end."""
+
+_CANDIDATES = {"binary": ("logistic",), "regression": ("ridge",), "anomaly": ("gaussian-mixture",)}
+
+
+@cache
+def knobs() -> Knobs:
+    """The services' own settings, with waits of seconds where they are hours live."""
+    limits = Limits(
+        wait_within=timedelta(seconds=40),
+        approval_within=timedelta(seconds=20),
+        request_within=timedelta(seconds=20),
+        escalated_within=timedelta(seconds=30),
+        tell_after=timedelta(seconds=5),
+    )
+    usual = remediator_settings({}).policies
+    return Knobs(remediator=RemediatorSettings(policies=tuple(_hurried(policy) for policy in usual), limits=limits))
+
+
+def _hurried(policy: Policy) -> Policy:
+    within, deadline = timedelta(seconds=30), timedelta(seconds=15)
+    ladder = tuple(
+        rung.model_copy(update={"verify_within": within, "deadline": deadline, "verify_rows": 40})
+        for rung in policy.ladder
+    )
+    return policy.model_copy(update={"ladder": ladder, "cooldown": Span(time=timedelta(seconds=5))})
+
+
+@dataclass(frozen=True, slots=True)
+class Input:
+    """One record that a client writes: when (virtual seconds since the start), where, and its bytes."""
+
+    at: float
+    topic: str
+    key: bytes
+    value: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class World:
+    """A run's pipeline and what comes in, in order of time. `ends` is when the run is over."""
+
+    name: str
+    specification: Specification
+    inputs: tuple[Input, ...]
+    ends: float
+
+    def with_inputs(self, inputs: list[Input]) -> World:
+        """The same world with other input, put in order of time."""
+        ends = max(self.ends, max((one.at for one in inputs), default=0.0) + SETTLING)
+        return replace(self, inputs=tuple(sorted(inputs, key=lambda one: one.at)), ends=ends)
+
+
+def world_of(seed: int) -> World:
+    """The world of this seed: one of a few dozen."""
+    rng = Random(f"world/{seed}")
+    return build(rng.choice(KINDS), rng.choice(TROUBLES), rng.randrange(DATA_SETS))
+
+
+def build(kind: Kind, trouble: Trouble, data: int) -> World:
+    """The world of this kind, with this trouble in its middle."""
+    rng = Random(f"data/{kind}/{trouble}/{data}")
+    specification = specification_of(kind)
+    inputs = [input_of(PIPELINES, definition_of(specification, 1, START), 0.0)]
+    last = 0.0
+    for index in range(ROWS):
+        at = 1.0 if index < WARM_UP else 8.0 + (index - WARM_UP) // A_SECOND
+        row, label = _row(rng, kind, index, trouble)
+        inputs.append(input_of(RAW_DATA, event_of(specification, row, f"plant-{index % 2}", _time(at)), at))
+        if kind != "anomaly":
+            told = at if index < WARM_UP else at + LABEL_LAG
+            inputs.append(labelled(specification, row["id"], label, told))
+        last = max(last, at + LABEL_LAG)
+    if trouble == "person":
+        inputs += [_request(specification, action, at) for action, at in _orders(rng)]
+    name = f"{kind}/{trouble}/{data}"
+    return World(name, specification, (), last + SETTLING).with_inputs(inputs)
+
+
+def input_of(topic: Topic[Any], message: msgspec.Struct, at: float) -> Input:
+    """The message as a client would write it at this second."""
+    return Input(at, topic.name, topic.key(message).encode(), codec.encode(message))
+
+
+def labelled(specification: Specification, id_: str, label: object, at: float) -> Input:
+    """A label told at this second."""
+    return input_of(RAW_DATA, label_of(specification, id_, label, "office", _time(at)), at)
+
+
+def later(one: Input, at: float) -> Input:
+    """The same record at another second."""
+    return replace(one, at=at)
+
+
+def topic_of(one: Input) -> Topic[Any]:
+    return BY_NAME[one.topic]
+
+
+def specification_of(kind: Kind, **changes: Any) -> Specification:
+    """A pipeline whose models train in milliseconds and whose monitor decides on some dozens of rows."""
+    target = {"binary": {"type": "integer", "allowed": [0, 1]}, "regression": {"type": "number"}}
+    document: dict[str, Any] = {
+        "name": "plant",
+        "kind": kind,
+        "schema": {
+            "id": {"type": "string"},
+            "at": {"type": "timestamp"},
+            "line": {"type": "string"},
+            "heat": {"type": "number"},
+            "load": {"type": "number", "nullable": True},
+            "flow": {"type": "number", "nullable": True},
+            **({} if kind == "anomaly" else {"fault": target[kind]}),
+        },
+        "id": "id",
+        "key": "line",
+        "timestamp": "at",
+        "target": None if kind == "anomaly" else "fault",
+        "features": {
+            "heat": "heat",
+            "load": "load",
+            "flow": "flow",
+            "heat_before": {"expression": "heat", "lag": 1},
+            "load_mean": {"expression": "load", "window": 8},
+        },
+        "models": {
+            "candidates": list(_CANDIDATES[kind]),
+            "min_rows": 100,
+            "train_rows": 300,
+            "folds": 2,
+            "search": {"seconds": 1, "trials": 0},
+        },
+        "gate": {"min_rows": 20},
+        "monitor": {
+            "window": 50,
+            "performance_window": 25,
+            "reference_rows": 100,
+            "false_alarms_per_million": 1000.0,
+        },
+        **changes,
+    }
+    return Specification.model_validate(document)
+
+
+def _row(rng: Random, kind: Kind, index: int, trouble: Trouble) -> tuple[dict[str, Any], object]:
+    heat, load, flow = (round(rng.gauss(0.0, 1.0), 6) for _ in range(3))
+    inside = TROUBLE[0] <= index < TROUBLE[1]
+    turned = trouble == "concept-change" and index >= TROUBLE[0]
+    level = (2.0 * heat - load) * (-1.0 if turned else 1.0) + 0.3 * rng.gauss(0.0, 1.0)
+    label: object = int(level > 0.0) if kind == "binary" else round(level, 6)
+    if trouble == "bad-labels" and inside:
+        label = 0 if kind == "binary" else 0.0
+    row: dict[str, Any] = {
+        "id": f"row-{index:04d}",
+        "at": (START + timedelta(minutes=index)).isoformat(),
+        "line": f"line-{index % 5}",
+        "heat": heat * 1000.0 if trouble == "unit-change" and inside else heat,
+        "load": load,
+        "flow": None if trouble == "missing-values" and inside else flow,
+    }
+    return row, label
+
+
+def _orders(rng: Random) -> list[tuple[str, float]]:
+    return [
+        ("retrain", 14.0),
+        (rng.choice(["rollback", "hold", "recalibrate", "notify"]), 20.0),
+        ("release_hold", 26.0),
+    ]
+
+
+def _request(specification: Specification, action: str, at: float) -> Input:
+    arguments: Mapping[str, object] = {"message": "the plant is being rebuilt"} if action == "notify" else {}
+    request = Request(
+        id=f"request-{action}-{at:g}",
+        pipeline=specification.name,
+        action=action,
+        issued_by="person:operator",
+        at=_time(at),
+        arguments=dict(arguments),
+    )
+    return input_of(REQUESTS, request, at)
+
+
+def _time(at: float) -> Any:
+    return START + timedelta(seconds=at)
