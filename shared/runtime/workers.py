@@ -32,6 +32,9 @@ from shared.telemetry.logging import configure_logging
 
 _log = structlog.get_logger("homeostat.jobs")
 
+IDLE_SECONDS = 300.0
+"""A worker without work for so long is ended: it holds hundreds of megabytes, and a new one is there in seconds."""
+
 NICENESS = 5
 """Jobs give way to the services that answer."""
 
@@ -58,6 +61,7 @@ class _Running:
 class _Worker:
     process: SpawnProcess
     pipe: Connection
+    free_since: float
     running: _Running | None = None
 
     def kill(self) -> None:
@@ -76,6 +80,7 @@ class WorkerJobs:
     jobs: Jobs
     settings: CommonSettings
     warm: Callable[[], None] | None = None
+    idle_seconds: float = IDLE_SECONDS
     _workers: list[_Worker] = field(default_factory=list)
     _waiting: deque[tuple[Task, Job]] = field(default_factory=deque)
     _ends: dict[tuple[str, str], JobFinished] = field(default_factory=dict)
@@ -95,6 +100,7 @@ class WorkerJobs:
             if worker.running is not None:
                 self._look_after(worker, worker.running, now)
         self._hand_out(now)
+        self._end_idle()
         return list(self._ends.values())
 
     def forget(self, ended: Iterable[JobFinished]) -> None:
@@ -154,7 +160,7 @@ class WorkerJobs:
             self._drop(worker)
         if answered is None:
             return
-        worker.running = None
+        worker.running, worker.free_since = None, monotonic()
         task, job = running.task, running.job
         self._ends[task.name, job.id] = end_of(
             task.name, task.service, job, now, seconds, answered.result, answered.error
@@ -162,6 +168,11 @@ class WorkerJobs:
         _log.info(
             "job ended", task=task.name, job=job.id, name=job.name, seconds=round(seconds, 3), error=answered.error
         )
+
+    def _end_idle(self) -> None:
+        for worker in list(self._workers):
+            if worker.running is None and monotonic() - worker.free_since >= self.idle_seconds:
+                self._drop(worker)
 
     def _drop(self, worker: _Worker) -> None:
         worker.kill()
@@ -183,7 +194,7 @@ def _new_worker(jobs: Jobs, settings: CommonSettings, warm: Callable[[], None] |
     process = context.Process(target=_work, args=arguments, daemon=True, name="job-worker")
     process.start()
     theirs.close()
-    return _Worker(process, ours)
+    return _Worker(process, ours, monotonic())
 
 
 def _work(

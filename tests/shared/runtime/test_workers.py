@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 
 from shared.bus.base import MAX_RECORD_BYTES, NewRecord, refuse_too_large
@@ -152,3 +153,17 @@ def test_a_worker_that_dies_before_it_takes_a_job_fails_that_job_alone(tmp_path:
         workers.stop()
 
     assert "its worker process ended with status 1" in str(end.error)
+
+
+def test_a_worker_that_has_been_idle_for_long_is_ended_and_a_new_one_takes_the_next_job(workers: WorkerJobs) -> None:
+    workers.idle_seconds = 0.0
+    pids = []
+    for number in range(2):
+        workers.start(TASK, Job(f"job-{number}", "double", {"number": number}, 60.0), utc_now())
+        ended = _ends(workers, 1)
+        workers.forget(ended)
+        pids.append(ended[0].result["pid"] if ended[0].result else 0)
+
+    assert 0 not in pids
+    assert pids[0] != pids[1]
+    assert not psutil.pid_exists(pids[0])
