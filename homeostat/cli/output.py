@@ -30,12 +30,17 @@ def show_rows(rows: Sequence[Mapping[str, Any]], columns: Mapping[str, str], *, 
     if not rows:
         console.print(empty)
         return
+    console.print(table_of(rows, columns))
+
+
+def table_of(rows: Sequence[Mapping[str, Any]], columns: Mapping[str, str]) -> Table:
+    """Cells too long for the terminal are folded, but for ids: they are there to be copied."""
     table = Table(box=None, pad_edge=False, header_style="bold")
-    for heading in columns.values():
-        table.add_column(heading, overflow="fold")
+    for key, heading in columns.items():
+        table.add_column(heading, overflow="fold", no_wrap=key == "id")
     for row in rows:
         table.add_row(*(_cell(row.get(key)) for key in columns))
-    console.print(table)
+    return table
 
 
 def _cell(value: Any) -> str:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import closing
 from typing import NamedTuple
 
 from services.gateway.backlog import Backlog
@@ -88,11 +89,8 @@ class Answered:
 
     async def _with_log(self, look: Look, deadline: float) -> dict[str, Known]:
         def work() -> dict[str, Known]:
-            reader = self._bus.reader("gateway-answered")
-            try:
-                return look(Backlog(reader, self._full_name, deadline))
-            finally:
-                reader.close()
+            with closing(Backlog(self._bus, self._full_name, deadline)) as log:
+                return look(log)
 
         return await asyncio.to_thread(work)
 

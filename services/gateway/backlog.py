@@ -7,7 +7,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from typing import Any
 
 from services.gateway.readmodel.predictions import Place
-from shared.bus.base import LogReader, Record
+from shared.bus.base import Bus, LogReader, Record
 from shared.bus.partitioner import partition_of
 from shared.clock import monotonic
 from shared.codec import decode
@@ -22,13 +22,21 @@ APART = 200
 
 
 class Backlog:
-    """Reads until `deadline` (monotonic seconds); `Transient` where that is not enough."""
+    """Reads until `deadline` (monotonic seconds); `Transient` where that is not enough. Close it.
 
-    def __init__(self, reader: LogReader, full_name: Callable[[str], str], deadline: float) -> None:
-        self._reader = reader
+    Each topic has a reader of its own: one that turns to a topic it does not know yet takes a second.
+    """
+
+    def __init__(self, bus: Bus, full_name: Callable[[str], str], deadline: float) -> None:
+        self._bus = bus
+        self._readers: dict[str, LogReader] = {}
         self._full_name = full_name
         self._deadline = deadline
         self._ranges: dict[str, tuple[dict[int, int], dict[int, int]]] = {}
+
+    def close(self) -> None:
+        for reader in self._readers.values():
+            reader.close()
 
     def at(self, topic: Topic[Any], places: Iterable[Place]) -> Iterator[Any]:
         """The messages at these places, as far as the log still has them."""
@@ -43,7 +51,7 @@ class Backlog:
 
     def newest(self, topic: Topic[Any], asked: Mapping[str, RawRecord]) -> dict[str, Any]:
         """By id, the newest message for each of these rows among the last `SEARCHED` of its partition."""
-        ends = self._reader.end_offsets(self._full_name(topic.name))
+        _, ends = self._range(self._full_name(topic.name))
         wanted: defaultdict[int, dict[str, RawRecord]] = defaultdict(dict)
         for event, record in asked.items():
             wanted[partition_of(record.entity.encode(), len(ends))][event] = record
@@ -67,16 +75,22 @@ class Backlog:
 
     def _read(self, topic: Topic[Any], partition: int, start: int, stop: int) -> Iterator[Record]:
         name = self._full_name(topic.name)
-        begins, ends = self._ranges.get(name) or (self._reader.begin_offsets(name), self._reader.end_offsets(name))
-        self._ranges[name] = begins, ends
+        begins, ends = self._range(name)
         start, stop = max(start, begins.get(partition, stop)), min(stop, ends.get(partition, start))
         if start >= stop:
             return
         left = self._deadline - monotonic()
         if left <= 0:
             raise Transient(f"{name}[{partition}] was not read back in time")
-        for records in self._reader.read(name, partition, start, stop, left):
+        for records in self._readers[name].read(name, partition, start, stop, left):
             yield from records
+
+    def _range(self, name: str) -> tuple[dict[int, int], dict[int, int]]:
+        """By partition, the first offset and the one after the last, as of the first question."""
+        if name not in self._ranges:
+            reader = self._readers.setdefault(name, self._bus.reader("gateway-backlog"))
+            self._ranges[name] = reader.begin_offsets(name), reader.end_offsets(name)
+        return self._ranges[name]
 
 
 def runs_of(offsets: Collection[int]) -> list[tuple[int, int]]:

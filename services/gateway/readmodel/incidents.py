@@ -21,6 +21,7 @@ STATES = {
     "triaged": "open",
     "awaiting_approval": "awaiting_approval",
     "approved": "acting",
+    "rejected": "escalated",
     "command_issued": "acting",
     "verified": "verified",
     "not_verified": "open",
@@ -30,6 +31,7 @@ STATES = {
     "incident_expired": "expired",
 }
 CLOSED = ("resolved", "expired")
+_LEADING = ("incident_opened", "triaged")
 TOPIC_ORDER = ("alerts", "audit", "commands", "command-results", "model-published")
 
 
@@ -113,13 +115,21 @@ class IncidentBook:
             "opened": first.at.isoformat(),
             "updated": last.at.isoformat(),
             "closed": last.at.isoformat() if incident.state in CLOSED else None,
-            "summary": first.summary,
+            "summary": self._headline(incident, alerts),
             "alerts": [_alert(state) for state in alerts],
             "cause": _cause(alerts, incident),
             "actions": [self._action(entry, incident) for entry in commands],
             "outcome": None if outcome is None else outcome.summary,
             "awaiting_approval": incident.state == "awaiting_approval",
         }
+
+    def _headline(self, incident: Incident, alerts: list[AlertState]) -> str:
+        """What the alert that leads now last said while it fired; where none is known, the incident's first words."""
+        named = [e.message.body.get("alert") for e in incident.entries if e.message.kind in _LEADING]
+        lead = next((alert for alert in reversed(named) if alert), None)
+        told = [e.message for state in alerts if state.newest.id == lead for e in state.entries]
+        firing = [alert.summary for alert in told if alert.state == "firing"]
+        return firing[-1] if firing else incident.entries[0].message.summary
 
     def view(self, incident: Incident) -> dict[str, Any]:
         """The summary and every step, each with its place in the log, in the order they happened."""

@@ -147,6 +147,8 @@ async def _decide(http: Request, parts: Parts, incident: str, action: str, body:
     found = incident_of(parts, incident)
     if found.state in CLOSED and action != "acknowledge":
         raise Problem(409, "closed", f"{incident} is {found.state}: there is nothing left to {action}")
+    if found.state != "awaiting_approval" and action != "acknowledge":
+        raise Problem(409, "not-waiting", f"{incident} is {found.state}: it has nothing to {action}")
     return await _send(http, parts, found.pipeline, action, body.reason, {}, incident, key)
 
 

@@ -56,6 +56,19 @@ def test_a_decision_on_an_incident_becomes_a_request_that_names_it(gateway: Runn
     assert (request.action, request.incident, request.reason) == (verdict, "incident-1", "looks right")
 
 
+@pytest.mark.parametrize("answered", ["approved", "rejected"])
+def test_an_answered_incident_waits_for_nothing_more(gateway: Running, answered: str) -> None:
+    gateway.put(AUDIT, *(audit(n, kind, "x") for n, kind in enumerate(["incident_opened", "awaiting_approval"])))
+    gateway.put(AUDIT, audit(2, answered, "by a person"))
+
+    state = gateway.http.get("/v1/incidents/incident-1").json()["state"]
+    again = [gateway.http.post(f"/v1/incidents/incident-1/{verdict}") for verdict in ("approve", "reject")]
+
+    assert state == {"approved": "acting", "rejected": "escalated"}[answered]
+    assert [answer.status_code for answer in again] == [409, 409]
+    assert gateway.written(REQUESTS) == []
+
+
 def test_a_closed_incident_takes_no_decision(gateway: Running) -> None:
     gateway.put(AUDIT, audit(0, "incident_opened", "x"), audit(1, "incident_resolved", "x"))
 
