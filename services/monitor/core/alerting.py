@@ -51,12 +51,16 @@ class Alerts(msgspec.Struct):
         return self.fingerprint(kind, place) in self.firing
 
     def raise_(self, finding: Finding, now: datetime, row: int, *, update: bool = False) -> list[Alert]:
-        """The alert to publish: a new firing, or an update where its causes or severity changed (or `update`)."""
+        """The alert to publish: a new firing, or an update where its causes or severity changed (or `update`).
+
+        Refused rows turning out to be a fault of accepted ones too is an update as well.
+        """
         fingerprint = self.fingerprint(finding.kind, finding.place)
         current = self.firing.get(fingerprint)
         if current is None:
             return [self._open(fingerprint, finding, now, row)]
         same = [c.what for c in current.causes[:3]] == [c.what for c in finding.causes[:3]]
+        same = same and _refused(current.evidence) <= _refused(finding.evidence)
         if same and current.severity == finding.severity and not update:
             return []
         since = current.evidence.change
@@ -111,3 +115,8 @@ class Alerts(msgspec.Struct):
         )
         self.firing[fingerprint] = alert
         return alert
+
+
+def _refused(evidence: Evidence) -> bool:
+    """Whether it is about rows that were refused, and never reached a model."""
+    return evidence.statistic.startswith("dead_letters")

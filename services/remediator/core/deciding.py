@@ -16,7 +16,7 @@ from services.remediator.core.policies import policy_for
 from services.remediator.core.turn import Turn
 from shared.pipeline.specification import Policy, Rung
 
-URGENT = ("service_down", "load", "bad_field", "bad_labels", "bad_version", "request")
+URGENT = ("service_down", "load", "bad_field", "refused_rows", "bad_labels", "bad_version", "request")
 """Diagnoses that do not wait for a retrain to show its effect."""
 
 

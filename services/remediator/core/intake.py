@@ -97,6 +97,8 @@ def _join(turn: Turn, alert: Alert, diagnosis: Diagnosis, place: Place) -> None:
             )  # fmt: skip
         return
     withhold_everywhere(turn, incident.id, diagnosis)
+    if incident.diagnosis.name == "refused_rows" and diagnosis.name == "bad_field":
+        incident = turn.update(incident.id, diagnosis=diagnosis)
     if before is not None and before.state == "resolved":
         turn.update(incident.id, reopened=incident.reopened + 1)
     elif incident.state in ("triaged", "awaiting_approval") and not incident.actions:

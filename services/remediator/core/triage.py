@@ -17,12 +17,15 @@ RANKS = {
     "service_down": 0,
     "load": 1,
     "bad_field": 2,
+    "refused_rows": 2,
     "bad_labels": 2,
     "bad_source": 2,
     "silent_source": 2,
     "bad_version": 3,
     "concept_drift": 4,
     "covariate_shift": 5,
+    "unfair": 5,
+    "late_labels": 6,
     "unknown": 6,
     "expected_shift": 7,
     "request": 3,
@@ -31,21 +34,28 @@ RANKS = {
 EXPLAINS: dict[str, frozenset[str]] = {
     "service_down": frozenset({"service_down", "load", "unknown", "silent_source"}),
     "load": frozenset({"load", "unknown"}),
-    "bad_field": frozenset({"concept_drift", "covariate_shift", "unknown"}),
-    "bad_labels": frozenset({"concept_drift"}),
-    "bad_source": frozenset({"concept_drift", "covariate_shift", "unknown"}),
+    "bad_field": frozenset({"concept_drift", "covariate_shift", "unfair", "unknown"}),
+    "refused_rows": frozenset({"covariate_shift", "unknown"}),
+    "bad_labels": frozenset({"concept_drift", "unfair"}),
+    "bad_source": frozenset({"concept_drift", "covariate_shift", "unfair", "unknown"}),
     "silent_source": frozenset({"covariate_shift"}),
-    "bad_version": frozenset({"concept_drift", "bad_version", "unknown"}),
-    "concept_drift": frozenset({"concept_drift", "covariate_shift", "unknown"}),
+    "bad_version": frozenset({"concept_drift", "bad_version", "unfair", "unknown"}),
+    "concept_drift": frozenset({"concept_drift", "covariate_shift", "unfair", "unknown"}),
     "covariate_shift": frozenset({"covariate_shift"}),
+    "unfair": frozenset(),
+    "late_labels": frozenset(),
     "unknown": frozenset(),
     "expected_shift": frozenset(),
     "request": frozenset(),
 }
-"""Which diagnoses are consequences of which. Bad fields explain each other only where they overlap."""
+"""Which diagnoses are consequences of which. Bad fields explain each other only where they overlap.
+
+Rows that were refused never reached the model, so its loss is not their doing."""
+
+_OF_FIELDS = ("bad_field", "refused_rows")
 
 _MEANT_TO_DIFFER = ("retrain", "rollback", "recalibrate")
-_MODEL_KINDS = ("performance", "concept_drift", "fairness")
+_MODEL_KINDS = ("performance", "concept_drift")
 
 
 def diagnosis_of(  # noqa: PLR0911 - one return per diagnosis
@@ -56,6 +66,8 @@ def diagnosis_of(  # noqa: PLR0911 - one return per diagnosis
     kind = cause.kind if cause else ""
     if alert.kind == "service_down":
         return _of("service_down", "service", cause, "a service does not answer")
+    if alert.kind == "lag" and kind == "label":
+        return _of("late_labels", "label", cause, "labels are due and have not come")
     if alert.kind in ("lag", "saturation"):
         return _of("load", kind or "load", cause, "more comes in than is worked off")
     alone = [c.kind for c in alert.causes].count("feature") == 1
@@ -65,6 +77,8 @@ def diagnosis_of(  # noqa: PLR0911 - one return per diagnosis
         return _of_version(alert, cause, known)
     if alert.kind in _MODEL_KINDS:
         return _of_model(alert, cause, known)
+    if alert.kind == "fairness":
+        return _of("unfair", kind, cause, "a slice of the rows is answered worse than the rest")
     if alert.kind in ("latency", "errors") and kind in ("load", "service"):
         return _of("load", kind, cause, f"{alert.kind} under load")
     if alert.kind == "data_drift":
@@ -74,7 +88,7 @@ def diagnosis_of(  # noqa: PLR0911 - one return per diagnosis
 
 def explains(cause: Diagnosis, effect: Diagnosis) -> bool:
     """Whether trouble of the first kind brings about the second."""
-    if cause.name == effect.name == "bad_field":
+    if cause.name in _OF_FIELDS and effect.name in _OF_FIELDS:
         return bool(set(cause.fields) & set(effect.fields))
     if cause.name == effect.name == "service_down":
         return cause.what == effect.what
@@ -133,11 +147,12 @@ def _of_data(alert: Alert, cause: Cause | None, specification: Specification | N
         return _of("silent_source" if silent else "bad_source", "source", cause, cause.detail or "a source misbehaves")
     if cause.kind != "feature":
         return _of("unknown", cause.kind, cause, "bad data without a field")
+    name = "refused_rows" if alert.evidence.statistic.startswith("dead_letters") else "bad_field"
     return Diagnosis(
-        name="bad_field",
+        name=name,
         cause="feature",
         what=cause.what,
-        rank=RANKS["bad_field"],
+        rank=RANKS[name],
         fields=fields_of(cause.what, specification),
         sources=tuple(c.what for c in alert.causes if c.kind == "source"),
         why=cause.detail or "a field is not what it was",

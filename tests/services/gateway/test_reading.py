@@ -172,6 +172,21 @@ def test_where_an_incident_stands_follows_from_its_entries(gateway: Running, tol
     assert gateway.http.get("/v1/incidents/incident-1").json()["state"] == state
 
 
+def test_an_incident_is_headed_by_what_its_leading_alert_says_now(gateway: Running) -> None:
+    first = alert()
+    fault = alert(id="alert-2", fingerprint="elec2/nswprice", kind="data_quality", summary="nswprice is frozen")
+    later = alert(id="alert-2", fingerprint="elec2/nswprice", kind="data_quality", summary="nswprice is times 1000")
+    gateway.put(ALERTS, first, fault)
+    gateway.put(AUDIT, audit(0, "incident_opened", first.summary, body={"alert": "alert-1"}))
+    opened = gateway.http.get("/v1/incidents").json()["incidents"][0]["summary"]
+
+    gateway.put(AUDIT, audit(1, "triaged", "bad_field: it explains concept_drift", body={"alert": "alert-2"}))
+    gateway.put(ALERTS, later, alert("resolved", id="alert-2", summary="nswprice: the field is right again"))
+    led = gateway.http.get("/v1/incidents").json()["incidents"][0]["summary"]
+
+    assert (opened, led) == (first.summary, "nswprice is times 1000")
+
+
 def test_telling_a_person_does_not_move_an_incident(gateway: Running) -> None:
     telling = {"command": "tell-1", "action": "notify"}
     gateway.put(

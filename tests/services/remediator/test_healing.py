@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import msgspec
+
 from tests.support.desk import Desk
 
 
@@ -497,3 +499,82 @@ def test_a_version_the_predictor_will_not_load_has_not_helped_and_the_next_rung_
 
     assert desk.actions == ["rollback", "retrain"]
     assert any("version 1 refused (hash)" in entry.summary for entry in desk.audit if entry.kind == "not_verified")
+
+
+def test_a_loss_beside_rows_that_were_only_refused_is_trouble_of_its_own() -> None:
+    desk = Desk()
+    desk.steady()
+    refused = desk.alert(
+        "data_quality", ("feature", "price"), ("source", "feed"), statistic="dead_letters.price", since_row=1000
+    )
+    desk.answer(desk.last)
+
+    loss = desk.alert("concept_drift", ("model", "1"), severity="critical", since_row=1100)
+    desk.resolve(refused)
+    desk.answer(desk.last)
+    desk.pass_rows(0.6, rows=500)
+
+    assert [i.diagnosis.name for i in desk.incidents] == ["refused_rows", "concept_drift"]
+    assert loss.fingerprint not in desk.incidents[0].alerts
+    assert desk.actions == ["quarantine_source", "release_source", "retrain"]
+
+
+def test_refused_rows_that_turn_out_to_be_a_bad_field_explain_a_loss_after_all() -> None:
+    desk = Desk()
+    desk.steady()
+    refused = desk.alert(
+        "data_quality", ("feature", "price"), ("source", "feed"), statistic="dead_letters.price", since_row=1000
+    )
+    evidence = msgspec.structs.replace(refused.evidence, statistic="unit.price")
+    desk.again(refused, evidence=evidence)
+
+    desk.alert("concept_drift", ("model", "1"), severity="critical", since_row=1000)
+
+    assert desk.incident.diagnosis.name == "bad_field"
+    assert desk.actions == ["quarantine_source"]
+
+
+def test_an_unfair_slice_is_told_to_a_person_and_hides_no_loss_that_follows() -> None:
+    desk = Desk()
+    desk.steady()
+    desk.alert("fairness", ("slice", "region = NSW"), baseline=None, since_row=1000)
+
+    desk.alert("concept_drift", ("model", "1"), severity="critical", since_row=1000)
+
+    assert len(desk.told) == 1
+    assert "retrain" in desk.actions
+
+
+def test_a_slice_that_a_version_answers_worse_is_rolled_back() -> None:
+    desk = Desk()
+    desk.steady()
+    desk.model("2")
+    desk.pass_rows(0.9, version="2")
+
+    desk.alert("fairness", ("version", "2"), ("slice", "region = NSW"), baseline=None, version="2")
+
+    assert desk.last.action == "rollback"
+    assert desk.last.expects is not None
+    assert desk.last.expects.metric == "alert.resolved"
+
+
+def test_late_answers_of_a_version_are_rolled_back_and_under_load_the_predictor_grows() -> None:
+    slow, loaded = Desk(), Desk()
+    for desk in (slow, loaded):
+        desk.steady()
+        desk.model("2")
+
+    slow.alert("latency", ("version", "2"), statistic="latency_p99_ms", baseline=None, version="2")
+    loaded.alert("latency", ("load", "predictor"), statistic="latency_p99_ms", baseline=None, version="2")
+
+    assert (slow.last.action, slow.last.arguments["to_version"]) == ("rollback", "1")
+    assert (loaded.last.action, loaded.last.arguments["service"]) == ("scale_service", "predictor")
+
+
+def test_labels_that_are_late_are_only_watched() -> None:
+    desk = Desk()
+    desk.steady()
+
+    desk.alert("lag", ("label", "labels"), severity="info", statistic="label_completeness")
+
+    assert (desk.incidents, desk.commands) == ([], [])
