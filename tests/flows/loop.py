@@ -21,8 +21,11 @@ __all__ = ["KEY", "Loop"]
 class Loop:
     """Ingest, predictor, monitor, remediator and trainer in one process, under one virtual clock."""
 
-    def __init__(self, example: str, data_dir: Path, *, training_seconds: float = 6.0) -> None:
-        self.specification = _searched_by_trials(load(EXAMPLES / example / "pipeline.yaml"))
+    def __init__(
+        self, example: str, data_dir: Path, *, training_seconds: float = 6.0, changes: Mapping[str, Any] | None = None
+    ) -> None:
+        """`changes` take the place of parts of the example's specification."""
+        self.specification = _searched_by_trials(load(EXAMPLES / example / "pipeline.yaml"), changes or {})
         self.table = rows_of(frame_of(str(EXAMPLES / example / "data.parquet")))
         self.simulation = Simulation(self.specification, data_dir, job_seconds=usual_seconds(training_seconds))
         self.runtime = self.simulation.runtime
@@ -61,8 +64,8 @@ class Loop:
         self.simulation.put_labels(((str(row["id"]), row[target]) for row in rows), source="settlement")
 
 
-def _searched_by_trials(specification: Specification) -> Specification:
+def _searched_by_trials(specification: Specification, changes: Mapping[str, Any]) -> Specification:
     """A short search: the stories are not about the best model."""
-    document = specification.canonical
+    document = {**specification.canonical, **changes}
     models = {**document["models"], "search": {"seconds": 3600, "trials": 4}}
     return Specification.model_validate({**document, "models": models})
