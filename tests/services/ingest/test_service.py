@@ -1,11 +1,9 @@
-"""Ingest as others see it: messages in, messages out."""
+"""What becomes of a row; and that a task is what it saved."""
 
 from __future__ import annotations
 
 import random
-from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
-from typing import Any
 
 import pytest
 
@@ -13,105 +11,20 @@ from services.ingest.service import Ingest
 from services.ingest.settings import IngestSettings, ingest_settings
 from shared.codec import encode
 from shared.errors import Misconfigured
-from shared.messages import Command, CommandResult, DeadLetter, Features, Label, PipelineDefined, RawRecord
-from shared.pipeline.specification import Specification
-from shared.service import Batch, JobResult, Step
-from shared.topics import COMMAND_RESULTS, DEAD_LETTERS, FEATURES, LABELS
-
-NOW = datetime(2026, 1, 1, tzinfo=UTC)
-DOCUMENT: dict[str, Any] = {
-    "name": "power",
-    "kind": "binary",
-    "schema": {
-        "id": {"type": "string"},
-        "at": {"type": "timestamp"},
-        "region": {"type": "string"},
-        "price": {"type": "number", "range": [0, 100]},
-        "demand": {"type": "number", "nullable": True},
-        "up": {"type": "integer", "allowed": [0, 1]},
-    },
-    "id": "id",
-    "key": "region",
-    "timestamp": "at",
-    "target": "up",
-    "features": {
-        "price": "price",
-        "gap": "price - demand",
-        "mean": {"expression": "price", "window": 3},
-        "before": {"expression": "price", "lag": 1},
-    },
-}
-SPECIFICATION = Specification.model_validate(DOCUMENT)
-
-
-def defined(document: dict[str, Any] = DOCUMENT, version: int = 1, *, removed: bool = False) -> Batch[PipelineDefined]:
-    message = PipelineDefined(
-        pipeline=document["name"],
-        version=version,
-        digest="",
-        specification=document,
-        at=NOW,
-        issued_by="test",
-        removed=removed,
-    )
-    return Batch("pipelines", 0, [version], [message])
-
-
-def event(number: int, **changes: object) -> RawRecord:
-    values = {"region": "NSW", "price": float(number), "demand": 1.0, **changes}
-    return RawRecord(pipeline="power", id=f"e-{number}", entity="NSW", source="file", values=values)
-
-
-def label(number: int, value: object) -> RawRecord:
-    return RawRecord(pipeline="power", id=f"e-{number}", entity="NSW", kind="label", label=value)
-
-
-def batch(records: Sequence[RawRecord], start: int = 0) -> Batch[RawRecord]:
-    values = [encode(record) for record in records]
-    return Batch(
-        "raw-data", 2, range(start, start + len(records)), records, values, [f"t{n}" for n in range(len(records))]
-    )
-
-
-def order(action: Any, number: int = 1, **arguments: object) -> Batch[Command]:
-    command = Command(
-        id=f"c-{number}",
-        incident="i",
-        pipeline="power",
-        action=action,
-        arguments=arguments,
-        reason="",
-        issued_by="policy:p@1",
-        at=NOW,
-        deadline=NOW + timedelta(minutes=5),
-    )
-    return Batch("commands", 0, [number], [command])
-
-
-def ingest(partition: int = 2, **settings: Any) -> Ingest:
-    made = Ingest(partition, IngestSettings(**settings))
-    made.on_pipelines(defined(), NOW)
-    return made
-
-
-def messages(step: Step, topic: Any) -> list[Any]:
-    return [out.message for out in step.messages if out.topic is topic]
-
-
-def features(step: Step) -> list[Features]:
-    return messages(step, FEATURES)
-
-
-def letters(step: Step) -> list[DeadLetter]:
-    return messages(step, DEAD_LETTERS)
-
-
-def labels(step: Step) -> list[Label]:
-    return messages(step, LABELS)
-
-
-def results(step: Step) -> list[CommandResult]:
-    return messages(step, COMMAND_RESULTS)
+from shared.messages import RawRecord
+from shared.service import JobResult
+from tests.services.ingest.desk import (
+    NOW,
+    SPECIFICATION,
+    batch,
+    event,
+    features,
+    ingest,
+    label,
+    labels,
+    letters,
+    order,
+)
 
 
 def test_an_event_becomes_features_with_its_raw_fields_and_origin() -> None:
@@ -245,139 +158,6 @@ def test_a_row_without_a_time_takes_the_next_best(
     (found,) = features(ingest().on_raw_data(batch([record]), NOW))
 
     assert found.at == NOW + timedelta(expected)
-
-
-def test_rows_wait_for_their_pipeline_and_are_taken_when_it_comes() -> None:
-    service = Ingest(2, IngestSettings())
-
-    early = service.on_raw_data(batch([event(1), event(2)]), NOW)
-    step = service.on_pipelines(defined(), NOW + timedelta(seconds=1))
-
-    assert early.messages == []
-    assert [found.origin for found in features(step)] == [(2, 0), (2, 1)]
-    assert service.on_tick(NOW + timedelta(hours=1)).messages == []
-
-
-def test_rows_of_a_pipeline_that_never_comes_are_refused() -> None:
-    service = Ingest(2, IngestSettings(unknown_wait_seconds=5))
-    service.on_raw_data(batch([event(1)]), NOW)
-
-    assert service.on_tick(NOW + timedelta(seconds=4)).messages == []
-    (letter,) = letters(service.on_tick(NOW + timedelta(seconds=5)))
-
-    assert (letter.reason, letter.pipeline, letter.offset) == ("unknown-pipeline", "power", 0)
-
-
-def test_no_more_rows_wait_than_there_is_room_for() -> None:
-    service = Ingest(2, IngestSettings(unknown_wait_rows=1))
-
-    (letter,) = letters(service.on_raw_data(batch([event(1), event(2)]), NOW))
-
-    assert (letter.reason, letter.id) == ("unknown-pipeline", "e-2")
-
-
-def test_a_removed_pipeline_is_unknown() -> None:
-    service = ingest(unknown_wait_rows=0)
-    service.on_pipelines(defined(version=2, removed=True), NOW)
-
-    assert letters(service.on_raw_data(batch([event(1)]), NOW))[0].reason == "unknown-pipeline"
-
-
-def test_a_broken_specification_is_refused_by_one_task_and_the_old_one_stays() -> None:
-    broken = {**DOCUMENT, "features": {"gap": "price - nothing"}}
-    telling, silent = ingest(partition=0), ingest(partition=1)
-
-    (letter,) = letters(telling.on_pipelines(defined(broken, version=2), NOW))
-
-    assert (letter.topic, letter.reason, letter.field) == ("pipelines", "bad-specification", "features.gap")
-    assert silent.on_pipelines(defined(broken, version=2), NOW).messages == []
-    assert features(telling.on_raw_data(batch([event(1)]), NOW))[0].definition == SPECIFICATION.definition
-
-
-def test_an_older_specification_does_not_replace_a_newer() -> None:
-    service = ingest()
-    service.on_pipelines(defined({**DOCUMENT, "features": {"price": "price"}}, version=3), NOW)
-    service.on_pipelines(defined(version=2), NOW)
-
-    assert list(features(service.on_raw_data(batch([event(1)]), NOW))[0].values) == ["price"]
-
-
-def test_a_new_version_with_the_same_windows_keeps_their_past() -> None:
-    service = ingest()
-    service.on_raw_data(batch([event(1)]), NOW)
-    wider = {**DOCUMENT, "features": {**DOCUMENT["features"], "twice": "price * 2"}}
-
-    service.on_pipelines(defined(wider, version=2), NOW)
-
-    assert features(service.on_raw_data(batch([event(2)], 1), NOW))[0].values["before"] == 1.0
-
-
-def test_quarantine_blanks_the_fields_of_that_source_alone_and_keeps_what_arrived() -> None:
-    service = ingest(partition=0)
-    other = RawRecord(
-        pipeline="power", id="o", entity="NSW", source="other", values={"region": "NSW", "price": 5, "demand": 1}
-    )
-
-    (result,) = results(service.on_commands(order("quarantine_source", source="file", fields=["price"]), NOW))
-    found = features(service.on_raw_data(batch([event(1), other, event(5000)]), NOW))
-
-    assert (result.command, result.state, result.service) == ("c-1", "succeeded", "ingest")
-    assert [each.withheld for each in found] == [("price",), (), ("price",)]
-    assert [each.values["price"] for each in found] == [None, 5.0, None]
-    assert [each.raw["price"] for each in found] == [1.0, 5.0, 5000.0]
-    assert found[2].values["mean"] == 5.0
-
-
-def test_release_ends_the_quarantine() -> None:
-    service = ingest(partition=0)
-    service.on_commands(order("quarantine_source", 1, source="file", fields=["price", "demand"]), NOW)
-
-    service.on_commands(order("release_source", 2, source="file", fields=["price"]), NOW)
-    (first,) = features(service.on_raw_data(batch([event(1)]), NOW))
-    service.on_commands(order("release_source", 3, source="file"), NOW)
-    (second,) = features(service.on_raw_data(batch([event(2)], 1), NOW))
-
-    assert (first.withheld, second.withheld) == (("demand",), ())
-
-
-def test_a_command_acts_once() -> None:
-    service = ingest(partition=0)
-    service.on_commands(order("quarantine_source", 1, source="file", fields=["price"]), NOW)
-    service.on_commands(order("release_source", 2, source="file"), NOW)
-
-    again = service.on_commands(order("quarantine_source", 1, source="file", fields=["price"]), NOW)
-
-    assert again.messages == []
-    assert features(service.on_raw_data(batch([event(1)]), NOW))[0].withheld == ()
-
-
-@pytest.mark.parametrize(
-    ("arguments", "detail"),
-    [
-        ({}, "`source` is missing"),
-        ({"source": "file", "fields": ["prise"]}, "did you mean `price`?"),
-        ({"source": "file", "fields": ["up"]}, "`up` is the target"),
-        ({"source": "file", "fields": 3}, "not a list"),
-    ],
-)
-def test_a_quarantine_that_cannot_be_fails_with_a_reason(arguments: dict[str, Any], detail: str) -> None:
-    (result,) = results(ingest(partition=0).on_commands(order("quarantine_source", **arguments), NOW))
-
-    assert result.state == "failed"
-    assert detail in result.detail
-
-
-def test_every_task_obeys_and_one_answers() -> None:
-    service = ingest(partition=1)
-
-    step = service.on_commands(order("quarantine_source", source="*"), NOW)
-
-    assert step.messages == []
-    assert features(service.on_raw_data(batch([event(1)]), NOW))[0].withheld == ("demand", "price")
-
-
-def test_commands_for_others_are_left_alone() -> None:
-    assert ingest(partition=0).on_commands(order("retrain"), NOW).messages == []
 
 
 def test_the_archive_runs_by_rows_or_time_one_run_at_a_time() -> None:

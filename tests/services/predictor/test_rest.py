@@ -1,72 +1,32 @@
-"""The endpoint over HTTP: conformance, versions, errors, and a real server."""
+"""The endpoint over HTTP: conformance, versions, errors."""
 
 from __future__ import annotations
 
 import asyncio
-import socket
-from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any
 
 import httpx
 import numpy as np
 import pytest
 
-from services.predictor.board import Board, View
+from services.predictor.board import Board
 from services.predictor.core.oip.tensors import binary_data
-from services.predictor.core.releases import Live, after
 from services.predictor.rest import Endpoint
-from services.predictor.server import Server
-from services.predictor.settings import PredictorSettings, predictor_settings
-from shared.errors import Misconfigured
-from shared.messages import ModelPublished, Value
 from shared.models.artifact import ModelCache
-from shared.models.base import Answers, Model
 from shared.models.store import MemoryStore
 from shared.telemetry.metrics import Meters
-from tests.support.models import KEY, NAMES, constant_model, linear_model, published, rows, stored
-
-STORE = MemoryStore()
-NO_ROWS = b'{"inputs":[{"name":"x","shape":[0],"datatype":"FP64","data":[]}]}'
-SETTINGS = PredictorSettings(port=0, max_body_bytes=20_000)
-
-
-def constant(version: int, **more: Any) -> ModelPublished:
-    estimator, metadata = constant_model(float(version))
-    return published(str(version), stored(STORE, estimator, metadata), metadata, **more)
-
-
-def board_of(*publications: ModelPublished, pipelines: Sequence[str] = ("demo", "new")) -> Board:
-    live: dict[str, Live] = {}
-    for publication in publications:
-        live[publication.pipeline] = after(live.get(publication.pipeline, Live()), publication)
-    board = Board()
-    board.show(View(live, frozenset(pipelines), len(publications)))
-    return board
-
-
-def linear() -> ModelPublished:
-    estimator, metadata = linear_model()
-    return published("7", stored(STORE, estimator, metadata), metadata)
-
-
-def endpoint(board: Board) -> Endpoint:
-    return Endpoint(board, ModelCache(STORE, KEY), SETTINGS)
-
-
-def call(board: Board, method: str, path: str, **more: Any) -> httpx.Response:
-    async def talk() -> httpx.Response:
-        async with client_of(endpoint(board)) as client:
-            return await client.request(method, path, **more)
-
-    return asyncio.run(talk())
-
-
-def client_of(app: Any) -> httpx.AsyncClient:
-    return httpx.AsyncClient(transport=httpx.ASGITransport(app=app), base_url="http://predictor")
-
-
-def x_request(*values: float, **more: Any) -> dict[str, Any]:
-    return {"inputs": [{"name": "x", "datatype": "FP64", "shape": [len(values)], "data": list(values)}], **more}
+from tests.services.predictor.talking import (
+    SETTINGS,
+    STORE,
+    board_of,
+    call,
+    client_of,
+    constant,
+    endpoint,
+    linear,
+    x_request,
+)
+from tests.support.models import KEY, NAMES, rows
 
 
 def test_the_server_tells_its_name_its_extensions_and_its_health() -> None:
@@ -300,109 +260,3 @@ def test_a_damaged_artefact_answers_503_on_rest() -> None:
             return await client.post("/v2/models/demo/infer", json=x_request(1.0))
 
     assert asyncio.run(talk()).status_code == 503
-
-
-class Counted:
-    """A real model, and how many rows each call to it had."""
-
-    def __init__(self, model: Model) -> None:
-        self.model = model
-        self.metadata = model.metadata
-        self.features = model.features
-        self.calls: list[int] = []
-
-    def answer(self, some: Sequence[Mapping[str, Value]]) -> Answers:
-        self.calls.append(len(some))
-        return self.model.answer(some)
-
-
-class Counting(ModelCache):
-    """A cache whose one model counts its calls."""
-
-    def __init__(self) -> None:
-        super().__init__(STORE, KEY)
-        self.counted: Counted | None = None
-
-    def get(self, artifact: Any) -> Model:
-        self.counted = self.counted or Counted(super().get(artifact))
-        return self.counted
-
-
-def together(app: Endpoint, send: Callable[[httpx.AsyncClient], Sequence[Awaitable[httpx.Response]]]) -> list[Any]:
-    async def talk() -> list[Any]:
-        async with client_of(app) as client:
-            return [response.json() for response in await asyncio.gather(*send(client))]
-
-    return asyncio.run(talk())
-
-
-def test_requests_that_arrive_together_are_scored_in_one_call_and_each_gets_its_own() -> None:
-    estimator, metadata = linear_model()
-    models = Counting()
-    app = Endpoint(board_of(published("7", stored(STORE, estimator, metadata), metadata)), models, SETTINGS)
-    some = rows(30)
-
-    def one(row: dict[str, Value]) -> dict[str, Any]:
-        kinds = zip(NAMES, ("FP64", "FP64", "BYTES"), strict=True)
-        return {"inputs": [{"name": n, "datatype": k, "shape": [1], "data": [row[n]]} for n, k in kinds]}
-
-    answers = together(app, lambda client: [client.post("/v2/models/demo/infer", json=one(row)) for row in some])
-
-    assert models.counted is not None
-    assert sum(models.counted.calls) == 30
-    assert len(models.counted.calls) < 10
-    expected = models.counted.model.answer(some).scores
-    assert [answer["outputs"][1]["data"][0] for answer in answers] == pytest.approx(expected)
-
-
-def test_one_bad_request_among_many_is_refused_alone() -> None:
-    app = endpoint(board_of(constant(1)))
-
-    def mixed(client: httpx.AsyncClient) -> list[Awaitable[httpx.Response]]:
-        bodies = [x_request(1.0), {"inputs": []}, x_request(2.0, 3.0)]
-        return [client.post("/v2/models/demo/infer", json=body) for body in bodies]
-
-    first, second, third = together(app, mixed)
-    assert first["outputs"][0]["data"] == [1.0]
-    assert list(second) == ["error"]
-    assert third["outputs"][0]["data"] == [1.0, 1.0]
-
-
-def test_a_real_server_answers_swaps_and_stops() -> None:
-    board = board_of(constant(1))
-    server = Server(endpoint(board), SETTINGS)
-    server.start()
-    address = f"http://127.0.0.1:{server.port}"
-    try:
-        with httpx.Client(base_url=address) as client:
-            before = client.post("/v2/models/demo/infer", json=x_request(1.0)).json()
-            board.show(board_of(constant(1), constant(2)).view)
-            after_swap = client.post("/v2/models/demo/infer", json=x_request(1.0)).json()
-    finally:
-        server.stop()
-
-    assert (before["model_version"], after_swap["model_version"]) == ("1", "2")
-    with pytest.raises(httpx.ConnectError):
-        httpx.get(f"{address}/v2")
-
-
-def test_a_port_in_use_is_named_and_refused() -> None:
-    with socket.socket() as taken:
-        taken.bind(("127.0.0.1", 0))
-        taken.listen()
-        port = taken.getsockname()[1]
-
-        with pytest.raises(Misconfigured, match=f"127.0.0.1:{port}.*HOMEOSTAT_PREDICTOR_PORT"):
-            Server(endpoint(Board()), PredictorSettings(port=port)).start()
-
-
-@pytest.mark.parametrize("text", ["x", "-1", "65536", "1.5", "\u0665"])
-def test_a_setting_that_is_no_port_is_named(text: str) -> None:
-    with pytest.raises(Misconfigured, match="HOMEOSTAT_PREDICTOR_PORT"):
-        predictor_settings({"HOMEOSTAT_PREDICTOR_PORT": text})
-
-
-def test_settings_have_defaults_that_stay_on_this_machine() -> None:
-    assert predictor_settings({}) == PredictorSettings()
-    assert PredictorSettings().host == "127.0.0.1"
-    assert PredictorSettings().port == 8081
