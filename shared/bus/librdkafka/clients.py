@@ -118,11 +118,11 @@ def drain(
 
     `until_end`: reaching an end ends the waiting too.
     """
-    outage.check()
     records: list[Record] = []
     ends: dict[tuple[str, int], int] = {}
     deadline = monotonic() + timeout
     messages: list[Any] = consumer.consume(1, timeout)
+    outage.check()  # what failed meanwhile was told of in `consume`
     while messages:
         for message in messages:
             error = message.error()
