@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from shared.errors import HomeostatError, Misconfigured
 
 CHECKOUT = Path(__file__).parents[2]
+BENCHMARKS = ("whole-path", "compiled-models")
 
 
 def register(app: typer.Typer) -> None:
@@ -21,13 +24,27 @@ def register(app: typer.Typer) -> None:
 
 def bench(
     rows: Annotated[int, typer.Option(help="Events to put through the whole path.")] = 100_000,
-    out: Annotated[Path | None, typer.Option(help="Where the figures are written, as JSON.")] = None,
+    only: Annotated[list[str] | None, typer.Option(help=f"Of {', '.join(BENCHMARKS)}: these; else all.")] = None,
+    out: Annotated[Path | None, typer.Option(help="Where the figures are written, as JSON by benchmark.")] = None,
 ) -> None:
-    """Events per second through ingest, predictor and monitor, exactly once, on this machine."""
+    """Events per second through the whole path, and compiled models beside their estimators, on this machine."""
     if not (CHECKOUT / "benchmarks").is_dir():
         raise Misconfigured(f"no benchmarks in {CHECKOUT}: they come with the project's checkout, not its package")
-    command = [sys.executable, "-m", "benchmarks.whole_path", "--rows", str(rows)]
+    for name in only or ():
+        if name not in BENCHMARKS:
+            raise Misconfigured(f"--only {name!r} is no benchmark; known are {', '.join(BENCHMARKS)}")
+    figures = {}
+    with tempfile.TemporaryDirectory() as folder:
+        for name in only or BENCHMARKS:
+            options = ["--rows", str(rows)] if name == "whole-path" else []
+            figures[name] = _figures_of(name, options, Path(folder) / f"{name}.json")
     if out is not None:
-        command += ["--json", str(out.resolve())]
+        out.write_text(json.dumps(figures, indent=2) + "\n")
+
+
+def _figures_of(name: str, options: list[str], written: Path) -> Any:
+    module = f"benchmarks.{name.replace('-', '_')}"
+    command = [sys.executable, "-m", module, *options, "--json", str(written)]
     if subprocess.run(command, cwd=CHECKOUT, check=False).returncode != 0:
-        raise HomeostatError("the benchmark did not end well: see above")
+        raise HomeostatError(f"the benchmark {name} did not end well: see above")
+    return json.loads(written.read_text())

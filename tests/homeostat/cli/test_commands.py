@@ -198,3 +198,10 @@ def test_every_specification_that_is_given_is_checked_and_each_fault_told(call: 
     assert shown.status == 1
     assert "examples/electricity/pipeline.yaml is right" in shown.out
     assert all(f"{file}:3" in shown.err for file in broken)
+
+
+def test_a_benchmark_that_is_not_known_is_named_with_those_that_are(call: Call) -> None:
+    shown = call("bench", "--only", "nothing")
+
+    assert shown.status != 0
+    assert "'nothing' is no benchmark; known are whole-path, compiled-models" in shown.err
