@@ -144,6 +144,12 @@ class MonitorSpec(_Part):
     window. `false_alarms_per_million` is the budget, over all detectors of the pipeline together,
     in false alarms per million rows. `tolerance` is the loss of the main metric that nobody needs
     to act on (accuracy points for classes, a share of the error for regression).
+
+    `slices` are fields whose values are told apart in the performance figures; one that is answered
+    worse than the rest by more than `tolerance`, beyond chance, is a `fairness` alert.
+    `latency_objective_ms` is what 99 % of answers may take, from an event's arrival to its answer;
+    where more take longer, that is a `latency` alert. `anomalies`: whether rows far outside the usual
+    ranges are told of.
     """
 
     window: int = Field(default=500, ge=50)
@@ -208,7 +214,11 @@ class RetentionSpec(_Part):
 
 
 class Specification(_Part):
-    """One pipeline, whole. See `examples/` for three real ones."""
+    """One pipeline, whole. See `examples/` for three real ones.
+
+    `label_delay` is how long after the row's own time its label is due: completeness is judged over
+    rows that are due, and labels that are due and do not come are noticed. 0: due with the row.
+    """
 
     model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
 

@@ -57,6 +57,10 @@ def _pipeline(parts: Parts, pipeline: Pipeline) -> dict[str, Any]:
     live = parts.models.models.live(name)
     measured = parts.models.metrics.newest(name, "performance", lambda window: metric in window.values)
     estimated = parts.models.metrics.newest(name, "estimate", lambda window: metric in window.values)
+    late = any(
+        alert.pipeline == name and alert.evidence.statistic == "label_completeness"
+        for alert in parts.models.alerts.firing()
+    )
     return {
         "pipeline": name,
         "kind": pipeline.specification.kind,
@@ -69,5 +73,6 @@ def _pipeline(parts: Parts, pipeline: Pipeline) -> dict[str, Any]:
         "metric": metric,
         "value": None if measured is None else measured.values[metric],
         "estimated": None if estimated is None else estimated.values[metric],
+        "counts": "estimated" if late else "measured",
         "per_second": parts.models.predictions.per_second(name, parts.now()),
     }

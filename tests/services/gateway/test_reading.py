@@ -6,10 +6,11 @@ from datetime import datetime, timedelta
 from itertools import count
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from shared.bus.memory import MemoryBus
-from shared.messages import DeadLetter
+from shared.messages import DeadLetter, Evidence
 from shared.runtime.installation import topic_specs
 from shared.topics import (
     ALERTS,
@@ -34,6 +35,7 @@ from tests.services.gateway.messages import (
     prediction,
     published,
     result,
+    window,
 )
 from tests.services.gateway.running import Running, common, running
 from tests.services.gateway.story import tell
@@ -263,6 +265,19 @@ def test_status_tells_services_pipelines_and_incidents_at_a_glance(gateway: Runn
     (pipeline,) = status["pipelines"]
     assert (pipeline["live_version"], pipeline["metric"], pipeline["rows_seen"]) == ("2", "accuracy", 20_000)
     assert [incident["id"] for incident in status["incidents"]] == ["incident-2"]
+
+
+def test_status_tells_that_the_estimate_counts_while_labels_are_missing(gateway: Running) -> None:
+    tell(gateway)
+    missing = Evidence(statistic="label_completeness", value=0.1, threshold=0.5, window=window(90), samples=200)
+    late = alert(id="alert-9", fingerprint="elec2/labels", kind="lag", severity="info", evidence=missing)
+
+    counts = []
+    for told in (late, msgspec.structs.replace(late, state="resolved")):
+        gateway.put(ALERTS, told)
+        counts.append(gateway.http.get("/v1/status").json()["pipelines"][0]["counts"])
+
+    assert counts == ["estimated", "measured"]
 
 
 def test_recent_predictions_are_newest_first(gateway: Running) -> None:
