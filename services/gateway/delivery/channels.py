@@ -6,12 +6,13 @@ import asyncio
 import json
 import logging
 from collections.abc import Sequence
+from contextlib import nullcontext
 from datetime import datetime
 
 import apprise
 import httpx
 
-from services.gateway.delivery.guard import Refused, check_host, target_of
+from services.gateway.delivery.guard import Refused, Resolve, allowed_by_name, check_host, guarded, resolve, target_of
 from services.gateway.delivery.notice import Notice, alertmanager_body, signature, webhook_body
 from services.gateway.delivery.store import Subscription
 
@@ -34,8 +35,9 @@ class NotDelivered(Exception):
 class Channels:
     """Sends one notice once. `allow` lists what may be reached though it is not public."""
 
-    def __init__(self, allow: Sequence[str], external_url: str) -> None:
+    def __init__(self, allow: Sequence[str], external_url: str, resolver: Resolve = resolve) -> None:
         self._allow = tuple(allow)
+        self._resolver = resolver
         self._external_url = external_url
         self._http = httpx.AsyncClient(timeout=ANSWER_SECONDS, follow_redirects=False, trust_env=False)
 
@@ -47,7 +49,7 @@ class Channels:
         if kind == "apprise":
             await asyncio.to_thread(self._plugin, url)
         else:
-            await asyncio.to_thread(target_of, url, self._allow)
+            await asyncio.to_thread(target_of, url, self._allow, self._resolver)
 
     async def send(self, subscription: Subscription, notice: Notice, now: datetime) -> None:
         """Returns once the receiver has taken it; `NotDelivered` otherwise."""
@@ -60,7 +62,7 @@ class Channels:
             raise NotDelivered(str(error), final=True) from error
 
     async def _post(self, subscription: Subscription, notice: Notice, now: datetime) -> None:
-        target = await asyncio.to_thread(target_of, subscription.url, self._allow)
+        target = await asyncio.to_thread(target_of, subscription.url, self._allow, self._resolver)
         if subscription.type == "alertmanager":
             content = alertmanager_body(notice, subscription.name, self._external_url)
         else:
@@ -88,7 +90,10 @@ class Channels:
 
     def _notify(self, url: str, notice: Notice) -> None:
         plugin = self._plugin(url)
-        if not plugin.notify(body=notice.text, title=notice.title, notify_type=KINDS[notice.severity]):
+        trusted = any(allowed_by_name(host, port, self._allow) for host, port in _hosts(plugin))
+        with nullcontext() if trusted else guarded(self._allow):
+            taken = plugin.notify(body=notice.text, title=notice.title, notify_type=KINDS[notice.severity])
+        if not taken:
             raise NotDelivered(f"{plugin.service_name} did not take it", final=False)
 
     def _plugin(self, url: str) -> apprise.NotifyBase:
@@ -99,10 +104,14 @@ class Channels:
         if url.partition("://")[0].lower() in ON_THIS_MACHINE:
             raise Refused("this service notifies on the gateway's own machine: it is not offered")
         plugin.redirects = False
-        templates: tuple[str, ...] = plugin.templates
-        if any("{host}" in template for template in templates):
-            check_host(plugin.host, plugin.port or 443, self._allow)
-        smtp = getattr(plugin, "smtp_host", None)
-        if smtp:
-            check_host(smtp, plugin.port or 587, self._allow)
+        for host, port in _hosts(plugin):
+            check_host(host, port, self._allow, self._resolver)
         return plugin
+
+
+def _hosts(plugin: apprise.NotifyBase) -> list[tuple[str, int]]:
+    """The hosts that the URL itself names; most services have one of their own, which it does not."""
+    templates: tuple[str, ...] = plugin.templates
+    found = [(plugin.host, plugin.port or 443)] if any("{host}" in template for template in templates) else []
+    smtp = getattr(plugin, "smtp_host", None)
+    return found + ([(smtp, plugin.port or 587)] if smtp else [])

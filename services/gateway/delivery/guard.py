@@ -4,8 +4,13 @@ from __future__ import annotations
 
 import ipaddress
 import socket
-from collections.abc import Callable, Sequence
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass
+from functools import cache
+from typing import Any
 from urllib.parse import urlsplit
 
 Resolve = Callable[[str, int], list[str]]
@@ -54,13 +59,56 @@ def check_host(host: str, port: int, allow: Sequence[str], resolver: Resolve = r
     addresses = resolver(host, port)
     if not addresses:
         raise Refused(f"{host} has no address")
-    if host not in allow and f"{host}:{port}" not in allow:
+    if not allowed_by_name(host, port, allow):
         for text in addresses:
             if not _public(text) and not _allowed(text, allow):
                 raise Refused(
                     f"{host} is {text}, which is not a public address; HOMEOSTAT_WEBHOOK_ALLOW={host} would allow it"
                 )
     return addresses[0]
+
+
+def allowed_by_name(host: str, port: int, allow: Sequence[str]) -> bool:
+    """Whether an operator trusts this name, wherever it leads."""
+    return host in allow or f"{host}:{port}" in allow
+
+
+_reachable: ContextVar[tuple[str, ...] | None] = ContextVar("reachable", default=None)
+
+
+@contextmanager
+def guarded(allow: Sequence[str]) -> Iterator[None]:
+    """Within it, this thread connects to public addresses and those of `allow` alone; else `Refused`.
+
+    For libraries that resolve names themselves: what was checked before may have been answered
+    otherwise since (DNS rebinding), so each address is checked when it is connected to. Threads that
+    such a library starts are not bound.
+    """
+    _watch_connections()
+    token = _reachable.set(tuple(allow))
+    try:
+        yield
+    finally:
+        _reachable.reset(token)
+
+
+@cache
+def _watch_connections() -> None:
+    """By Python's audit events (PEP 578), which no library can go around; a hook stays for good."""
+    sys.addaudithook(_at_connection)
+
+
+def _at_connection(event: str, arguments: tuple[Any, ...]) -> None:
+    if event not in ("socket.connect", "socket.sendto"):
+        return
+    allow = _reachable.get()
+    if allow is None:
+        return
+    address = arguments[1]
+    if not isinstance(address, tuple):
+        raise Refused(f"{address!r} is a socket of this machine")
+    if not _public(str(address[0])) and not _allowed(str(address[0]), allow):
+        raise Refused(f"the connection would go to {address[0]}, which is not a public address")
 
 
 def _public(text: str) -> bool:
