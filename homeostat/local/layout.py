@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TextIO
@@ -145,7 +146,8 @@ def _kafka(settings: StackSettings, guard: Guard) -> _Server:
     broker.claim_ports()
 
     def launch() -> None:
-        lay_out(settings.cache, own.data_dir)
+        with suppress(OSError):  # on a full disk Kafka itself says what is missing
+            lay_out(settings.cache, own.data_dir)
         broker.start()
 
     part = Part("kafka", broker.child, launch, broker.ready, broker.ready, service="kafka", stop_seconds=20)
