@@ -23,6 +23,7 @@ import structlog
 
 from shared.bus import connect
 from shared.clock import monotonic
+from shared.errors import Transient
 from shared.messages import JobFinished
 from shared.runtime.jobs import JobContext, Jobs, end_of
 from shared.runtime.task import Task
@@ -220,7 +221,10 @@ def _answer(jobs: Jobs, asked: _Asked, context: JobContext) -> bytes:
     try:
         return msgspec.json.encode(_Answered(jobs[asked.name](asked.arguments, context)))
     except Exception as error:  # noqa: BLE001 - a job's failure is its result
-        _log.exception("job failed", name=asked.name)
+        if isinstance(error, Transient):  # a server that is not there yet needs no traceback
+            _log.warning("job failed for now", name=asked.name, why=str(error))
+        else:
+            _log.exception("job failed", name=asked.name)
         return msgspec.json.encode(_Answered(error=f"{type(error).__name__}: {error}"))
 
 
