@@ -182,13 +182,13 @@ def test_an_artefact_damaged_on_disk_is_refused(tmp_path: Path) -> None:
 
 
 def test_an_artefact_that_comes_late_is_waited_for_and_then_live() -> None:
-    estimator, metadata = constant_model(77.0)
+    estimator, metadata = constant_model(777.0)
     data, form = package(estimator, metadata)
     late = keep(data, form, MemoryStore(), KEY)
     world = runtime()
     world.put(MODEL_PUBLISHED, constant(1))
     world.run_until_idle()
-    world.put(MODEL_PUBLISHED, published("77", late, metadata))
+    world.put(MODEL_PUBLISHED, published("777", late, metadata))
 
     world.advance(2.0)
     STORE.put(data)
@@ -196,12 +196,12 @@ def test_an_artefact_that_comes_late_is_waited_for_and_then_live() -> None:
     put_events(world, range(4))
     world.run_until_idle()
 
-    assert {prediction.model_version for prediction in world.messages(PREDICTIONS)} == {"77"}
+    assert {prediction.model_version for prediction in world.messages(PREDICTIONS)} == {"777"}
 
 
 def test_a_batch_that_must_be_repeated_has_changed_nothing() -> None:
-    estimator, metadata = constant_model(78.0)
-    absent = published("78", keep(*package(estimator, metadata), MemoryStore(), KEY), metadata)
+    estimator, metadata = constant_model(778.0)
+    absent = published("778", keep(*package(estimator, metadata), MemoryStore(), KEY), metadata)
     service = Predictor(0, ModelCache(STORE, KEY), Board())
     before = service.save()
 
