@@ -25,6 +25,8 @@ PLANTED = [
     ("kafka", "services/ingest/planted.py", "from confluent_kafka import Consumer"),
     ("kafka", "homeostat/planted.py", "import kafka"),
     ("mlflow", "services/trainer/planted.py", "from mlflow.tracking import MlflowClient"),
+    ("learning", "services/predictor/planted.py", "import sklearn.linear_model"),
+    ("learning", "shared/models/planted.py", "import onnxruntime"),
     ("clients", "services/predictor/planted.py", "import redis"),
 ]
 
