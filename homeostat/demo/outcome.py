@@ -76,7 +76,7 @@ def remedies_of(events: Sequence[Seen], row_offset: int = 0) -> list[Remedy]:
         elif isinstance(message, AuditEntry) and message.incident:
             if message.kind in ("incident_opened", "triaged") and last is not None:
                 noticed[message.incident] = last
-            if message.kind == "command_issued" and _action(message) in RIGHT_ACTION.values():
+            if message.kind == "command_issued" and _against_trouble(message):
                 orders.append((len(entries), noticed.get(message.incident, (at.row, at))))
             entries.append((message, at))
     return [_remedy(*entries[index], entries[index + 1 :], known) for index, known in orders]
@@ -98,6 +98,11 @@ def _remedy(
         verified=verified,
         end=ends[-1].removeprefix("incident_") if ends else "open",
     )
+
+
+def _against_trouble(entry: AuditEntry) -> bool:
+    """Upkeep trains too, but answers no trouble."""
+    return _action(entry) in RIGHT_ACTION.values() and entry.body.get("diagnosis") != "upkeep"
 
 
 def _action(entry: AuditEntry) -> str:

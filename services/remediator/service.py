@@ -10,10 +10,11 @@ from typing import Any, TypeVar
 import msgspec
 from pydantic import ValidationError
 
+from services.remediator.core import upkeep
 from services.remediator.core.acting import answered
 from services.remediator.core.healing import heal
 from services.remediator.core.intake import take_alert
-from services.remediator.core.knowledge import measured, published
+from services.remediator.core.knowledge import measured, published, training_ordered
 from services.remediator.core.policies import problems_in
 from services.remediator.core.requests import take_request
 from services.remediator.core.turn import State, Turn
@@ -53,6 +54,7 @@ class Remediator:
     def on_metrics(self, batch: Batch[Metrics], now: datetime) -> Step:
         def learn(turn: Turn, message: Metrics) -> None:
             turn.learn(measured(turn.known(message.pipeline), message))
+            upkeep.begin(turn, message.pipeline)
 
         return self._each(batch, now, learn)
 
@@ -145,7 +147,10 @@ class Remediator:
 def _took_stage(turn: Turn, message: ModelPublished) -> None:
     incident = turn.state.incidents.get(turn.state.commands.get(message.command or "", ""))
     action = next((a.name for a in incident.actions if a.command == message.command), "") if incident else ""
+    first = turn.known(message.pipeline).live is None
     turn.learn(published(turn.known(message.pipeline), message, action))
+    if first and turn.known(message.pipeline).live is not None:
+        turn.learn(training_ordered(turn.known(message.pipeline), turn.now))
     said = f"version {message.version} is {message.stage}: {message.reason or 'no reason given'}"
     turn.record(
         "model_published", message.pipeline, said, message.incident or "",

@@ -42,6 +42,7 @@ def remediator_settings(environ: Mapping[str, str]) -> RemediatorSettings:
         max_reopens=whole(environ, "HOMEOSTAT_MAX_REOPENS", defaults.max_reopens),
         max_replicas=whole(environ, "HOMEOSTAT_MAX_REPLICAS", defaults.max_replicas),
         person_actions_per_hour=whole(environ, "HOMEOSTAT_PERSON_ACTIONS_PER_HOUR", defaults.person_actions_per_hour),
+        upkeep_share=_share(environ, "HOMEOSTAT_UPKEEP_SHARE", defaults.upkeep_share),
         dry_run=_flag(environ, "HOMEOSTAT_DRY_RUN"),
     )
     path = Path(environ.get("HOMEOSTAT_POLICIES") or DEFAULT_POLICIES_FILE)
@@ -68,6 +69,19 @@ def _duration(environ: Mapping[str, str], name: str, default: timedelta) -> time
         return duration_of(text)
     except ValueError as error:
         raise Misconfigured(f"{name}: {error}") from error
+
+
+def _share(environ: Mapping[str, str], name: str, default: float) -> float:
+    text = environ.get(name)
+    if not text:
+        return default
+    try:
+        share = float(text)
+    except ValueError:
+        share = -1.0
+    if not 0 < share <= 1:
+        raise Misconfigured(f"{name}={text!r} is not a share above 0 and up to 1")
+    return share
 
 
 def _flag(environ: Mapping[str, str], name: str) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -56,6 +56,13 @@ class TrainingSet:
     def data_hash(self) -> str:
         return content_hash(self.frame)
 
+    def newest(self, rows: int) -> TrainingSet:
+        """The newest `rows` of these, or all where there are no more."""
+        kept = self.frame.tail(rows)
+        ranges = {int(p): bounds for p, bounds in self.features_ranges.items()}
+        tight = window.tightened(ranges, kept["__partition"].to_list(), kept["__offset"].to_list())
+        return replace(self, frame=kept, features_ranges=_texts(tight), cut=self.cut.newest(kept.height))
+
 
 def newest_set(
     source: Source,
@@ -64,25 +71,13 @@ def newest_set(
     until: Mapping[int, int] | None,
     excluded: Sequence[tuple[int, int, int | None]],
 ) -> TrainingSet:
-    """The rows to train on: those since the change, or the newest `models.train_rows`.
-
-    Fewer than `models.min_rows` since the change are widened to the newest `min_rows`.
-    """
+    """The newest `models.train_rows` rows; `cut` says how many of them come after `since`, where that is named."""
     log = _Log.of(source, until)
     stretches = [(p, start, log.ends.get(p, start) if stop is None else stop) for p, start, stop in excluded]
-    models = source.specification.models
-    counted = None
-    if since is not None:
-        ranges = window.since(log.begins, log.ends, since)
-        frame, labels = _read(source, log, ranges, stretches)
-        cut = window.cut_of(frame.height, frame.height, train_rows=models.train_rows, min_rows=models.min_rows)
-        if not cut.widened:
-            return _cut(frame, ranges, labels, stretches, cut)
-        counted = frame.height
-    wanted = models.train_rows if counted is None else models.min_rows
-    frame, ranges, labels = _widened(source, log, wanted, stretches)
-    cut = window.cut_of(counted, frame.height, train_rows=models.train_rows, min_rows=models.min_rows)
-    return _cut(frame, ranges, labels, stretches, cut)
+    frame, ranges, labels = _widened(source, log, source.specification.models.train_rows, stretches)
+    everything = TrainingSet(frame, _texts(ranges), _texts(labels), stretches, Cut(frame.height))
+    kept = everything.newest(source.specification.models.train_rows)
+    return kept if since is None else replace(kept, cut=Cut(kept.frame.height, _after(kept.frame, since)))
 
 
 def reproduced(source: Source, lineage: Lineage) -> pl.DataFrame:
@@ -154,12 +149,10 @@ def _widened(
         depth *= 2
 
 
-def _cut(
-    frame: pl.DataFrame, ranges: window.Ranges, labels: window.Ranges, excluded: Excluded, cut: Cut
-) -> TrainingSet:
-    kept = frame.tail(cut.rows)
-    tight = window.tightened(ranges, kept["__partition"].to_list(), kept["__offset"].to_list())
-    return TrainingSet(kept, _texts(tight), _texts(labels), excluded, cut)
+def _after(frame: pl.DataFrame, positions: Mapping[int, int]) -> int:
+    """How many rows lie at or after these features offsets; a partition that is not named has none."""
+    rows = frame.select("__partition", "__offset").iter_rows()
+    return sum(offset >= positions[partition] for partition, offset in rows if partition in positions)
 
 
 def _texts(ranges: window.Ranges) -> dict[str, tuple[int, int]]:

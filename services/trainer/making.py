@@ -10,13 +10,14 @@ import msgspec
 
 from services.trainer.core import window
 from services.trainer.core.calibration import recalibrated
+from services.trainer.core.candidates import candidates_for
 from services.trainer.core.card import limits_of
 from services.trainer.core.fitting import classes_of
 from services.trainer.core.gate import Verdict
 from services.trainer.core.judging import judged
 from services.trainer.core.orders import Judged, Order
 from services.trainer.core.releases import Candidate
-from services.trainer.core.search import Found
+from services.trainer.core.search import Attempt, Found
 from services.trainer.core.training import Trained, trained
 from services.trainer.dataset import Source, TrainingSet, features_of, in_ranges, newest_set
 from services.trainer.packing import kept
@@ -76,8 +77,12 @@ class Maker:
             champion=champion,
             new_to_champion=self._new_to_champion(data.frame),
             clock=self.clock,
+            changed=data.cut.changed,
+            proof=self.order.proof,
+            again=self._learner_kept(),
         )
-        return self._answer(data, result, origin="trained", note=note)
+        used = data if result.rows is None else data.newest(result.rows)
+        return self._answer(used, result, origin="trained", note=note)
 
     def judged(self) -> Judged:
         """What a model from outside shows on the newest rows; force lets it pass whatever it shows."""
@@ -91,7 +96,7 @@ class Maker:
                 reason="features",
                 field="features",
             )
-        data = self._rows()
+        data = _since_the_change(self._rows(), self.specification)
         champion, note = self._champion()
         result = judged(
             self.specification,
@@ -107,7 +112,7 @@ class Maker:
 
     def recalibrated(self) -> Judged:
         """The champion with its probabilities fitted to the newest rows, if that makes them better."""
-        data = self._rows()
+        data = _since_the_change(self._rows(), self.specification)
         champion, note = self._champion(load_estimator)
         result = recalibrated(
             self.specification,
@@ -138,6 +143,15 @@ class Maker:
             return loaded(champion.artifact, self.store, self.signing_key), ""
         except Poison as error:
             return None, f"the champion cannot be loaded ({error})"
+
+    def _learner_kept(self) -> Attempt | None:
+        """The champion's learner and parameters, where no search is asked for and it has one of the candidates'."""
+        champion, models = self.order.champion, self.specification.models
+        if self.order.search or champion is None:
+            return None
+        known = {each.name for each in candidates_for(self.specification.kind, models.candidates)}
+        lineage = champion.lineage
+        return Attempt(lineage.estimator, dict(lineage.parameters), None) if lineage.estimator in known else None
 
     def _new_to_champion(self, frame: pl.DataFrame) -> list[bool]:
         champion = self.order.champion
@@ -267,6 +281,12 @@ def trace_of(found: Found | None) -> dict[str, Any]:
 
 def _labels(frame: pl.DataFrame) -> list[Value]:
     return frame["__label"].to_list()
+
+
+def _since_the_change(data: TrainingSet, specification: Specification) -> TrainingSet:
+    """The rows since the change, where one is named, widened to `models.min_rows`."""
+    changed = data.cut.changed
+    return data if changed is None else data.newest(max(changed, specification.models.min_rows))
 
 
 def _too_few(specification: Specification, data: TrainingSet, wanted: int) -> Judged:

@@ -168,6 +168,8 @@ class Trainer:
             wanted.rows,
             candidate=wanted.candidate,
             forced=wanted.forced,
+            proof=wanted.proof,
+            search=wanted.search,
             reason="" if command is None else command.reason,
         )
         seconds = min(seconds, self._settings.train_timeout.total_seconds())

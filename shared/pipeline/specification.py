@@ -163,11 +163,15 @@ class MonitorSpec(_Part):
 
 
 class Trigger(_Part):
-    """Which alerts a policy answers: all given parts must match; an empty part matches anything."""
+    """Which alerts a policy answers: all given parts must match; an empty part matches anything.
+
+    `every`: no alert at all, but so many labelled rows (or so much time) since the last training.
+    """
 
     kinds: tuple[str, ...] = ()
     causes: tuple[str, ...] = ()
     severities: tuple[Literal["info", "warning", "critical"], ...] = ("warning", "critical")
+    every: Span | None = None
 
 
 class Rung(_Part):

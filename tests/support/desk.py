@@ -53,12 +53,21 @@ DEFAULTS = policies_in(DEFAULT_POLICIES_FILE)
 
 
 class Desk:
-    """One remediator and its mail. With `restarts`, it is saved and built anew before every message."""
+    """One remediator and its mail. With `restarts`, it is saved and built anew before every message.
+
+    Only with `upkeep` it has the default policies that no alert sets off.
+    """
 
     def __init__(
-        self, *, limits: Limits | None = None, policies: list[dict[str, Any]] | None = None, restarts: bool = False
+        self,
+        *,
+        limits: Limits | None = None,
+        policies: list[dict[str, Any]] | None = None,
+        restarts: bool = False,
+        upkeep: bool = False,
     ) -> None:
-        self.settings = RemediatorSettings(policies=DEFAULTS, limits=limits or Limits())
+        defaults = tuple(policy for policy in DEFAULTS if upkeep or policy.when.every is None)
+        self.settings = RemediatorSettings(policies=defaults, limits=limits or Limits())
         self.remediator = Remediator(self.settings)
         self.now = START
         self.restarts = restarts

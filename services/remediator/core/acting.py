@@ -9,7 +9,7 @@ import msgspec
 from services.remediator.core import verification
 from services.remediator.core.escalation import escalate, resolve
 from services.remediator.core.incidents import Action, Diagnosis, Incident, Role, with_action
-from services.remediator.core.knowledge import Spent, in_force, trained_on, with_spent
+from services.remediator.core.knowledge import Spent, in_force, trained_on, training_ended, training_ordered, with_spent
 from services.remediator.core.orders import Impossible, Order, onset, quarantine_of
 from services.remediator.core.turn import Turn
 from services.remediator.core.undo import release_of, undo_of
@@ -109,7 +109,7 @@ def issue(turn: Turn, incident_id: str, order: Order, role: Role, reason: str, a
     elif role == "act":
         policy = "person" if incident.request is not None else incident.policy
         spent = Spent(policy=policy, action=order.action, at=turn.now, row=row, incident=incident.id)
-        turn.learn(with_spent(known, spent))
+        turn.learn(with_spent(training_ordered(known, turn.now) if order.action == "retrain" else known, spent))
     _wait_for_answer(turn, incident_id, action, reason)
     turn.record(
         "command_issued", incident.pipeline, f"{order.action}: {reason}", incident_id,
@@ -186,6 +186,8 @@ def answered(turn: Turn, result: CommandResult) -> str | None:
 def _ended(turn: Turn, incident_id: str, action: Action, result: CommandResult) -> None:
     worked = result.state == "succeeded"
     incident = turn.incident(incident_id)
+    if action.name == "retrain":
+        turn.learn(training_ended(turn.known(incident.pipeline), turn.now))
     if worked:
         turn.learn(in_force(turn.known(incident.pipeline), action.name, action.arguments))
     newest = incident.last is not None and incident.last.command == action.command

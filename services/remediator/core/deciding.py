@@ -7,8 +7,8 @@ from collections.abc import Iterable
 import msgspec
 
 from services.remediator.core.acting import MODEL_ACTIONS, aim_of, issue, next_rung, withhold_everywhere
-from services.remediator.core.escalation import escalate, expire, tell
-from services.remediator.core.incidents import Incident
+from services.remediator.core.escalation import escalate, expire, resolve, tell
+from services.remediator.core.incidents import Incident, with_action
 from services.remediator.core.judging import follow_up, lead_resolved, wind_down
 from services.remediator.core.limits import GO, Verdict, consent, reach, spending
 from services.remediator.core.orders import Impossible, Order, order_of
@@ -81,6 +81,8 @@ def turn_of(incident: Incident, action: str, others: Iterable[Incident]) -> tupl
         if retraining and incident.diagnosis.name in URGENT:
             if action in MODEL_ACTIONS or action in ("quarantine_source", "release_source"):
                 paused.append(other.id)
+        elif other.upkeep and other.state == "verifying":
+            paused.append(other.id)
         elif other.state != "verifying":
             return Verdict("wait", f"incident {other.id} is {other.state}: {last.name}"), []
         elif touches_model and other.request is None and not _harmless(action):
@@ -108,7 +110,7 @@ def _weigh(turn: Turn, incident_id: str, policy: Policy, rung: Rung, order: Orde
     if agreed.answer == "suppress":
         _rehearse(turn, incident_id, order, agreed.why)
     elif agreed.answer == "approve":
-        _ask(turn, incident_id, order, agreed.why)
+        ask(turn, incident_id, order, agreed.why)
     else:
         pause(turn, paused, incident_id)
         why = incident.diagnosis.why or incident.diagnosis.name
@@ -117,16 +119,29 @@ def _weigh(turn: Turn, incident_id: str, policy: Policy, rung: Rung, order: Orde
 
 
 def pause(turn: Turn, incident_ids: Iterable[str], by: str) -> None:
-    """Stops the clocks of these incidents for a more urgent one."""
+    """Stops the clocks of these incidents for a more urgent one. Upkeep gives way for good."""
     for paused in incident_ids:
+        if turn.incident(paused).upkeep:
+            _give_way(turn, paused, by)
+            continue
         incident = turn.update(paused, paused_by=by)
         why = f"paused: incident {by} is more urgent ({turn.incident(by).diagnosis.name})"
         turn.record("suppressed", incident.pipeline, why, paused)
 
 
+def _give_way(turn: Turn, incident_id: str, by: str) -> None:
+    incident = turn.incident(incident_id)
+    if incident.last is not None and incident.state == "acting":
+        turn.put(with_action(incident, msgspec.structs.replace(incident.last, outcome="superseded")))
+    resolve(turn, incident_id, f"incident {by} takes over ({turn.incident(by).diagnosis.name})")
+
+
 def resume(turn: Turn, incident_id: str) -> bool:
     """Starts a paused incident's clock again once what paused it is over; measuring begins anew."""
     incident = turn.incident(incident_id)
+    if incident.state == "escalated":
+        turn.update(incident_id, paused_by="")
+        return True
     by = turn.state.incidents.get(incident.paused_by)
     action = incident.last
     done = by is None or not by.open or by.state == "escalated" or (by.request is not None and by.state == "verifying")
@@ -199,7 +214,7 @@ def _rehearse(turn: Turn, incident_id: str, order: Order, why: str) -> None:
         expire(turn, incident_id, f"{why}: nothing was done and the trouble did not pass")
 
 
-def _ask(turn: Turn, incident_id: str, order: Order, why: str) -> None:
+def ask(turn: Turn, incident_id: str, order: Order, why: str) -> None:
     incident = turn.move(incident_id, "awaiting_approval", why, turn.now + turn.limits.approval_within)
     turn.record(
         "awaiting_approval", incident.pipeline, f"{order.action} waits for approval: {why}", incident_id,

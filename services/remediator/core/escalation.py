@@ -82,7 +82,7 @@ def expire(turn: Turn, incident_id: str, why: str) -> None:
 def tell_of_healing(turn: Turn, incident: Incident) -> None:
     """Tells a person of a healed incident once it stayed quiet: flapping is told of once, not often."""
     acted = any(action.role == "act" for action in incident.actions)
-    told = incident.told or incident.good_news or incident.request is not None
+    told = incident.told or incident.good_news or incident.request is not None or incident.upkeep
     if incident.state != "resolved" or told or not acted or incident.closed_at is None:
         return
     policy = turn.policy(incident)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from services.remediator.core import requests
+from services.remediator.core import requests, upkeep
 from services.remediator.core.acting import overdue
 from services.remediator.core.deciding import await_approval, decide, resume
 from services.remediator.core.escalation import tell_of_healing
@@ -40,6 +40,8 @@ def _step(turn: Turn, incident_id: str) -> None:
     match incident.state:
         case "triaged" if incident.request is not None:
             requests.carry_out(turn, incident_id)
+        case "triaged" if incident.upkeep:
+            upkeep.carry_out(turn, incident_id)
         case "triaged":
             decide(turn, incident_id)
         case "awaiting_approval":

@@ -30,6 +30,9 @@ Role = Literal["act", "undo", "release", "aside", "tell"]
 """``aside`` is an undo and ``tell`` a message that nobody waits for."""
 Outcome = Literal["sent", "succeeded", "failed", "expired", "verified", "not_verified", "unknown", "superseded"]
 
+UPKEEP = "upkeep"
+"""The diagnosis of an incident that no trouble began."""
+
 CLOSED: tuple[IncidentState, ...] = ("resolved", "expired")
 KEPT_MOMENTS = 150
 KEPT_ALERTS = 50
@@ -140,6 +143,10 @@ class Incident(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     @property
     def open(self) -> bool:
         return self.state not in CLOSED
+
+    @property
+    def upkeep(self) -> bool:
+        return self.diagnosis.name == UPKEEP
 
     @property
     def leading(self) -> Alert | None:

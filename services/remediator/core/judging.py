@@ -43,7 +43,7 @@ def judge(turn: Turn, incident_id: str) -> None:
         _not_back(turn, incident_id, judged)
     elif incident.request is not None:
         resolve(turn, incident_id, f"{action.name} was asked for and done; it is not better: {judged.why}")
-    elif judged.answer == "unknown":
+    elif judged.answer == "unknown" and not incident.upkeep:
         escalate(turn, incident_id, f"what {action.name} did cannot be told: {judged.why}")
     elif action.name in ("quarantine_source", "hold"):
         escalate(turn, incident_id, f"{action.name} stays in force: {judged.why}")

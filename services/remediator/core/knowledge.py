@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Literal
 
 import msgspec
@@ -63,6 +63,9 @@ class Knowledge(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
     `condemned` versions were rolled back from as bad and are never returned to. `quarantined` maps a
     source to the fields withheld from it. `stages` are as published; ``replaced`` was champion before.
+    `trained_at` and `trained_labelled` tell when a training was last ordered, or a first model came;
+    `trained_rows` how many rows the live version learned from (0: unknown). `training_took` is from the last
+    order to its answer, `upkeep_missed` how many trainings without trouble came to nothing since one did not.
     """
 
     pipeline: str
@@ -78,6 +81,11 @@ class Knowledge(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     quarantined: dict[str, tuple[str, ...]] = {}
     held: bool = False
     spent: tuple[Spent, ...] = ()
+    trained_at: datetime | None = None
+    trained_labelled: int = 0
+    trained_rows: int = 0
+    training_took: timedelta = timedelta(0)
+    upkeep_missed: int = 0
 
     @property
     def live(self) -> str | None:
@@ -137,7 +145,19 @@ def published(known: Knowledge, message: ModelPublished, action: str = "") -> Kn
             version=message.version, since_row=known.rows_seen, command=command, action=action, trained_until=until
         )
         reigns = (*reigns, reign)[-KEPT_REIGNS:]
+        known = msgspec.structs.replace(known, trained_rows=message.lineage.rows, upkeep_missed=0)
     return msgspec.structs.replace(known, stages=stages, reigns=reigns)
+
+
+def training_ordered(known: Knowledge, now: datetime) -> Knowledge:
+    """A training begins now, or a first model has come."""
+    return msgspec.structs.replace(known, trained_at=now, trained_labelled=known.labelled_seen)
+
+
+def training_ended(known: Knowledge, now: datetime) -> Knowledge:
+    """The answer to the last training ordered."""
+    took = timedelta(0) if known.trained_at is None else now - known.trained_at
+    return msgspec.structs.replace(known, training_took=took)
 
 
 def trained_on(known: Knowledge, version: str, since: Mapping[str, int]) -> bool:

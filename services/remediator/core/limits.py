@@ -27,7 +27,8 @@ class Limits:
     `stretch_time`: how far apart two alerts may begin and still be one trouble. `max_reopens`: how
     often one trouble may come back before a person is called. `quarantine_share`: the largest share
     of a pipeline's fields that may be withheld at once. `tell_after`: how long a healed incident
-    must stay quiet before a person hears of it.
+    must stay quiet before a person hears of it. `upkeep_share`: the largest share of the time that
+    trainings without trouble may take.
     """
 
     wait_within: timedelta = timedelta(hours=24)
@@ -40,6 +41,7 @@ class Limits:
     quarantine_share: float = 0.5
     max_replicas: int = 4
     person_actions_per_hour: int = 30
+    upkeep_share: float = 0.5
     max_open: int = 100
     tell_after: timedelta = timedelta(seconds=60)
     dry_run: bool = False

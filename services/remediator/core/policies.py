@@ -19,7 +19,8 @@ def answers(policy: Policy, alert: Alert, diagnosis: Diagnosis) -> bool:
     """Whether all given parts of the policy's trigger match; an empty part matches anything."""
     when = policy.when
     return (
-        (not when.kinds or alert.kind in when.kinds)
+        when.every is None
+        and (not when.kinds or alert.kind in when.kinds)
         and (not when.causes or diagnosis.cause in when.causes)
         and (not when.severities or alert.severity in when.severities)
     )
@@ -55,6 +56,8 @@ def problems_in(policy: Policy) -> list[str]:
         f"policy {policy.name}: there is no alert kind {kind!r}" for kind in when.kinds if kind not in ALERT_KINDS
     ]
     found += [f"policy {policy.name}: there is no cause {cause!r}" for cause in when.causes if cause not in CAUSES]
+    if when.every is not None and (when.kinds or when.causes or [r.action for r in policy.ladder] != ["retrain"]):
+        found.append(f"policy {policy.name}: with `every` there are no kinds or causes, and one rung: retrain")
     if not policy.ladder:
         found.append(f"policy {policy.name}: its ladder is empty; give it at least one rung")
     return found

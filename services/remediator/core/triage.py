@@ -29,6 +29,7 @@ RANKS = {
     "unknown": 6,
     "expected_shift": 7,
     "request": 3,
+    "upkeep": 8,
 }
 
 EXPLAINS: dict[str, frozenset[str]] = {
@@ -47,6 +48,7 @@ EXPLAINS: dict[str, frozenset[str]] = {
     "unknown": frozenset(),
     "expected_shift": frozenset(),
     "request": frozenset(),
+    "upkeep": frozenset(),
 }
 """Which diagnoses are consequences of which. Bad fields explain each other only where they overlap.
 

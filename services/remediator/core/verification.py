@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from datetime import datetime
+from statistics import stdev
 from typing import Literal, NamedTuple
 
 from services.remediator.core.incidents import Action, start_row
@@ -98,14 +99,27 @@ def expectation(metric: str, bound: float, rows: int, by: datetime) -> Expectati
     return Expectation(metric=metric, direction=direction(metric), bound=bound, rows=rows, by=by)
 
 
-def keeping(metric: str, known: Knowledge, specification: Specification, before_row: int) -> tuple[float, Loss] | None:
-    """The bound for "as good as before, within the tolerance", with what it is made of; None if unknown."""
+def keeping(
+    metric: str, known: Knowledge, specification: Specification, before_row: int, *, doubt: bool = False
+) -> tuple[float, Loss] | None:
+    """The bound for "as good as before, within the tolerance", with what it is made of; None if unknown.
+
+    `doubt`: with two standard errors of a difference between windows on top, as these windows vary.
+    """
     baseline = mean_of(known, metric, last_before=before_row)
     if baseline is None:
         return None
     slack = specification.monitor.tolerance * (abs(baseline) if direction(metric) == "down" else 1.0)
+    slack += 2 * _doubt_of(known, metric, before_row) if doubt else 0.0
     bound = baseline - slack if direction(metric) == "up" else baseline + slack
     return bound, Loss(baseline, bound)
+
+
+def _doubt_of(known: Knowledge, metric: str, before_row: int) -> float:
+    """The standard error of a window's mean against that of the windows of the baseline."""
+    before = [r for r in _readings(known, metric) if r.last_row < before_row][-2 * BASELINE_WINDOWS :]
+    values = [value for _, value in (_row_values(r, None, metric) for r in before) if value is not None]
+    return stdev(values) * math.sqrt(0.5 + 1 / BASELINE_WINDOWS) if len(values) > 2 else 0.0
 
 
 def mean_of(known: Knowledge, metric: str, last_before: int, windows: int = BASELINE_WINDOWS) -> float | None:

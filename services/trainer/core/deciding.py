@@ -27,12 +27,14 @@ from shared.pipeline.specification import Specification
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """Work to start: the job's name, its rows, and for ``judge`` the candidate."""
+    """Work to start: the job's name, its rows, for ``judge`` the candidate, for ``train`` the proof asked for."""
 
     name: str
     rows: Rows
     candidate: Candidate | None = None
     forced: bool = False
+    proof: float | None = None
+    search: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +64,9 @@ def decision_on(pipeline: Pipeline, command: Command) -> Decision | None:
 
 
 def _retrain(pipeline: Pipeline, arguments: dict[str, Any]) -> Decision:
-    return _unless_busy(pipeline, "retrain") or Decision("running", job=Job("train", _rows(arguments)))
+    search = arguments.get("search") is not False
+    job = Job("train", _rows(arguments), proof=_proof(arguments), search=search)
+    return _unless_busy(pipeline, "retrain") or Decision("running", job=job)
 
 
 def _recalibrate(pipeline: Pipeline, arguments: dict[str, Any]) -> Decision:
@@ -223,6 +227,15 @@ def _held(action: str) -> Decision:
 
 def _rows(arguments: dict[str, Any]) -> Rows:
     return Rows(since=_text_offsets(arguments, "since"), until=_text_offsets(arguments, "until"))
+
+
+def _proof(arguments: dict[str, Any]) -> float | None:
+    proof = arguments.get("proof")
+    if proof is None:
+        return None
+    if isinstance(proof, bool) or not isinstance(proof, (int, float)) or not 0 < proof <= 1:
+        raise ValueError(f"proof {proof!r} is not a chance above 0 and up to 1")
+    return float(proof)
 
 
 def _text_offsets(arguments: dict[str, Any], name: str) -> dict[str, int] | None:

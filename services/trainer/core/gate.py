@@ -80,6 +80,13 @@ def verdict_on(
     return _against_champion(specification, metric, value, champion, reasons, rows)
 
 
+def proven(verdict: Verdict, chance: float, proof: float) -> Verdict:
+    """A passing verdict, held to a paired test as well: refused where `chance` exceeds `proof`."""
+    passed = chance <= proof
+    said = f"a paired test gives {chance:.2g} for chance alone" + ("" if passed else f"; {proof:.2g} is asked for")
+    return msgspec.structs.replace(verdict, passed=passed, reasons=(*verdict.reasons, said))
+
+
 def gain(metric: str, value: float, against: float) -> float:
     """How much better `value` is, in the metric's unit.
 

@@ -23,7 +23,9 @@ class Rows(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 class Order(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """For the jobs ``train``, ``judge`` and ``recalibrate``.
 
-    `candidate` is the one to judge. `forced`: the verdict is told, but does not decide.
+    `candidate` is the one to judge. `forced`: the verdict is told, but does not decide. `proof`: what the
+    chance that a challenger is no better than the champion must not exceed. Without `search` the champion's
+    learner is fitted anew, its parameters kept.
     """
 
     pipeline: str
@@ -34,6 +36,8 @@ class Order(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     champion: Candidate | None = None
     candidate: Candidate | None = None
     forced: bool = False
+    proof: float | None = None
+    search: bool = True
     reason: str = ""
 
 

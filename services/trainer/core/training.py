@@ -1,4 +1,7 @@
-"""Training as a pure function: search on the earlier rows, the gate on the newest, the final fit on all."""
+"""Training as a pure function: search on the earlier rows, the gate on the newest, the final fit on all.
+
+How far back is learned from is a choice of its own, see `length`.
+"""
 
 from __future__ import annotations
 
@@ -9,20 +12,26 @@ import numpy as np
 
 from services.trainer.core.candidates import candidates_for
 from services.trainer.core.evaluate import baseline
-from services.trainer.core.fitting import Data, Row, data_of, fitted, showing
-from services.trainer.core.gate import Verdict, metric_of, verdict_on
+from services.trainer.core.fitting import Data, Row, data_of, fitted, outcome_of, showing
+from services.trainer.core.gate import Verdict, metric_of, proven, verdict_on
+from services.trainer.core.length import length_of
+from services.trainer.core.paired import chance_of_no_gain, losses_of
 from services.trainer.core.search import Attempt, Found, NothingFitsError, search
 from shared.messages import Value
 from shared.models.base import Model
 from shared.models.inputs import inputs_from
 from shared.pipeline.specification import Specification
 
+MOST_HELD = 800
+"""The gate judges on the newest rows; more of them would be older, and kept from the challenger meanwhile."""
+
 
 @dataclass(frozen=True, slots=True)
 class Trained:
     """What training came to. `model` is fitted on all rows, and None where the gate refused.
 
-    The three showings' metrics are of the same held-out rows; `challenger` was not fitted on them.
+    The three showings' metrics are of the same held-out rows; `challenger` was not fitted on them. `rows`: how
+    many of the newest the model is fitted on.
     """
 
     verdict: Verdict
@@ -32,6 +41,7 @@ class Trained:
     challenger: Mapping[str, float] | None = None
     champion: Mapping[str, float] | None = None
     baseline: Mapping[str, float] | None = None
+    rows: int | None = None
 
 
 def trained(
@@ -42,9 +52,17 @@ def trained(
     champion: Model | None,
     new_to_champion: Sequence[bool],
     clock: Callable[[], float],
+    changed: int | None = None,
+    proof: float | None = None,
+    again: Attempt | None = None,
 ) -> Trained:
-    """Trains on rows in stream order; `new_to_champion[i]` says that row i was not in the champion's training set."""
-    held = held_out_rows(specification, len(rows))
+    """Trains on rows in stream order; `new_to_champion[i]` says that row i was not in the champion's training set.
+
+    `changed` of the newest rows come since a change that was noticed. `proof`: what the chance that the
+    challenger is no better than the champion must not exceed; None asks for the better figure alone.
+    `again`: the learner and its parameters, where none is to be searched for.
+    """
+    held = held_out_rows(specification, len(rows), changed)
     if len(rows) - held < held:
         return _refused(specification, len(rows), f"{len(rows)} rows are too few to fit on and to hold {held} out")
     seed = specification.models.seed
@@ -55,12 +73,18 @@ def trained(
     if specification.kind == "binary" and len(data.classes) > 2:
         return _refused(specification, len(rows), f"a binary target has {len(data.classes)} values: {data.classes!r}")
     try:
-        found = _searched(specification, early, clock)
+        found = Found(again, (again,), cut=False) if again else _searched(specification, early, clock)
     except NothingFitsError as error:
         return _refused(specification, len(rows), f"no candidate could be fitted: {error}")
     best = found.best
     candidate = candidates_for(specification.kind, (best.candidate,))[0]
-    challenger = fitted(candidate, best.parameters, early, seed)
+    since = None if changed is None else max(0, changed - held)
+    length = length_of(specification, candidate, best.parameters, early, since)
+    early = _with_inputs_of_its_own(specification, early[-length:])
+    try:
+        challenger = fitted(candidate, best.parameters, early, seed)
+    except (ValueError, ArithmeticError) as error:
+        return _refused(specification, len(rows), f"{candidate.name} could not be fitted: {error}")
     late, note = _comparable(specification, data[-held:], list(new_to_champion[-held:]), champion)
     shown = showing(challenger, early, late, seed)
     theirs = None if champion is None else showing(champion, early, late, seed)
@@ -76,13 +100,20 @@ def trained(
         label_kinds=len(np.unique(late.truth)),
         note=note,
     )
-    model = fitted(candidate, best.parameters, data, seed) if verdict.passed else None
-    return Trained(verdict, model, best, found, shown.metrics, None if theirs is None else theirs.metrics, simple)
+    if proof is not None and champion is not None and verdict.passed:
+        verdict = proven(verdict, chance_on(challenger, champion, late), proof)
+    kept = data_of(specification, rows[-length - held :], labels[-length - held :])
+    model = fitted(candidate, best.parameters, kept, seed) if verdict.passed else None
+    theirs_shown = None if theirs is None else theirs.metrics
+    return Trained(verdict, model, best, found, shown.metrics, theirs_shown, simple, len(kept))
 
 
-def held_out_rows(specification: Specification, rows: int) -> int:
-    """How many of the newest rows the gate judges on."""
-    return max(specification.gate.min_rows, round(rows * specification.gate.holdout))
+def held_out_rows(specification: Specification, rows: int, changed: int | None = None) -> int:
+    """How many of the newest rows the gate judges on: no more than half of those since a change."""
+    held = min(MOST_HELD, round(rows * specification.gate.holdout))
+    if changed is not None:
+        held = min(held, changed // 2)
+    return max(specification.gate.min_rows, held)
 
 
 def _searched(specification: Specification, data: Data, clock: Callable[[], float]) -> Found:
@@ -123,3 +154,9 @@ def _with_inputs_of_its_own(specification: Specification, data: Data) -> Data:
 
 def _refused(specification: Specification, rows: int, reason: str) -> Trained:
     return Trained(Verdict(passed=False, metric=specification.main_metric, reasons=(reason,), rows=rows))
+
+
+def chance_on(challenger: Model, champion: Model, late: Data) -> float:
+    """The chance that the challenger is no better than the champion, of what both answer to the same rows."""
+    ours, theirs = (outcome_of(each, late.rows, late.kind, late.classes) for each in (challenger, champion))
+    return chance_of_no_gain(*(losses_of(late.kind, late.truth, each.predicted) for each in (ours, theirs)))

@@ -1,4 +1,4 @@
-"""Which rows to train on: offset ranges of the log, and the cut to the newest rows.
+"""Which rows to train on: offset ranges of the log, the cut to the newest rows, and how far back may be learned from.
 
 Ranges map partition to [from, until). They are found by widening backwards from the log's end, so a
 long log is not read whole for a training set bounded by rows.
@@ -15,11 +15,28 @@ Ranges = dict[int, tuple[int, int]]
 
 @dataclass(frozen=True, slots=True)
 class Cut:
-    """How many of the newest labelled rows to keep, and the sentence that says why."""
+    """The newest `rows` labelled rows, `changed` of them since the change; None where no change was named."""
 
     rows: int
-    widened: bool
-    reason: str
+    changed: int | None = None
+
+    @property
+    def widened(self) -> bool:
+        """Whether rows from before the change are among them."""
+        return self.changed is not None and self.changed < self.rows
+
+    @property
+    def reason(self) -> str:
+        """The rows as a sentence has them."""
+        if self.changed is None:
+            return f"the newest {self.rows} labelled rows"
+        if not self.widened:
+            return f"{self.rows} labelled rows since the change"
+        return f"the newest {self.rows} labelled rows, {self.changed} of them since the change"
+
+    def newest(self, rows: int) -> Cut:
+        """The newest `rows` of these."""
+        return Cut(rows, None if self.changed is None else min(self.changed, rows))
 
 
 def newest(begins: Mapping[int, int], ends: Mapping[int, int], depth: int) -> Ranges:
@@ -29,15 +46,6 @@ def newest(begins: Mapping[int, int], ends: Mapping[int, int], depth: int) -> Ra
     {0: (50, 100), 1: (90, 100)}
     """
     return {p: (max(begins.get(p, 0), end - depth), end) for p, end in sorted(ends.items())}
-
-
-def since(begins: Mapping[int, int], ends: Mapping[int, int], positions: Mapping[int, int]) -> Ranges:
-    """From `positions` to the end; a partition that they do not name starts at the end.
-
-    >>> since({0: 0, 1: 0}, {0: 100, 1: 100}, {0: 40})
-    {0: (40, 100), 1: (100, 100)}
-    """
-    return {p: (min(end, max(begins.get(p, 0), positions.get(p, end))), end) for p, end in sorted(ends.items())}
 
 
 def until(ends: Mapping[int, int], positions: Mapping[int, int] | None) -> dict[int, int]:
@@ -50,27 +58,22 @@ def exhausted(ranges: Ranges, begins: Mapping[int, int]) -> bool:
     return all(start <= begins.get(p, 0) for p, (start, _) in ranges.items())
 
 
-def cut_of(labelled_since: int | None, labelled: int, *, train_rows: int, min_rows: int) -> Cut:
-    """How many of the `labelled` rows to train on, `labelled_since` of which come after the change.
+def lengths_of(rows: int, changed: int | None, least: int) -> tuple[int, ...]:
+    """How many of the newest of `rows` may be trained on: all, halves of that, and those since the change.
 
-    With fewer than `min_rows` since the change, the set is widened to the newest `min_rows`.
+    Longest first, none but all shorter than `least`.
 
-    >>> cut_of(120, 4000, train_rows=2000, min_rows=500).rows
-    500
+    >>> lengths_of(4000, 700, 400)
+    (4000, 2000, 1000, 700, 500)
     """
-    if labelled_since is None:
-        rows = min(labelled, train_rows)
-        return Cut(rows, False, f"the newest {rows} labelled rows")
-    if labelled_since >= min_rows:
-        rows = min(labelled_since, train_rows)
-        return Cut(rows, False, f"{rows} labelled rows since the change")
-    rows = min(labelled, min_rows)
-    return Cut(
-        rows,
-        True,
-        f"only {labelled_since} labelled rows since the change, fewer than models.min_rows ({min_rows}): "
-        f"widened to the newest {rows}",
-    )
+    found = {rows}
+    length = rows // 2
+    while length >= least:
+        found.add(length)
+        length //= 2
+    if changed is not None and least <= changed < rows:
+        found.add(changed)
+    return tuple(sorted(found, reverse=True))
 
 
 def tightened(ranges: Ranges, partitions: Sequence[int], offsets: Sequence[int]) -> Ranges:

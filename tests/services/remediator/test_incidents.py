@@ -55,7 +55,7 @@ MAIL = st.one_of(
 def test_whatever_comes_in_whatever_order_nothing_waits_for_ever_and_the_ledger_holds(
     mail: list[tuple[object, ...]],
 ) -> None:
-    desk = Desk()
+    desk = Desk(upkeep=True)
     desk.steady(windows=1)
     alerts = []
     for number, (what, *rest) in enumerate(mail):

@@ -90,20 +90,23 @@ def test_the_same_ranges_and_seed_give_the_same_data_and_the_same_predictions(
     assert found["__id"].to_list() == rows["id"].tail(700).to_list()
 
 
-def test_only_rows_since_the_change_are_used_where_there_are_enough(
+def test_after_the_rule_has_turned_round_hardly_any_rows_from_before_are_learned_from(
     world: Any, rows: pl.DataFrame, specified: Specified
 ) -> None:
     specification = specified()
-    world.write(specification, rows)
-    since = {str(partition): 400 for partition in range(4)}
+    world.write(specification, rows[:1200])
+    world.write(specification, rows[1200:], label=lambda row: 1 - row["target"])
+    since = {str(partition): 300 for partition in range(4)}
 
-    lineage = candidate_of(train(order(specification, rows=Rows(since=since)), world.context)).lineage
+    result = train(order(specification, rows=Rows(since=since)), world.context)
 
-    assert lineage.rows == 400
-    assert lineage.features_ranges == {str(partition): (400, 500) for partition in range(4)}
+    lineage = candidate_of(result).lineage
+    assert lineage.rows <= 1.25 * 800
+    assert lineage.features_ranges["0"][0] >= 250
+    assert str(lineage.rows) in made(result).window
 
 
-def test_too_few_rows_since_the_change_are_widened_and_the_answer_says_so(
+def test_where_the_rows_before_a_change_do_no_harm_they_are_learned_from_and_the_answer_says_so(
     world: Any, rows: pl.DataFrame, specified: Specified
 ) -> None:
     specification = specified()
@@ -112,8 +115,26 @@ def test_too_few_rows_since_the_change_are_widened_and_the_answer_says_so(
 
     result = train(order(specification, rows=Rows(since=since)), world.context)
 
-    assert candidate_of(result).lineage.rows == 300
-    assert "only 40 labelled rows since the change" in made(result).window
+    assert candidate_of(result).lineage.rows == 2_000
+    assert made(result).window == "the newest 2000 labelled rows, 40 of them since the change"
+
+
+def test_a_refresh_keeps_the_learner_of_the_champion_and_needs_proof(
+    world: Any, rows: pl.DataFrame, specified: Specified
+) -> None:
+    specification = specified(models={"candidates": ["random-forest", "logistic"]})
+    world.write(specification, rows[:1000], label=lambda row: 1 - row["target"])
+    champion = candidate_of(train(order(specification), world.context))
+    world.write(specification, rows[1000:])
+
+    refreshed = train(order(specification, champion=champion, search=False, proof=1.0), world.context)
+    unproven = train(order(specification, champion=champion, search=False, proof=1e-9), world.context)
+
+    assert made(refreshed).search["attempts"] == 1
+    assert candidate_of(refreshed).lineage.estimator == champion.lineage.estimator
+    assert candidate_of(refreshed).lineage.parameters == champion.lineage.parameters
+    assert made(unproven).candidate is None
+    assert "1e-09 is asked for" in made(unproven).verdict.reason
 
 
 def test_quarantined_stretches_and_withheld_rows_are_not_trained_on(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from services.trainer.core.window import as_offsets, cut_of, exhausted, newest, since, tightened, until
+from services.trainer.core.window import Cut, as_offsets, exhausted, lengths_of, newest, tightened, until
 
 
 def test_the_newest_rows_never_reach_before_the_log_begins() -> None:
@@ -13,31 +13,22 @@ def test_the_newest_rows_never_reach_before_the_log_begins() -> None:
     assert not exhausted(newest({0: 0}, {0: 100}, 10), {0: 0})
 
 
-def test_rows_since_a_change_start_at_its_offsets_and_end_where_the_log_does() -> None:
-    assert since({0: 0, 1: 50}, {0: 100, 1: 100}, {0: 40, 1: 10}) == {0: (40, 100), 1: (50, 100)}
-
-
 def test_a_bound_beyond_the_end_changes_nothing() -> None:
     assert until({0: 100, 1: 100}, {0: 70, 1: 900}) == {0: 70, 1: 100}
 
 
-def test_enough_rows_since_the_change_are_all_that_is_used() -> None:
-    cut = cut_of(700, 5000, train_rows=2000, min_rows=500)
-
-    assert (cut.rows, cut.widened) == (700, False)
-
-
-def test_too_few_rows_since_the_change_are_widened_to_the_newest_and_it_is_said() -> None:
-    cut = cut_of(120, 5000, train_rows=2000, min_rows=500)
-
-    assert (cut.rows, cut.widened) == (500, True)
-    assert "only 120" in cut.reason
-    assert "500" in cut.reason
+def test_all_rows_halves_of_them_and_those_since_the_change_may_be_learned_from() -> None:
+    assert lengths_of(4000, 700, 400) == (4000, 2000, 1000, 700, 500)
+    assert lengths_of(4000, None, 400) == (4000, 2000, 1000, 500)
+    assert lengths_of(300, 20, 400) == (300,)
 
 
-def test_no_more_than_the_bound_is_used_however_many_there_are() -> None:
-    assert cut_of(None, 90_000, train_rows=2000, min_rows=500).rows == 2000
-    assert cut_of(3000, 90_000, train_rows=2000, min_rows=500).rows == 2000
+def test_a_cut_says_how_many_of_its_rows_come_since_the_change() -> None:
+    assert Cut(2000).reason == "the newest 2000 labelled rows"
+    assert Cut(2000, 120).reason == "the newest 2000 labelled rows, 120 of them since the change"
+    assert Cut(2000, 120).newest(100) == Cut(100, 100)
+    assert Cut(100, 100).reason == "100 labelled rows since the change"
+    assert [Cut(2000, 120).widened, Cut(100, 100).widened, Cut(2000).widened] == [True, False, False]
 
 
 def test_ranges_shrink_to_the_rows_that_were_kept() -> None:

@@ -1,0 +1,124 @@
+"""Upkeep: the live version is made anew without any trouble, gated, measured and taken back like all else."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from services.remediator.core.limits import Limits
+from tests.support.desk import Desk
+
+
+def due(*, restarts: bool = False, limits: Limits | None = None) -> Desk:
+    """A desk whose live version has answered 2,000 labelled rows well: upkeep is due."""
+    desk = Desk(upkeep=True, restarts=restarts, limits=limits)
+    desk.steady(windows=8)
+    return desk
+
+
+def test_so_many_labelled_rows_after_the_last_training_the_live_version_is_made_anew() -> None:
+    desk = Desk(upkeep=True)
+    desk.steady(windows=7)
+    assert desk.commands == []
+
+    desk.pass_rows(0.9)
+
+    assert desk.actions == ["retrain"]
+    assert desk.last.issued_by == "policy:keep-fresh@default"
+    assert desk.last.arguments["proof"] == 0.2
+    assert desk.last.expects is not None
+
+
+def test_a_refresh_that_keeps_performance_is_verified_and_nobody_is_told() -> None:
+    desk = due(restarts=True)
+    desk.retrained(desk.last, "2")
+    for _ in range(3):
+        desk.pass_rows(0.91, version="2")
+    desk.wait(3600)
+
+    assert desk.kinds().count("verified") == 1
+    assert desk.state == "resolved"
+    assert desk.told == []
+
+
+def test_a_refresh_that_performs_worse_is_taken_back() -> None:
+    desk = due(restarts=True)
+    desk.retrained(desk.last, "2")
+    for _ in range(3):
+        desk.pass_rows(0.7, version="2")
+    assert (desk.last.action, desk.last.arguments) == ("rollback", {"to_version": "1"})
+    desk.model("1", command=desk.last.id)
+    desk.answer(desk.last, version="1")
+
+    assert desk.state == "resolved"
+    assert "undone" in desk.kinds()
+    assert desk.told == []
+
+
+def test_a_refresh_that_the_gate_refuses_ends_quietly_and_the_next_waits_twice_as_long() -> None:
+    desk = due()
+    desk.answer(desk.last, state="failed", detail="not better")
+    assert desk.state == "resolved"
+    desk.steady(windows=15)
+    assert desk.actions == ["retrain"]
+
+    desk.pass_rows(0.9)
+
+    assert desk.actions == ["retrain"] * 2
+    assert desk.told == []
+
+
+def test_a_healthy_stream_is_trained_on_ever_less_often() -> None:
+    desk = Desk(upkeep=True)
+    desk.steady(windows=1)
+    for _ in range(400):
+        desk.pass_rows(0.9)
+        if any(incident.state == "acting" for incident in desk.incidents):
+            desk.answer(desk.last, state="failed", detail="not better")
+
+    assert desk.actions == ["retrain"] * 5
+    assert desk.told == []
+
+
+def test_upkeep_does_not_begin_in_the_middle_of_trouble() -> None:
+    desk = Desk(upkeep=True)
+    desk.steady(windows=7)
+    desk.alert("data_quality", ("feature", "price"), ("source", "feed"), statistic="unit")
+    desk.answer(desk.last)
+    for _ in range(6):
+        desk.pass_rows(0.9)
+
+    assert desk.actions == ["quarantine_source"]
+
+
+def test_trouble_need_not_wait_until_a_refresh_is_verified() -> None:
+    desk = due(restarts=True)
+    desk.retrained(desk.last, "2")
+    desk.pass_rows(0.6, version="2")
+    desk.alert("concept_drift", ("model", "2"), severity="critical", since_row=desk.rows - 250)
+
+    assert desk.actions == ["retrain", "retrain"]
+    assert desk.last.issued_by == "policy:retrain-on-concept-drift@default"
+    first = next(iter(desk.incidents))
+    assert (first.state, "takes over" in first.why) == ("resolved", True)
+
+
+def test_a_version_made_while_worse_trouble_began_is_taken_back() -> None:
+    desk = due()
+    refresh = desk.last
+    desk.alert("data_quality", ("feature", "price"), ("source", "feed"), statistic="unit")
+    desk.retrained(refresh, "2")
+
+    assert desk.actions == ["retrain", "quarantine_source", "rollback"]
+    assert desk.last.arguments == {"to_version": "1"}
+
+
+def test_upkeep_takes_no_more_than_its_share_of_the_time() -> None:
+    desk = due(limits=Limits(upkeep_share=0.1))
+    desk.now += timedelta(seconds=60)
+    desk.retrained(desk.last, "2")
+    desk.steady(windows=60, version="2")
+    assert desk.actions.count("retrain") == 1
+
+    desk.steady(windows=60, version="2")
+
+    assert desk.actions.count("retrain") == 2
