@@ -132,16 +132,6 @@ def test_answers_that_are_late_since_a_version_went_live_are_its_fault(calm: Rep
     assert [(cause.kind, cause.what) for cause in newest.causes] == [("version", "2")]
 
 
-def test_a_pause_of_a_few_seconds_is_no_alert(calm: Replay) -> None:
-    story = calm.branch()
-    rng = np.random.default_rng(4)
-
-    story.run(100, waits=lambda rows: np.full(rows, 3.0))
-    story.run(9900, waits=lambda rows: prompt(rng, rows))
-
-    assert story.alerts("latency") == []
-
-
 def test_what_the_monitor_reads_late_itself_is_no_evidence_of_late_answers(calm: Replay) -> None:
     story = calm.branch()
 
@@ -196,3 +186,16 @@ def test_what_makes_all_rows_worse_is_not_unfair(calm: Replay, history: History,
 
     assert story.alerts("fairness") == []
     assert story.alerts("concept_drift")
+
+
+def test_restored_in_the_middle_of_trouble_it_says_what_it_would_have_said(calm: Replay) -> None:
+    story = calm.branch()
+    story.run(600, labels=False, waits=lambda rows: np.full(rows, 3.0))
+    restored = story.branch()
+    before = len(story.said)
+
+    for one in (story, restored):
+        one.run(1400, labels=False, waits=lambda rows: np.full(rows, 3.0))
+
+    assert restored.said == story.said[before:]
+    assert {alert.kind for _, alert in restored.alerts()} >= {"latency"}

@@ -37,3 +37,13 @@ def test_the_objective_is_held_against_the_newest_block() -> None:
     pace.tick(5.0, 1.0, RATE)
 
     assert (pace.p99, pace.share) == (0.2, 0.0)
+
+
+def test_a_pause_of_a_few_seconds_is_no_alarm_however_many_answers_it_delays() -> None:
+    pace, told = Pace(), []
+
+    for second in range(120):
+        pace.take(np.full(1000, 3.0 if 50 <= second < 54 else 0.1), float(second))
+        told.append(pace.tick(second + 1.0, 1.0, RATE))
+
+    assert set(told) == {"as before"}
