@@ -56,6 +56,13 @@ def test_a_fault_that_was_answered_verified_and_won_back_counts_as_healed() -> N
     assert (line.before, line.during, line.after) == (0.9, 0.5, 0.9)
 
 
+def test_training_without_trouble_heals_nothing() -> None:
+    upkeep = entry("command_issued", 90.0, 1500, "i0", "retrain")
+    upkeep.message.body["diagnosis"] = "upkeep"  # type: ignore[union-attr]
+
+    assert [remedy.incident for remedy in remedies_of([upkeep, *HEALED])] == ["i1"]
+
+
 def test_an_action_that_was_not_verified_did_not_heal() -> None:
     (line,) = healings_of(STORY, remedies_of(HEALED[:3]), BEGUN, answers(0.5), {})
 
