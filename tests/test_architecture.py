@@ -11,7 +11,7 @@ import grimp
 import pytest
 
 from shared.topics import SERVICES
-from tests.support.rules import PACKAGES, ROOT, declared_by, imports_of, oversized, sources, undeclared
+from tests.support.rules import PACKAGES, ROOT, circle_in, declared_by, imports_of, oversized, sources, undeclared
 
 PLANTED = [
     ("services", "services/ingest/core/planted.py", "import services.trainer"),
@@ -73,6 +73,16 @@ def test_what_is_too_long_is_found(tmp_path: Path) -> None:
     module.write_text("def long() -> None:\n" + "    print()\n" * 50 + "\n" * 350)
 
     assert oversized(module) == [f"{module}: 401 lines", f"{module}:1 long: 51 lines"]
+
+
+def test_no_modules_of_services_and_shared_import_each_other_in_a_circle_not_even_for_types() -> None:
+    graph = grimp.build_graph("services", "shared", exclude_type_checking_imports=False)
+
+    assert circle_in({module: graph.find_modules_directly_imported_by(module) for module in graph.modules}) == []
+
+
+def test_a_circle_is_found() -> None:
+    assert set(circle_in({"a": ["b"], "b": ["c"], "c": ["a"], "d": ["a"]})) == {"a", "b", "c"}
 
 
 @pytest.fixture(scope="module")

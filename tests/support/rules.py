@@ -6,7 +6,8 @@ import ast
 import re
 import sys
 import tomllib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
+from graphlib import CycleError, TopologicalSorter
 from importlib.metadata import packages_distributions
 from pathlib import Path
 
@@ -29,6 +30,15 @@ def oversized(path: Path) -> list[str]:
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and (length := _length(node)) > LONGEST_FUNCTION:
             found.append(f"{path}:{node.lineno} {node.name}: {length} lines")
     return found
+
+
+def circle_in(imports: Mapping[str, Iterable[str]]) -> list[str]:
+    """A circle of modules that import each other, first and last the same; empty where there is none."""
+    try:
+        tuple(TopologicalSorter(imports).static_order())
+    except CycleError as error:
+        return list(error.args[1])
+    return []
 
 
 def undeclared(imported: Iterable[str], declared: Iterable[str]) -> set[str]:
