@@ -9,6 +9,8 @@ SERVICE ?=
 ENV ?= .venv-$(SERVICE)
 IMAGE ?= homeostat/$(SERVICE)
 ARGS ?=
+SEEDS ?= 1000
+FIRST ?= 0
 
 export UV_SYSTEM_CERTS := 1
 export UV_NO_PROGRESS := 1
@@ -24,7 +26,7 @@ endif
 WANTED := $(shell cat requirements.lock pyproject.toml homeostat/local/kafka-jars.lock.toml 2>/dev/null | cksum | cut -d' ' -f1)
 STAMP := .venv/.installed-$(WANTED)
 
-.PHONY: help setup demo up test lint lock docs bench env trial image compose named chromium clean
+.PHONY: help setup demo up test lint lock docs simulate bench env trial image compose named chromium clean
 .DEFAULT_GOAL := help
 
 help: ## this list
@@ -50,6 +52,9 @@ lint: setup ## style, types and import directions
 	@$(BIN)/mypy
 	@echo "==> import-linter"
 	@$(BIN)/lint-imports
+
+simulate: setup ## SEEDS=1000 FIRST=0: seeded fault runs of the whole system in virtual time
+	@$(BIN)/homeostat sim many --seeds $(SEEDS) --first $(FIRST) $(ARGS)
 
 bench: setup ## the benchmarks
 	@$(BIN)/homeostat bench $(ARGS)

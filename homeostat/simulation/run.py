@@ -79,13 +79,23 @@ class Run:
         return {}
 
 
-def run_of(world: World, plan: Plan, folder: Path, change: Change = lambda services: services) -> Run:
-    """Runs the world under the plan. `folder` takes artefacts and must be empty. The same call, the same bytes."""
-    return _Running(disturbed(world, plan), plan, folder, change).run()
+def run_of(
+    world: World,
+    plan: Plan,
+    folder: Path,
+    *,
+    change: Change = lambda services: services,
+    bus: type[FailingBus] = FailingBus,
+) -> Run:
+    """Runs the world under the plan. `folder` takes artefacts and must be empty. The same call, the same bytes.
+
+    `change` and `bus` put other services or another log in the place of the usual ones.
+    """
+    return _Running(disturbed(world, plan), plan, folder, change, bus).run()
 
 
 class _Running:
-    def __init__(self, world: World, plan: Plan, folder: Path, change: Change) -> None:
+    def __init__(self, world: World, plan: Plan, folder: Path, change: Change, bus: type[FailingBus]) -> None:
         self.world, self.plan = world, plan
         self.injector = Injector(plan)
         self.settings = CommonSettings(
@@ -95,7 +105,7 @@ class _Running:
             data_partitions=PARTITIONS,
             snapshot_seconds=SNAPSHOT_SECONDS,
         )
-        self.bus = FailingBus(self.injector, record_limits(self.settings))
+        self.bus = bus(self.injector, record_limits(self.settings))
         self.store = FailingArtifacts(folder / "artifacts", self.injector)
         self.change = change
         self.runtime = MemoryRuntime(
@@ -107,6 +117,7 @@ class _Running:
             bus=self.bus,
             stores=[FailingStore(self.injector, first=True), FailingStore(self.injector, first=False)],
         )
+        self.client = self.bus.producer("client")
         self.outside = Outside(self.runtime)
         self.starts: Counter[str] = Counter()
         self.settled: dict[tuple[str, int], int] = {}
@@ -148,7 +159,7 @@ class _Running:
         self.outside.answer()
 
     def _write(self, one: Input) -> None:
-        self.bus.producer("client").send([NewRecord(one.topic, one.key, one.value)], 0.0)
+        self.client.send([NewRecord(one.topic, one.key, one.value)], 0.0)
 
     def _until_idle(self) -> None:
         for _ in range(MOST_TURNS):
@@ -189,7 +200,7 @@ class _Running:
         """A new process starts and works, while the old one stands still with what it has in hand."""
         self._start_again(name)
         for _ in range(TURNS_BESIDE):
-            self.runtime.turn(name)
+            self._turn(name)
 
     def _let_deadlines_pass(self, second: float) -> None:
         """Hours in which nothing comes in and nothing is watched, until no incident is open."""

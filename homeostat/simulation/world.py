@@ -32,12 +32,12 @@ KINDS: tuple[Kind, ...] = ("binary", "binary", "regression", "anomaly")
 DATA_SETS = 3
 """Data sets per kind and trouble: few, so that the run without faults is made once for many seeds."""
 
-ROWS = 640
+ROWS = 720
 WARM_UP = 140
 A_SECOND = 20
 LABEL_LAG = 2.0
-TROUBLE = (360, 500)
-STREAM_ENDS = 33.0
+TROUBLE = (260, 420)
+STREAM_ENDS = 37.0
 """The virtual second of the last rows: faults begin before."""
 
 SETTLING = 75.0
@@ -115,7 +115,7 @@ def build(kind: Kind, trouble: Trouble, data: int) -> World:
             inputs.append(labelled(specification, row["id"], label, told))
         last = max(last, at + LABEL_LAG)
     if trouble == "person":
-        inputs += [_request(specification, action, at) for action, at in _orders(rng)]
+        inputs += [request(specification, action, at) for action, at in _orders(rng)]
     name = f"{kind}/{trouble}/{data}"
     return World(name, specification, (), last + SETTLING).with_inputs(inputs)
 
@@ -211,7 +211,8 @@ def _orders(rng: Random) -> list[tuple[str, float]]:
     ]
 
 
-def _request(specification: Specification, action: str, at: float) -> Input:
+def request(specification: Specification, action: str, at: float) -> Input:
+    """What a person asks for at this second."""
     arguments: Mapping[str, object] = {"message": "the plant is being rebuilt"} if action == "notify" else {}
     request = Request(
         id=f"request-{action}-{at:g}",

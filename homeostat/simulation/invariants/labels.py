@@ -45,10 +45,8 @@ def figure(
     metrics: Metrics, ids: list[str], answers: Mapping[str, Prediction], truth: Mapping[str, Value]
 ) -> tuple[str, float, float] | None:
     """The figure's name, as published and as the topics give it; None where the window judged other rows."""
-    judged = [
-        (answers[id_].prediction, truth[id_]) for id_ in ids if id_ in truth and answers[id_].prediction is not None
-    ]
-    judged = [(answer, label) for answer, label in judged if label is not None]
+    found = [(answers[id_].prediction, truth[id_]) for id_ in ids if id_ in truth and id_ in answers]
+    judged = [(answer, label) for answer, label in found if answer is not None and label is not None]
     if not judged or len(judged) != metrics.values.get("rows"):
         return None
     if "accuracy" in metrics.values:

@@ -17,8 +17,8 @@ def offsets(run: Run) -> Iterator[str]:
     for commit in run.commits:
         for (topic, partition), offset in commit.offsets.items():
             at = (commit.group, topic, partition)
-            if offset < newest.get(at, 0):
-                yield f"{commit.member} put {topic}[{partition}] back from {newest[at]} to {offset}"
+            if offset < (before := newest.get(at, 0)):
+                yield f"{commit.member} put {topic}[{partition}] back from {before} to {offset}"
             newest[at] = offset
     ends = run.settled
     for (group, topic, partition), offset in newest.items():

@@ -1,0 +1,215 @@
+"""Services and logs that break one promise each: what an invariant must catch."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import msgspec
+
+from homeostat.simulation.ground import FailingBus, _Transaction
+from homeostat.simulation.injector import TopicPartition
+from homeostat.simulation.simulation import KEY
+from services.predictor.board import Board
+from services.predictor.service import Predictor
+from shared.bus.base import NewRecord, Position
+from shared.bus.memory import MemoryProducer
+from shared.messages import Artifact
+from shared.models.artifact import ModelCache
+from shared.models.base import Model
+from shared.models.signing import signature_of
+from shared.models.store import ArtifactStore
+from shared.runtime.host import Make
+from shared.service import NOTHING, Batch, Step
+from shared.topics import STEPS, Out
+
+Arguments = tuple[Any, ...]
+Services = dict[str, Make]
+
+
+class Mutant:
+    """A service with something done to what its handlers are given, to what they return, or to its state."""
+
+    def __init__(
+        self,
+        inner: Any,
+        given: Callable[[str, Arguments], Arguments] | None = None,
+        said: Callable[[str, Step], Step] | None = None,
+        saved: Callable[[bytes], bytes] | None = None,
+        restored: Callable[[Any], None] | None = None,
+    ) -> None:
+        self.inner = inner
+        self._given = given or (lambda _, arguments: arguments)
+        self._said = said or (lambda _, step: step)
+        self._saved = saved or (lambda state: state)
+        self._restored = restored or (lambda _: None)
+
+    def __getattr__(self, name: str) -> Any:
+        found = getattr(self.inner, name)
+        if not name.startswith("on_"):
+            return found
+        return lambda *arguments: self._called(name, found, self._given(name, arguments))
+
+    def _called(self, name: str, handler: Callable[..., Step], arguments: Arguments) -> Step:
+        nothing_left = isinstance(arguments[0], Batch) and not len(arguments[0])
+        return NOTHING if nothing_left else self._said(name, handler(*arguments))
+
+    def save(self) -> bytes:
+        return self._saved(self.inner.save())
+
+    def restore(self, state: bytes) -> None:
+        self.inner.restore(state)
+        self._restored(self.inner)
+
+
+def mutated(service: str, **how: Any) -> Callable[[Services], Services]:
+    """The services with this one replaced by its mutant."""
+
+    def change(services: Services) -> Services:
+        make = services[service]
+        return {**services, service: lambda task: Mutant(make(task), **how)}  # type: ignore[dict-item]
+
+    return change
+
+
+def each(handler: str, of: Callable[[list[Out]], list[Out]]) -> Callable[[str, Step], Step]:
+    """Does something to the messages of one handler."""
+    return lambda name, step: Step(of(step.messages), step.jobs) if name == handler else step
+
+
+def messages(kind: type, of: Callable[[Any], Any]) -> Callable[[str, Step], Step]:
+    """Does something to each message of one kind; None takes it away."""
+
+    def said(_: str, step: Step) -> Step:
+        found = [(out, of(out.message) if isinstance(out.message, kind) else out.message) for out in step.messages]
+        return Step([Out(out.topic, message, out.trace) for out, message in found if message is not None], step.jobs)
+
+    return said
+
+
+def without(handler: str, of: Callable[[Any], bool]) -> Callable[[str, Arguments], Arguments]:
+    """Keeps messages from a handler."""
+
+    def given(name: str, arguments: Arguments) -> Arguments:
+        if name != handler:
+            return arguments
+        batch, now = arguments
+        kept = [index for index, message in enumerate(batch.messages) if not of(message)]
+        return _picked(batch, kept), now
+
+    return given
+
+
+def _picked(batch: Batch[Any], kept: Sequence[int]) -> Batch[Any]:
+    def pick(values: Sequence[Any]) -> list[Any]:
+        return [values[index] for index in kept] if values else []
+
+    return Batch(
+        batch.topic,
+        batch.partition,
+        pick(batch.offsets),
+        pick(batch.messages),
+        pick(batch.values),
+        pick(batch.traces),
+    )
+
+
+def deaf(name: str) -> Callable[[Services], Services]:
+    """The service's clock never strikes."""
+
+    class Deaf(Mutant):
+        def on_tick(self, now: object) -> Step:
+            return NOTHING
+
+    return lambda services: {**services, name: lambda task: Deaf(services[name](task))}  # type: ignore[dict-item]
+
+
+class Gullible:
+    """A cache of models that takes anybody's signature."""
+
+    def __init__(self, store: ArtifactStore) -> None:
+        self._models = ModelCache(store, KEY)
+
+    def get(self, artifact: Artifact) -> Model:
+        return self._models.get(msgspec.structs.replace(artifact, signature=signature_of(artifact.sha256, KEY)))
+
+
+def unsigned(services: Services, store: ArtifactStore) -> Services:
+    """A trainer that signs with another key, and predictors that do not look."""
+    forged = messages_forged()
+    models: Any = Gullible(store)
+    return {
+        **mutated("trainer", said=forged)(services),
+        "predictor": lambda task: Predictor(task.partition, models, Board()),
+    }
+
+
+def messages_forged() -> Callable[[str, Step], Step]:
+    from shared.messages import ModelPublished
+
+    def forged(release: ModelPublished) -> ModelPublished:
+        return msgspec.structs.replace(release, artifact=msgspec.structs.replace(release.artifact, signature="0" * 64))
+
+    return messages(ModelPublished, forged)
+
+
+class LosingBus(FailingBus):
+    """Takes a client's records and loses every hundredth."""
+
+    def producer(self, client_id: str) -> MemoryProducer:
+        return _Losing(self)
+
+
+class _Losing(MemoryProducer):
+    _sent = 0
+
+    def send(self, records: Sequence[NewRecord], timeout: float) -> list[Position]:
+        self._sent += 1
+        return [] if self._sent % 100 == 0 else super().send(records, timeout)
+
+
+class ForgetfulBus(FailingBus):
+    """Commits outputs and now and then not the offsets that belong to them."""
+
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        self.transactions = _Forgetful
+
+
+class _Forgetful(_Transaction):
+    def commit(self, records: Sequence[NewRecord], offsets: Mapping[TopicPartition, int]) -> None:
+        behind = 1 if self.service == "monitor" else 0
+        super().commit(records, {at: max(0, offset - behind) for at, offset in offsets.items()})
+
+
+class JournallessBus(FailingBus):
+    """Now and then loses the journal's entry of a step."""
+
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        self.transactions = _Journalless
+
+
+class _Journalless(_Transaction):
+    _commits = 0
+
+    def commit(self, records: Sequence[NewRecord], offsets: Mapping[TopicPartition, int]) -> None:
+        self._commits += 1
+        lost = self._commits % 20 == 0
+        super().commit([one for one in records if not (lost and one.topic == STEPS.name)], offsets)
+
+
+class UnfencedBus(FailingBus):
+    """Takes the commits of a process whose place another has taken."""
+
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        self.transactions = _Unfenced
+
+
+class _Unfenced(_Transaction):
+    def commit(self, records: Sequence[NewRecord], offsets: Mapping[TopicPartition, int]) -> None:
+        self._bus.injector.point("committing", self.service)
+        with self._bus._changed:
+            self._bus._append(records, marker=True)
+            self._state().committed.update(offsets)

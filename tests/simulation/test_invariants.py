@@ -1,0 +1,204 @@
+"""Every invariant catches the break of its promise, and none is broken where nothing is."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+
+from homeostat.simulation.faults import NO_FAULTS, Fault, Plan
+from homeostat.simulation.ground import FailingBus
+from homeostat.simulation.invariants import INVARIANTS, violations_in
+from homeostat.simulation.run import Change, Run, run_of
+from homeostat.simulation.world import World, build, request
+from shared.messages import AuditEntry, Command, CommandResult, DeadLetter, Features, Metrics, ModelPublished
+from shared.models.store import FileStore
+from shared.service import Step
+from shared.topics import MODEL_PUBLISHED
+from tests.simulation.mutants import (
+    ForgetfulBus,
+    JournallessBus,
+    LosingBus,
+    Services,
+    UnfencedBus,
+    deaf,
+    each,
+    messages,
+    mutated,
+    unsigned,
+    without,
+)
+
+CALM = build("binary", "none", 0)
+BROKEN_FIELD = build("binary", "unit-change", 0)
+OTHER_CONCEPT = build("binary", "concept-change", 0)
+NO_LABELS = build("anomaly", "none", 0)
+CRASHES = tuple(
+    Fault("crash", at, service=service, point="polled")
+    for at, service in ((9.0, "ingest"), (13.0, "monitor"), (15.0, "predictor"), (21.0, "monitor"))
+)
+
+
+def altered(**changes: Any) -> Callable[[Any], Any]:
+    return lambda message: msgspec.structs.replace(message, **changes)
+
+
+def ordered(faults: tuple[Fault, ...] = ()) -> Plan:
+    return Plan(1, faults, shuffled=False)
+
+
+@dataclass(frozen=True)
+class Break:
+    """A deliberate break: in which world, under which plan, by what."""
+
+    invariant: str
+    world: World
+    plan: Plan = NO_FAULTS
+    change: Change = lambda services: services
+    bus: type[FailingBus] = FailingBus
+
+
+def _forgets_windows(ingest: Any) -> None:
+    for intake in ingest._pipelines.values():
+        intake.tails.__init__(intake.plan.needs if hasattr(intake.plan, "needs") else None)
+
+
+def _first_label_wins() -> Change:
+    def change(services: Services) -> Services:
+        seen: set[str] = set()
+
+        def known(label: Any) -> bool:
+            again = label.id in seen
+            seen.add(label.id)
+            return again
+
+        return mutated("monitor", given=without("on_labels", known))(services)
+
+    return change
+
+
+def _says_twice(step: Step) -> Step:
+    return Step([one for out in step.messages for one in (out, out)], step.jobs)
+
+
+def _other_end(result: CommandResult) -> CommandResult:
+    return msgspec.structs.replace(result, state="succeeded" if result.state == "accepted" else result.state)
+
+
+def _in_hindsight(entry: AuditEntry) -> AuditEntry:
+    return msgspec.structs.replace(entry, summary="all was well") if entry.kind == "triaged" else entry
+
+
+def _raises(name: str, arguments: tuple[Any, ...]) -> tuple[Any, ...]:
+    if name == "on_features" and any(message.id == "row-0300" for message in arguments[0].messages):
+        raise ValueError("cannot take this row")
+    return arguments
+
+
+def _by_batch(name: str, step: Step) -> Step:
+    if name != "on_raw_data":
+        return step
+    size = float(len(step.messages))
+    return messages(Features, lambda row: msgspec.structs.replace(row, values={**row.values, "heat": size}))(name, step)
+
+
+BREAKS = (
+    Break("nothing-lost", CALM, bus=LosingBus),
+    Break("one-fate", CALM, change=mutated("ingest", said=each("on_raw_data", lambda outs: outs[1:]))),
+    Break("one-answer", CALM, change=mutated("predictor", said=each("on_features", lambda outs: outs[1:]))),
+    Break("unique", CALM, change=mutated("predictor", said=each("on_features", lambda outs: outs + outs[-1:]))),
+    Break("unique", CALM, ordered((Fault("zombie", 12.0, service="ingest", point="committing"),)), bus=UnfencedBus),
+    Break("order", CALM, change=mutated("ingest", said=each("on_raw_data", lambda outs: outs[::-1]))),
+    Break("lineage", CALM, change=mutated("ingest", said=messages(Features, altered(origin=(0, 3))))),
+    Break(
+        "whole-letters",
+        CALM,
+        ordered((Fault("poison", 10.0, 5.0, amount=0.5),)),
+        mutated("ingest", said=messages(DeadLetter, altered(value=b""))),
+    ),
+    Break("no-handler-fails", CALM, change=mutated("monitor", given=_raises)),
+    Break("offsets", CALM, bus=ForgetfulBus),
+    Break("steps", CALM, bus=JournallessBus),
+    Break("state-is-the-logs", CALM, ordered(CRASHES), bus=JournallessBus),
+    Break("bounded", CALM, change=mutated("trainer", saved=lambda state: state + b" " * 3_000_000)),
+    Break("labels-once", CALM, change=mutated("monitor", said=messages(Metrics, altered(labelled_seen=5000)))),
+    Break("last-label-wins", CALM, ordered((Fault("labels-corrected", 10.0, 12.0, amount=0.9),)), _first_label_wins()),
+    Break(
+        "serving",
+        OTHER_CONCEPT,
+        change=mutated("predictor", given=without("on_model_published", lambda release: release.version != "1")),
+    ),
+    Break("said-why", CALM, change=mutated("trainer", said=messages(ModelPublished, altered(reason="")))),
+    Break("one-effect", OTHER_CONCEPT, change=mutated("trainer", said=messages(CommandResult, _other_end))),
+    Break(
+        "one-effect",
+        build("binary", "person", 0),
+        change=mutated("trainer", said=lambda _, step: _says_twice(step) if _promotes(step) else step),
+    ),
+    Break("commands-end", BROKEN_FIELD, change=mutated("ingest", said=messages(CommandResult, lambda _: None))),
+    Break("ledger", BROKEN_FIELD, change=mutated("remediator", said=messages(AuditEntry, _in_hindsight))),
+    Break(
+        "ledger-tells-all", BROKEN_FIELD, change=mutated("remediator", said=messages(Command, altered(id="command-x")))
+    ),
+    Break("incidents-end", OTHER_CONCEPT, change=deaf("remediator")),
+    Break(
+        "people-are-told",
+        OTHER_CONCEPT,
+        change=mutated("remediator", said=messages(Command, lambda one: None if one.action == "notify" else one)),
+    ),
+    Break(
+        "as-without-faults",
+        CALM,
+        ordered(CRASHES),
+        mutated("monitor", restored=lambda monitor: monitor.__init__(monitor._settings)),
+    ),
+    Break("features-as-without-faults", NO_LABELS, Plan(3, (), shuffled=True), mutated("ingest", said=_by_batch)),
+)
+
+
+def _promotes(step: Step) -> bool:
+    return any(out.topic is MODEL_PUBLISHED and out.message.command is not None for out in step.messages)  # type: ignore[attr-defined]
+
+
+def run(case: Break, folder: Path) -> Run:
+    without_faults = run_of(case.world, NO_FAULTS, folder / "without")
+    made = run_of(case.world, case.plan, folder / "with", change=case.change, bus=case.bus)
+    return replace(made, without=without_faults)
+
+
+def broken(run: Run) -> set[str]:
+    return {each.invariant for each in violations_in(run)}
+
+
+@pytest.mark.parametrize("case", BREAKS, ids=lambda case: case.invariant)
+def test_the_break_of_a_promise_is_caught(case: Break, tmp_path: Path) -> None:
+    assert case.invariant in broken(run(case, tmp_path))
+
+
+def test_predictors_that_take_unsigned_models_are_caught(tmp_path: Path) -> None:
+    store = FileStore(tmp_path / "with" / "artifacts")
+    case = Break("verified-artefacts", CALM, change=lambda services: unsigned(services, store))
+
+    assert "verified-artefacts" in broken(run(case, tmp_path))
+
+
+def test_a_trainer_that_does_not_hear_of_quarantines_is_caught(tmp_path: Path) -> None:
+    world = BROKEN_FIELD.with_inputs([*BROKEN_FIELD.inputs, request(BROKEN_FIELD.specification, "retrain", 36.0)])
+    deafened = mutated("trainer", given=without("on_commands", lambda one: one.action == "quarantine_source"))
+
+    assert "clean-training" in broken(run(Break("clean-training", world, change=deafened), tmp_path))
+
+
+def test_there_is_a_break_for_every_invariant() -> None:
+    tried = {case.invariant for case in BREAKS} | {"verified-artefacts", "clean-training"}
+
+    assert tried == set(INVARIANTS)
+
+
+@pytest.mark.parametrize("world", [CALM, BROKEN_FIELD, OTHER_CONCEPT, NO_LABELS], ids=lambda world: world.name)
+def test_a_run_without_faults_keeps_every_promise(world: World, tmp_path: Path) -> None:
+    assert violations_in(run(Break("", world), tmp_path)) == []
