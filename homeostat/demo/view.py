@@ -24,6 +24,9 @@ TOLD = {
     "incident_resolved": ("resolved", "bold green"),
     "incident_expired": ("expired", "red"),
 }
+ROUTINE = ("not_verified", "incident_resolved")
+"""What is not told of upkeep: that a training without trouble found nothing better."""
+
 BLOCKS = "▁▂▃▄▅▆▇█"
 
 
@@ -36,7 +39,7 @@ def line_of(seen: Seen) -> Text | None:
         word, style = ("alert", "bold red") if message.state == "firing" else ("cleared", "green")
         return _line(seen.row, word, style, message.summary)
     if isinstance(message, AuditEntry):
-        if message.kind not in TOLD:
+        if message.kind not in TOLD or (message.body.get("diagnosis") == "upkeep" and message.kind in ROUTINE):
             return None
         word, style = TOLD[message.kind]
         return _line(seen.row, word, style, message.summary)
