@@ -133,7 +133,7 @@ def _answer(run: Run, model: Model, table: FeatureTable, start: int, stop: int) 
 
 def _river(name: str, history: History, table: FeatureTable, progress: Progress) -> Run:
     specification, labels = history.specification, history.labels
-    run = Run([None] * len(history), [0])
+    run = Run([None] * len(history))
     rows: Sequence[Mapping[str, Value]] = table.values.to_dicts()
     inputs = inputs_from(rows[: specification.models.min_rows], specification.feature_names)
     taken = dict(zip(table.places.tolist(), river_rows(rows, inputs), strict=True))

@@ -32,6 +32,7 @@ def page_of(found: Backtest) -> str:
         f"<style>{_STYLE}</style><h1>Backtest of {escape(found.pipeline)}</h1>",
         f"<p>{found.rows:,} rows; {found.metric} from row {found.compared_from:,} on, the first that a model answers.",
         "".join(f"<p><b>{escape(t.what)}</b>: {t.rows:,} rows: {escape(t.detail)}</p>" for t in found.treatments),
+        "".join(f"<p><b>hint</b>: {escape(hint)}</p>" for hint in found.hints),
         _table(found.summary),
         chart,
     ]

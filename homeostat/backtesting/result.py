@@ -114,8 +114,9 @@ class Backtest:
     - `differences`: action that one policy ordered and the other did not.
 
     `metric` is ``accuracy`` (a share of 1) or ``mae`` (in the target's unit). `treatments` say what was
-    done to the history. All of these come out the same from the same arguments. `measured` does not:
-    seconds that this machine took, by part; it is in neither `json()` nor the page.
+    done to the history; `hints` name policies that cannot work at its pace. All of these come out the
+    same from the same arguments. `measured` does not: seconds that this machine took, by part; it is in
+    neither `json()` nor the page.
     """
 
     pipeline: str
@@ -127,6 +128,7 @@ class Backtest:
     seed: int
     pace: Mapping[str, Any]
     treatments: tuple[Treatment, ...]
+    hints: tuple[str, ...]
     summary: pl.DataFrame
     accuracy: pl.DataFrame
     alerts: pl.DataFrame
@@ -148,6 +150,7 @@ class Backtest:
             "seed": self.seed,
             "pace": dict(self.pace),
             "treatments": [{"what": t.what, "rows": t.rows, "detail": t.detail} for t in self.treatments],
+            "hints": list(self.hints),
         }
         return head | {name: getattr(self, name).to_dicts() for name in SCHEMAS}
 

@@ -5,37 +5,35 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
 
-import numpy as np
 import polars as pl
 
-from homeostat.backtesting import telling
-from homeostat.backtesting.columns import Columns
-from homeostat.backtesting.differences import differences_of
+from homeostat.backtesting.asking import (
+    Variants,
+    columns_of,
+    delay_of,
+    pace_of,
+    policies_for,
+    specification_of,
+    variants_of,
+    with_policies,
+)
+from homeostat.backtesting.assembling import Runs, result_of
 from homeostat.backtesting.features import features_of
-from homeostat.backtesting.history import History, history_of
+from homeostat.backtesting.hints import hints_of
+from homeostat.backtesting.history import history_of
 from homeostat.backtesting.learners import USUAL, names_in, run_of
-from homeostat.backtesting.loop import KEY, Pace, Told, replayed
-from homeostat.backtesting.result import Backtest, frame_of
-from homeostat.backtesting.scores import Floats, line_of, mean_of, metric_of, scores_of, window_of
-from homeostat.rows import frame_of as frame_in
-from homeostat.rows import read_rows
-from services.remediator.settings import policies_in
+from homeostat.backtesting.loop import KEY, Told, replayed
+from homeostat.backtesting.result import Backtest
 from shared.clock import monotonic
-from shared.errors import Misconfigured
 from shared.models.artifact import ModelCache
 from shared.models.base import Model
 from shared.models.store import FileStore
-from shared.pipeline.load import load
-from shared.pipeline.span import Span
-from shared.pipeline.specification import Policy, Specification
+from shared.pipeline.specification import Specification
 from shared.topics import MODEL_PUBLISHED
 
 Progress = Callable[[str, int, int], None]
 """Told (what is going on, rows done, rows in all)."""
-
-Line = dict[str, Any]
 
 
 def backtest(
@@ -70,126 +68,41 @@ def backtest(
     >>> found.summary, found.actions                                            # doctest: +SKIP
     """
     names = names_in(",".join(against) if not isinstance(against, str) else against)
-    pace = _pace(batch, rate, training_seconds)
-    variants = _variants(policies)
-    specification = _specification(pipeline, seed)
+    pace = pace_of(batch, rate, training_seconds)
+    variants = variants_of(policies)
+    specification = specification_of(pipeline, seed)
     started = monotonic()
-    taken = history_of(
-        _columns(history),
-        specification,
-        _delay(label_delay, specification),
-        pace.rate or 1.0,
-    )
-    table = features_of(taken)
-    measured = {"history": monotonic() - started}
+    delay = delay_of(label_delay, specification)
+    taken = history_of(columns_of(history), specification, delay, pace.rate or 1.0)
+    runs = Runs(taken, pace, {"history": monotonic() - started})
     with tempfile.TemporaryDirectory(prefix="homeostat-backtest-") as folder:
-        runs: dict[str, Told] = {}
-        for number, (name, chosen) in enumerate(variants.items()):
-            started = monotonic()
-            said = _with_policies(taken, chosen)
-            place = Path(folder) / str(number)
-            runs[name] = replayed(said, table, pace, place, policies=chosen, progress=_of(progress, name, len(taken)))
-            measured[name] = monotonic() - started
-        first = _first_model(next(iter(runs.values())), Path(folder) / "0")
-        others = {}
-        for name in names:
-            if first is None or specification.kind == "anomaly":
-                break
-            started = monotonic()
-            others[name] = run_of(name, taken, table, first, _of(progress, name, len(taken)))
-            measured[name] = monotonic() - started
-    answers = {name: told.values for name, told in runs.items()}
-    answers |= {name: run.answers for name, run in others.items()}
-    since = len(taken) if first is None else first[0]
-    scores = {who: scores_of(given, taken.labels, specification.kind) for who, given in answers.items()}
-    trainings = {who: told.trainings for who, told in runs.items()} | {
-        who: run.trained_at for who, run in others.items()
-    }
-    window = window_of(len(taken), specification.monitor.performance_window)
-    times = taken.seconds
-    frames: dict[str, list[Line]] = {
-        "summary": [_summary(who, found, since, trainings[who], pace, runs.get(who)) for who, found in scores.items()],
-        "accuracy": [
-            {"who": who, "row": row, "at": None if times is None else taken.time_of(row), "value": value, "rows": rows}
-            for who, found in scores.items()
-            for row, value, rows in line_of(found, window)
-        ],
-        "alerts": [line for name, told in runs.items() for line in telling.alerts_of(told, name)],
-        "decisions": [line for name, told in runs.items() for line in telling.decisions_of(told, name)],
-        "actions": [
-            line for name, told in runs.items() for line in telling.actions_of(told, name, pace.training_seconds)
-        ],
-        "versions": [line for name, told in runs.items() for line in telling.versions_of(told, name)],
-    }
-    frames["differences"] = differences_of(frames["actions"], tuple(runs))
-    return Backtest(
-        pipeline=specification.name,
-        kind=specification.kind,
-        metric=metric_of(specification.kind),
-        rows=len(taken),
-        window=window,
-        compared_from=since,
-        seed=specification.models.seed,
-        pace={"batch": pace.batch, "rate": pace.rate, "training_seconds": pace.training_seconds},
-        treatments=taken.treatments,
-        measured=measured,
-        **{name: frame_of(name, lines) for name, lines in frames.items()},
-    )
+        _run(runs, variants, names, Path(folder), progress)
+    chosen = [policies_for(specification, one) for one in variants.values()]
+    hints = dict.fromkeys(hint for each in chosen for hint in hints_of(taken, pace, each))
+    return result_of(runs, tuple(hints))
 
 
-def _columns(history: pl.DataFrame | Path | str) -> Columns:
-    if isinstance(history, pl.DataFrame):
-        return Columns.of_frame(history)
-    if Path(history).suffix == ".parquet":
-        return Columns.of_frame(frame_in(str(history)))
-    return Columns.of_rows(read_rows(str(history)))
+def _run(runs: Runs, variants: Variants, names: Sequence[str], folder: Path, progress: Progress) -> None:
+    """The loop under each of the policies, then the learners it is held against."""
+    taken, table = runs.history, features_of(runs.history)
 
+    def told(what: str) -> Callable[[int], None]:
+        return lambda done: progress(what, done, len(taken))
 
-def _specification(pipeline: Specification | Path | str, seed: int | None) -> Specification:
-    """The specification with this seed (None: its own)."""
-    specification = pipeline if isinstance(pipeline, Specification) else load(Path(pipeline))
-    if seed is None:
-        return specification
-    document = specification.canonical
-    return Specification.model_validate({**document, "models": {**document["models"], "seed": seed}})
-
-
-def _delay(text: str | None, specification: Specification) -> Span:
-    if text is None:
-        return Span(time=specification.label_delay)
-    try:
-        return Span.of(text)
-    except ValueError as error:
-        raise Misconfigured(f"label delay: {error}") from error
-
-
-def _pace(batch: int, rate: float | None, training_seconds: float) -> Pace:
-    if batch < 1 or (rate is not None and not 0 < rate < float("inf")) or training_seconds < 0:
-        raise Misconfigured("batch and rate must be above 0, training seconds not below")
-    return Pace(batch=batch, rate=rate, training_seconds=training_seconds)
-
-
-def _variants(policies: Sequence[Path | str]) -> dict[str, tuple[Policy, ...] | None]:
-    """The policies by the name of their file; two files of one name are told apart by a number."""
-    found: dict[str, tuple[Policy, ...] | None] = {}
-    for path in map(Path, policies):
-        name = path.stem if path.stem not in found else f"{path.stem} ({len(found) + 1})"
-        found[name] = policies_in(path)
-    return found or {"default": None}
-
-
-def _with_policies(history: History, policies: Sequence[Policy] | None) -> History:
-    """The specification's own policies go before those of a file: they make room where a file is given."""
-    if policies is None or not history.specification.policies:
-        return history
-    from dataclasses import replace
-
-    bare = Specification.model_validate({**history.specification.canonical, "policies": []})
-    return replace(history, specification=bare)
-
-
-def _of(progress: Progress, what: str, total: int) -> Callable[[int], None]:
-    return lambda done: progress(what, done, total)
+    for number, (name, policies) in enumerate(variants.items()):
+        started = monotonic()
+        said = with_policies(taken, policies)
+        runs.told[name] = replayed(said, table, runs.pace, folder / str(number), policies=policies, progress=told(name))
+        runs.measured[name] = monotonic() - started
+        runs.measured[f"{name}, training"] = runs.told[name].training_seconds
+    first = _first_model(next(iter(runs.told.values())), folder / "0")
+    if first is None:
+        return
+    runs.since = first[0]
+    for name in names if runs.specification.kind != "anomaly" else ():
+        started = monotonic()
+        runs.others[name] = run_of(name, taken, table, first, told(name))
+        runs.measured[name] = monotonic() - started
 
 
 def _first_model(told: Told, folder: Path) -> tuple[int, Model] | None:
@@ -199,17 +112,3 @@ def _first_model(told: Told, folder: Path) -> tuple[int, Model] | None:
     if row is None or said is None:
         return None
     return row, ModelCache(FileStore(folder / "artifacts"), KEY).get(said.message.artifact)
-
-
-def _summary(who: str, scores: Floats, since: int, trainings: Sequence[int], pace: Pace, told: Told | None) -> Line:
-    counted = scores[since:]
-    known = int((~np.isnan(counted)).sum())
-    line: Line = {
-        "who": who,
-        "value": mean_of(counted),
-        "rows": known,
-        "unanswered": len(counted) - known,
-        "trainings": len(trainings),
-        "training_seconds": len(trainings) * pace.training_seconds,
-    }
-    return {**line, **(telling.counts_of(told) if told is not None else dict.fromkeys(telling.COUNTS))}

@@ -21,6 +21,8 @@ def show(found: Backtest, console: Console) -> None:
     )
     for treatment in found.treatments:
         console.print(f"  [yellow]{treatment.what}[/]: {treatment.rows:,} rows: {treatment.detail}", highlight=False)
+    for hint in found.hints:
+        console.print(f"  [yellow]hint[/]: {hint}", highlight=False)
     _print(console, "", _summary(found))
     incidents = found.decisions.filter(pl.col("kind") != "command_result")
     _print(console, "What was decided", _lines(incidents, ("policy", "row", "kind", "summary")))

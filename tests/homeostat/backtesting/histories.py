@@ -37,8 +37,8 @@ SPECIFICATION = Specification.model_validate(
 )
 
 
-def eventful(count: int = 6000) -> list[dict[str, Any]]:
-    """A concept that turns at row 2500, a field in the wrong unit at 4000 to 4600; refused and repeated rows."""
+def eventful(count: int = 6000, turn: int = 2500, wrong: range = range(4000, 4600)) -> list[dict[str, Any]]:
+    """A concept that turns at a row, a field in the wrong unit for some; refused and repeated rows."""
     rng = random.Random(7)
     rows: list[dict[str, Any]] = []
     for i in range(count):
@@ -49,9 +49,9 @@ def eventful(count: int = 6000) -> list[dict[str, Any]]:
                 "id": f"r{i}",
                 "at": f"2026-01-{1 + i // 1440:02}T{i // 60 % 24:02}:{i % 60:02}:00.000000Z",
                 "shop": f"s{rng.randrange(3)}",
-                "amount": None if rng.random() < 0.02 else round(amount * (1000 if 4000 <= i < 4600 else 1), 3),
+                "amount": None if rng.random() < 0.02 else round(amount * (1000 if i in wrong else 1), 3),
                 "visits": visits,
-                "churned": side if i < 2500 else not side,
+                "churned": side if i < turn else not side,
             }
         )
     for i in range(100, count, 700):
