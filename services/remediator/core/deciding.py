@@ -19,6 +19,9 @@ from shared.pipeline.specification import Policy, Rung
 URGENT = ("service_down", "load", "bad_field", "refused_rows", "bad_labels", "bad_version", "request")
 """Diagnoses that do not wait for a retrain to show its effect."""
 
+NEED_THE_TRAINER = ("retrain", "promote", "recalibrate")
+"""Orders that a trainer refuses while it is training."""
+
 
 def decide(turn: Turn, incident_id: str) -> None:
     """Takes the incident one step on from ``triaged``, or leaves it waiting with the reason."""
@@ -78,6 +81,8 @@ def turn_of(incident: Incident, action: str, others: Iterable[Incident]) -> tupl
             continue
         touches_model = last.name in MODEL_ACTIONS or (last.role == "release" and other.state == "verifying")
         retraining = last.name == "retrain" and last.role == "act"
+        if retraining and other.state == "acting" and action in NEED_THE_TRAINER:
+            return Verdict("wait", f"incident {other.id} is acting: {last.name}"), []
         if retraining and incident.diagnosis.name in URGENT:
             if action in MODEL_ACTIONS or action in ("quarantine_source", "release_source"):
                 paused.append(other.id)

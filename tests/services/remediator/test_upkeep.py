@@ -112,6 +112,18 @@ def test_a_version_made_while_worse_trouble_began_is_taken_back() -> None:
     assert desk.last.arguments == {"to_version": "1"}
 
 
+def test_a_person_s_promotion_waits_until_the_trainer_is_free() -> None:
+    desk = due()
+    refresh = desk.last
+    desk.ask("promote", version="3")
+    assert desk.actions == ["retrain"]
+
+    desk.retrained(refresh, "2")
+
+    assert desk.actions == ["retrain", "promote"]
+    assert [incident.state for incident in desk.incidents] == ["resolved", "acting"]
+
+
 def test_upkeep_takes_no_more_than_its_share_of_the_time() -> None:
     desk = due(limits=Limits(upkeep_share=0.1))
     desk.now += timedelta(seconds=60)
