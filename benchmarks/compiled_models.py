@@ -63,7 +63,7 @@ def main() -> int:
     given = arguments.parse_args()
     warnings.simplefilter("ignore")
     specification = load_specification(EXAMPLE / "pipeline.yaml")
-    rows, labels = _rows(specification)
+    rows, labels = rows_with_labels(specification)
     figures = []
     for learner in LEARNERS:
         estimator, compiled, apart = _both(specification, learner, rows, labels)
@@ -77,21 +77,27 @@ def main() -> int:
     return 0
 
 
-def _rows(specification: Specification) -> tuple[Rows, list[Any]]:
+def rows_with_labels(specification: Specification) -> tuple[Rows, list[Any]]:
+    """The features and labels of as many rows as a training takes."""
     table = rows_of(frame_of(str(EXAMPLE / "data.parquet")))[: specification.models.train_rows + 96]
     return features_of(specification, table), [row[str(specification.target)] for row in table]
 
 
-def _both(specification: Specification, learner: str, rows: Rows, labels: list[Any]) -> tuple[Model, Model, float]:
-    """The estimator and its compiled form, each out of the artefact, and how far apart they answered."""
+def trained(specification: Specification, learner: str, rows: Rows, labels: list[Any]) -> Any:
+    """One of `LEARNERS` with its default parameters."""
     data = data_of(specification, rows, labels)
     candidate = candidates_for(specification.kind, (learner.split(" ", maxsplit=1)[0],))[0]
     model: Any = fitted(candidate, candidate.defaults, data, specification.models.seed)
-    if learner == FOREST:
-        estimator = model.estimator.set_params(learner__n_estimators=100).fit(data.table, data.truth.astype(int))
-        model = model_of("sklearn", estimator, model.metadata)
+    if learner != FOREST:
+        return model
+    estimator = model.estimator.set_params(learner__n_estimators=100).fit(data.table, data.truth.astype(int))
+    return model_of("sklearn", estimator, model.metadata)
+
+
+def _both(specification: Specification, learner: str, rows: Rows, labels: list[Any]) -> tuple[Model, Model, float]:
+    """The estimator and its compiled form, each out of the artefact, and how far apart they answered."""
     store = MemoryStore()
-    packed = kept(model, rows, store, KEY)
+    packed = kept(trained(specification, learner, rows, labels), rows, store, KEY)
     apart = packed.form["largest_difference"]
     return load_estimator(packed.artifact, store, KEY), load(packed.artifact, store, KEY), apart
 

@@ -14,7 +14,7 @@ import typer
 from shared.errors import HomeostatError, Misconfigured
 
 CHECKOUT = Path(__file__).parents[2]
-BENCHMARKS = ("whole-path", "compiled-models")
+BENCHMARKS = ("whole-path", "restart", "compiled-models")
 
 
 def register(app: typer.Typer) -> None:
@@ -27,7 +27,7 @@ def bench(
     only: Annotated[list[str] | None, typer.Option(help=f"Of {', '.join(BENCHMARKS)}: these; else all.")] = None,
     out: Annotated[Path | None, typer.Option(help="Where the figures are written, as JSON by benchmark.")] = None,
 ) -> None:
-    """Events per second through the whole path, and compiled models beside their estimators, on this machine."""
+    """Events per second through the whole path, a predictor's restart, compiled models beside estimators."""
     if not (CHECKOUT / "benchmarks").is_dir():
         raise Misconfigured(f"no benchmarks in {CHECKOUT}: they come with the project's checkout, not its package")
     for name in only or ():

@@ -204,4 +204,4 @@ def test_a_benchmark_that_is_not_known_is_named_with_those_that_are(call: Call) 
     shown = call("bench", "--only", "nothing")
 
     assert shown.status != 0
-    assert "'nothing' is no benchmark; known are whole-path, compiled-models" in shown.err
+    assert "'nothing' is no benchmark; known are whole-path, restart, compiled-models" in shown.err
