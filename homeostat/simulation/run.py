@@ -53,6 +53,8 @@ class Run:
     commits: tuple[Commit, ...]
     settled: Mapping[tuple[str, int], int]
     """After the last record of each partition, when everything had come to rest."""
+    settled_ms: int
+    """When that was, in milliseconds since 1970 of virtual time."""
     ends: Mapping[tuple[str, int], int]
     sizes: Mapping[str, int]
     """Bytes of each task's state at the end."""
@@ -121,6 +123,7 @@ class _Running:
         self.outside = Outside(self.runtime)
         self.starts: Counter[str] = Counter()
         self.settled: dict[tuple[str, int], int] = {}
+        self.settled_ms = 0
         self.injector.take_over = self._taken_over
         self.waiting = list(reversed(world.inputs))
 
@@ -133,6 +136,7 @@ class _Running:
             second += 1.0
         self._until_idle()  # the last pulses are read
         self.settled = _ends(self._records())
+        self.settled_ms = int(self.runtime.now.timestamp() * 1000)
         self._let_deadlines_pass(second)
         return self._result()
 
@@ -232,6 +236,7 @@ class _Running:
             records=records,
             commits=tuple(self.bus.commits),
             settled=self.settled,
+            settled_ms=self.settled_ms,
             ends=ends,
             sizes={
                 one.task.name: len(one.service.save())

@@ -62,10 +62,10 @@ class ServiceLoop:
         now = self._clock()
         started = self.tasks.start_waiting(now)
         work = self._work(records, self._followed(most))
-        tick = now >= self._tick_at
+        tick = _due(self._tick_at, now, self.parts.settings.tick_seconds)
         taken = self._take_steps(work, now, tick)
         ended = self.parts.jobs.finished(now)
-        beat = now >= self._beat_at
+        beat = _due(self._beat_at, now, BEAT_SECONDS)
         if (taken or ended or beat) and self._commit(taken, ended, now, beat=beat):
             self._settled(taken, ended, now)
         if tick:
@@ -225,7 +225,7 @@ class ServiceLoop:
                 self.parts.jobs.start(running.host.task, job, now)
             if (gauges := getattr(running.host.service, "gauges", None)) is not None:
                 self.parts.meter.expose(running.host.task.name, gauges())
-        if now >= self._save_at:
+        if _due(self._save_at, now, self.parts.settings.snapshot_seconds):
             self._save_at = now + timedelta(seconds=self.parts.settings.snapshot_seconds)
             self.tasks.save(self.tasks)
 
@@ -245,3 +245,14 @@ class ServiceLoop:
 
     def _control(self, topic: str, key: str, value: bytes) -> NewRecord:
         return NewRecord(self.parts.settings.full_name(topic), key.encode(), value)
+
+
+def _due(at: datetime, now: datetime, period: float) -> bool:
+    """Whether what is done every `period` seconds, next at `at`, is due; also where the clock was put back since.
+
+    >>> from datetime import UTC
+    >>> noon = datetime(2026, 1, 1, 12, tzinfo=UTC)
+    >>> [_due(noon + timedelta(seconds=wait), noon, 10.0) for wait in (-1, 0, 5, 10, 3600)]
+    [True, True, False, False, True]
+    """
+    return now >= at or at - now > timedelta(seconds=period)

@@ -21,7 +21,7 @@ from shared.models.signing import signature_of
 from shared.models.store import ArtifactStore
 from shared.runtime.host import Make
 from shared.service import NOTHING, Batch, Step
-from shared.topics import STEPS, Out
+from shared.topics import STEPS, TELEMETRY, Out
 
 Arguments = tuple[Any, ...]
 Services = dict[str, Make]
@@ -197,6 +197,19 @@ class _Journalless(_Transaction):
         self._commits += 1
         lost = self._commits % 20 == 0
         super().commit([one for one in records if not (lost and one.topic == STEPS.name)], offsets)
+
+
+class SilentBus(FailingBus):
+    """Loses every pulse."""
+
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        self.transactions = _Silent
+
+
+class _Silent(_Transaction):
+    def commit(self, records: Sequence[NewRecord], offsets: Mapping[TopicPartition, int]) -> None:
+        super().commit([one for one in records if one.topic != TELEMETRY.name], offsets)
 
 
 class UnfencedBus(FailingBus):

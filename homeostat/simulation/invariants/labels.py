@@ -51,7 +51,7 @@ def figure(
         return None
     if "accuracy" in metrics.values:
         return "accuracy", metrics.values["accuracy"], sum(a == b for a, b in judged) / len(judged)
-    errors = [abs(float(a) - float(b)) for a, b in judged]  # type: ignore[arg-type]
+    errors = [abs(float(a) - float(b)) for a, b in judged]
     return "mae", metrics.values["mae"], sum(errors) / len(errors)
 
 

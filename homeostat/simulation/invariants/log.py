@@ -6,10 +6,14 @@ from bisect import bisect_left
 from collections import defaultdict
 from collections.abc import Iterator
 
+from homeostat.simulation.faults import SERVICES
 from homeostat.simulation.run import Run
-from shared.topics import BY_NAME, STEPS
+from shared.topics import BY_NAME, STEPS, TELEMETRY
 
 TopicPartition = tuple[str, int]
+
+MOST_SILENT_SECONDS = 10.0
+"""A pulse is due every two seconds."""
 
 
 def offsets(run: Run) -> Iterator[str]:
@@ -49,6 +53,17 @@ def steps(run: Run) -> Iterator[str]:
     for (task, topic, partition), until in reached.items():
         if until < ends.get((topic, partition), 0):
             yield f"{task} has taken {topic}[{partition}] up to {until}, it ends at {ends[topic, partition]}"
+
+
+def pulses(run: Run) -> Iterator[str]:
+    """By the log's clock: the services' own may be wrong."""
+    last = {
+        beat.service: record.timestamp_ms for record, beat in run.of(TELEMETRY) if record.timestamp_ms <= run.settled_ms
+    }
+    for service in SERVICES:
+        silent = (run.settled_ms - last.get(service, 0)) / 1000
+        if silent > MOST_SILENT_SECONDS:
+            yield f"{service} has not beaten for {min(silent, 1e6):g} s when all had come to rest"
 
 
 def _letter(run: Run, topic: str, partition: int) -> bool:

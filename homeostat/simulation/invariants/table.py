@@ -39,6 +39,7 @@ _ALL = (
     Invariant("no-handler-fails", "nothing is refused because a handler raised", data.no_handler_fails),
     Invariant("offsets", "committed offsets never go back, and reach the end of the log", log.offsets),
     Invariant("steps", "a task's steps follow each other, and take each record once", log.steps),
+    Invariant("pulses", "every service is alive when all has come to rest, whatever happened to its clock", log.pulses),
     Invariant("state-is-the-logs", "the state replayed from the log alone is the state that was live", bounds.replayed),
     Invariant("bounded", "no state is larger than it may be", bounds.bounded),
     Invariant("labels-once", "every label is counted once", labels.counted_once),

@@ -330,3 +330,15 @@ def test_what_a_service_published_is_measured_once_it_is_committed() -> None:
     text = runtime.meters("predictor").text().decode()
     assert 'homeostat_predictions_total{model_version="0",pipeline="p",service="predictor"} 5.0' in text
     assert 'homeostat_tasks{service="predictor"} 4.0' in text
+
+
+def test_a_clock_that_was_put_back_stops_neither_ticks_nor_pulses() -> None:
+    runtime = _counting()
+    runtime.skew["predictor"] = timedelta(hours=1)
+    runtime.advance(3)
+    runtime.skew.clear()
+    before = len(runtime.records(TELEMETRY))
+
+    runtime.advance(6)
+
+    assert len(runtime.records(TELEMETRY)) - before >= 3
