@@ -11,6 +11,9 @@ from scipy.special import bdtrc, pdtrc, stdtr
 
 from services.monitor.core.state import Floats, Ints
 
+_EXACT = 1 + 1e-12
+"""A chance equal to the level but for the last digits is within it."""
+
 
 def student_tail(value: float, freedom: int) -> float:
     """The chance that Student's t with `freedom` degrees of freedom is above `value`."""
@@ -19,7 +22,7 @@ def student_tail(value: float, freedom: int) -> float:
 
 def binomial_limit(level: float, tries: int, share: float) -> int:
     """The smallest count that `tries` of chance `share` each exceed with a chance of at most `level`."""
-    return bisect_left(range(tries + 1), True, key=lambda count: bool(bdtrc(count, tries, share) <= level))
+    return bisect_left(range(tries + 1), True, key=lambda count: bool(bdtrc(count, tries, share) <= level * _EXACT))
 
 
 def poisson_limit(level: float, mean: float) -> int:
