@@ -74,8 +74,9 @@ class Metrics(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     and quality of the inputs), ``service`` (telemetry of the services). `values` maps metric name
     (``accuracy``, ``psi.nswprice``, ``missing.vicprice``) to its value; `by_version` repeats the
     performance values per model version, `by_slice` per slice (``region = NSW``). `completeness` is the
-    share that have their label, of the window's rows whose labels are due. `revision` grows when labels that came late or were corrected change a window
-    already published: the highest revision of (pipeline, family, window.index) counts.
+    share that have their label, of the window's rows whose labels are due. `revision` grows when labels
+    that came late or were corrected change a window already published: the highest revision of
+    (pipeline, family, window.index) counts.
     `rows_seen` and `labelled_seen` are the pipeline's running totals.
     """
 
