@@ -28,7 +28,9 @@ class CompiledModel:
     def __init__(self, program: Program, metadata: ModelMetadata) -> None:
         self.metadata = metadata
         self._matrix = MatrixOf(metadata.inputs)
-        self._program = program
+        self._link = program.link
+        self._calibrations = program.calibrations
+        self._class_columns = program.class_columns
         self._expand = Expand(program.expansion, len(metadata.inputs))
         self._learner = learner_of(program.learner)
 
@@ -52,16 +54,16 @@ class CompiledModel:
 
     def _figures(self, table: Floats) -> Floats:
         figures = self._learner(self._expand(table))
-        if not self._program.calibrations:
-            return _linked(figures, self._program.link)
-        first, *more = self._program.calibrations
+        if not self._calibrations:
+            return _linked(figures, self._link)
+        first, *more = self._calibrations
         found = _calibrated(figures, first)
         for lines in more:
             found = _calibrated(found[:, 1:] if len(lines) == 1 else found, lines)
         return found
 
     def _of_all_classes(self, known: Floats) -> Floats:
-        columns = self._program.class_columns
+        columns = self._class_columns
         if columns is None:
             return known
         full = np.zeros((len(known), len(self.metadata.classes)))

@@ -1,7 +1,7 @@
 """From rows to a fitted model, and from a model's answers to figures that can be measured.
 
-A fitted model is the very object that a predictor will load, so what is measured here is what will
-be answered there.
+What is measured here is what will be answered there: a predictor loads the fitted model itself, or a
+compiled form that is proven to answer alike (`core.compiling.proof`).
 """
 
 from __future__ import annotations
