@@ -167,18 +167,20 @@ class Loop:
 
     def advance(self, arrivals: Arrivals) -> None:
         """Lets time pass up to these rows, then they are there, at the time of the last of them."""
-        self._until(at_row(self._history, self._pace, arrivals.first))
+        begins = at_row(self._history, self._pace, arrivals.first)
+        self._jobs_until(begins)
+        self._run(begins)
         self._row = arrivals.until
-        self._until(at_row(self._history, self._pace, arrivals.until - 1))
+        ends = at_row(self._history, self._pace, arrivals.until - 1)
+        self._jobs_until(ends)
         self._exchange.post(RAW_DATA, Post((), arrivals))
-        self._run(self._now)
+        self._run(ends)
 
-    def _until(self, time: datetime) -> None:
+    def _jobs_until(self, time: datetime) -> None:
         """Jobs end at their own times on the way."""
         while self._ends and min(self._ends) <= time:
             self._ends.remove(end := min(self._ends))
             self._run(end)
-        self._run(time)
 
     def _run(self, time: datetime) -> None:
         self._now = max(self._now, time)

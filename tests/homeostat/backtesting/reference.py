@@ -34,13 +34,16 @@ class Reference:
             start=at_row(history, pace, 0),
         )
         for arrivals in arrivals_of(history, pace.batch):
-            self._until(at_row(history, pace, arrivals.first))
-            self._until(at_row(history, pace, arrivals.until - 1))
+            self._jobs_until(at_row(history, pace, arrivals.first))
+            self.simulation.runtime.run(at_row(history, pace, arrivals.first))
+            ends = at_row(history, pace, arrivals.until - 1)
+            self._jobs_until(ends)
+            self.simulation.runtime.now = max(ends, self.simulation.now)
             rows = [history.columns.row(row) for row in range(arrivals.first, arrivals.until)]
             self.simulation.put_rows(rows)
             cells = history.columns.cells[str(history.specification.target)]
             self.simulation.put_labels((history.ids[row], cells[row]) for row in arrivals.due)
-            self.simulation.runtime.run_until_idle()
+            self.simulation.runtime.run(ends)
 
     def of(self, topic: Topic[Any]) -> list[Any]:
         """The topic's messages."""
@@ -55,8 +58,7 @@ class Reference:
         self._ends.append(self.simulation.now + timedelta(seconds=seconds))
         return seconds
 
-    def _until(self, time: datetime) -> None:
+    def _jobs_until(self, time: datetime) -> None:
         while self._ends and min(self._ends) <= time:
             self._ends.remove(end := min(self._ends))
             self.simulation.runtime.run(end)
-        self.simulation.runtime.run(time)
