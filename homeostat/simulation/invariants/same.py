@@ -14,6 +14,9 @@ from shared.topics import ALERTS, COMMANDS, FEATURES, LABELS, METRICS, MODEL_PUB
 
 PLACES = ("origin", "partition", "offset", "positions", "features_ranges", "labels_ranges", "excluded_ranges", "refs")
 """Where a record stands depends on how transactions were cut: a marker takes an offset."""
+TIMES = ("at", "by", "deadline", "since", "until")
+"""What is told on a tick is told on the next one where a kill came between the tick and the records."""
+ACTING = ("retrain", "recalibrate", "rollback", "promote", "quarantine_source", "release_source", "hold")
 
 
 def traceless(run: Run) -> Iterator[str]:
@@ -34,8 +37,14 @@ def features(run: Run) -> Iterator[str]:
 
 
 def _interrupted(run: Run) -> bool:
-    """A trainer that is killed while it trains begins that training again: its model comes later."""
-    return any(what.split()[2] in ("trainer",) for what in run.struck)
+    """Whether a kill may put off what changes other things.
+
+    A trainer that is killed while it trains begins that training again: its model comes later. An order
+    that comes a tick later finds other rows on their way.
+    """
+    killed = {what.split()[2] for what in run.struck}
+    acted = any(one.action in ACTING for each in (run, run.without) if each for one in each.messages(COMMANDS))
+    return "trainer" in killed or (acted and bool(killed & {"monitor", "remediator"}))
 
 
 def _differences(run: Run, without: Run, topic: Topic[Any]) -> Iterator[str]:
@@ -52,12 +61,12 @@ def _pipelines_own(messages: list[Any]) -> list[Any]:
 
 
 def _content(message: msgspec.Struct) -> bytes:
-    return msgspec.json.encode(_without_places(msgspec.to_builtins(message)), order="sorted")
+    return msgspec.json.encode(_lasting(msgspec.to_builtins(message)), order="sorted")
 
 
-def _without_places(value: Any) -> Any:
+def _lasting(value: Any) -> Any:
     if isinstance(value, dict):
-        return {name: _without_places(each) for name, each in value.items() if name not in PLACES}
+        return {name: _lasting(each) for name, each in value.items() if name not in (*PLACES, *TIMES)}
     if isinstance(value, list | tuple):
-        return [_without_places(each) for each in value]
+        return [_lasting(each) for each in value]
     return value

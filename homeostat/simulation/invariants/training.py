@@ -8,7 +8,8 @@ from homeostat.simulation.run import Run
 from shared.messages import Features, ModelPublished
 from shared.topics import COMMANDS, FEATURES, LABELS, MODEL_PUBLISHED
 
-Span = tuple[int, int, int]
+Span = tuple[str, int, int, int]
+"""Source, partition, from, until."""
 _OPEN = 1 << 60
 
 
@@ -25,11 +26,18 @@ def clean(run: Run) -> Iterator[str]:
         if counted != release.lineage.rows:
             said = f"version {release.version} says {release.lineage.rows} rows"
             yield f"{said}, its ranges hold {counted} that may be used"
-        for partition, start, until in withheld:
-            first, end = release.lineage.features_ranges.get(str(partition), (0, 0))
-            inside = (max(start, first), min(until, end))
-            if inside[0] < inside[1] and not _within(inside, partition, release.lineage.excluded_ranges):
-                yield f"version {release.version} was trained over features[{partition}] {inside}, which is quarantined"
+        for source, partition, start, until in withheld:
+            spoilt = [
+                offset
+                for at, offset, row in rows
+                if at == partition
+                and start <= offset < until
+                and row.source == source
+                and _used(release, at, offset, row)
+            ]
+            if spoilt:
+                where = f"features[{partition}]@{spoilt[0]} and {len(spoilt) - 1} more rows of {source}"
+                yield f"version {release.version} was trained on {where}, which were quarantined"
 
 
 def stretches(run: Run, before_ms: int) -> list[Span]:
@@ -38,20 +46,31 @@ def stretches(run: Run, before_ms: int) -> list[Span]:
     for place, command in run.of(COMMANDS):
         since = command.arguments.get("since")
         if command.action == "quarantine_source" and place.timestamp_ms < before_ms and isinstance(since, dict):
-            ends = _release_of(run, command.arguments)
+            ends = _ends(run, command.arguments)
             for partition, start in since.items():
                 until = _OPEN if ends is None else ends.get(partition, int(start))
-                found.append((int(partition), int(start), until))
+                found.append((str(command.arguments.get("source")), int(partition), int(start), until))
     return found
 
 
-def _release_of(run: Run, arguments: dict[str, object]) -> dict[str, int] | None:
+def _ends(run: Run, arguments: dict[str, object]) -> dict[str, int] | None:
+    """Where a quarantine ended, by partition: as its release says, else after its last row; None while it lasts."""
     for command in run.messages(COMMANDS):
         same = all(command.arguments.get(name) == arguments.get(name) for name in ("source", "fields"))
-        until = command.arguments.get("until")
-        if command.action == "release_source" and same and isinstance(until, dict):
-            return until
+        if command.action == "release_source" and same:
+            until = command.arguments.get("until")
+            return until if isinstance(until, dict) else _last_withheld(run, arguments)
     return None
+
+
+def _last_withheld(run: Run, arguments: dict[str, object]) -> dict[str, int]:
+    fields = arguments.get("fields")
+    named = {str(field) for field in fields} if isinstance(fields, list) else set()
+    return {
+        str(record.partition): record.offset + 1
+        for record, row in run.of(FEATURES)
+        if row.source == arguments.get("source") and named & set(row.withheld)
+    }
 
 
 def _counted(
@@ -66,13 +85,13 @@ def _counted(
         truth.update((id_, label) for offset, id_, label in labelled.get(int(partition), ()) if start <= offset < until)
     count = 0
     for partition_, offset, row in rows:
-        start, until = lineage.features_ranges.get(str(partition_), (0, 0))
-        usable = start <= offset < until and not row.withheld and row.definition == release.definition
-        excluded = any(p == partition_ and a <= offset < b for p, a, b in lineage.excluded_ranges)
         told = run.world.specification.kind == "anomaly" or truth.get(row.id) is not None
-        count += usable and not excluded and told
+        count += told and _used(release, partition_, offset, row)
     return count
 
 
-def _within(inside: tuple[int, int], partition: int, excluded: tuple[Span, ...]) -> bool:
-    return any(p == partition and a <= inside[0] and b >= inside[1] for p, a, b in excluded)
+def _used(release: ModelPublished, partition: int, offset: int, row: Features) -> bool:
+    """Whether the version's ranges take this row in."""
+    start, until = release.lineage.features_ranges.get(str(partition), (0, 0))
+    usable = start <= offset < until and not row.withheld and row.definition == release.definition
+    return usable and not any(p == partition and a <= offset < b for p, a, b in release.lineage.excluded_ranges)
