@@ -20,6 +20,13 @@ Faults = Annotated[
 ]
 Out = Annotated[Path, typer.Option("--out", help="Where runs are written.")]
 DEFAULT_OUT = Path(".homeostat/sim")
+_COLUMNS = (
+    TextColumn("{task.description}"),
+    BarColumn(),
+    MofNCompleteColumn(),
+    TimeElapsedColumn(),
+    TimeRemainingColumn(),
+)
 
 
 @app.command()
@@ -61,14 +68,7 @@ def many(
     from homeostat.simulation.campaign import Tally, command_for, outcomes
 
     names, tally = _names(faults), Tally()
-    columns = (
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeElapsedColumn(),
-        TimeRemainingColumn(),
-    )
-    with Progress(*columns, console=errors) as progress:
+    with Progress(*_COLUMNS, console=errors) as progress:
         bar = progress.add_task("seeds", total=seeds)
         for outcome in outcomes(range(first, first + seeds), names, out, processes):
             tally.add(outcome)
@@ -119,6 +119,31 @@ def diff(
             empty="the same, byte for byte, on every topic",
         )
     if found:
+        raise typer.Exit(1)
+
+
+@app.command()
+def soak(
+    rows: Annotated[int, typer.Option("--rows", min=20_000, help="How many, with a label each.")] = 10_000_000,
+    as_json: Json = False,
+) -> None:
+    """Feed a long stream through the data path and weigh every state; status 1 where one still grows at its end."""
+    from homeostat.simulation.soak import growing, sizes
+
+    found = []
+    with Progress(*_COLUMNS, console=errors) as progress:
+        bar = progress.add_task("rows", total=rows)
+        for each in sizes(rows):
+            found.append(each)
+            progress.update(bar, completed=each.rows)
+    grown = growing(found)
+    if as_json:
+        show_json({"sizes": [each._asdict() for each in found], "growing": grown})
+    else:
+        columns = {"rows": "rows", **{name: f"{name}, bytes" for name in found[-1].bytes}}
+        show_rows([{"rows": each.rows, **each.bytes} for each in found], columns, empty="")
+        show_text(f"still growing: {', '.join(grown)}" if grown else "no state grew in the second half")
+    if grown:
         raise typer.Exit(1)
 
 

@@ -29,7 +29,7 @@ Trouble = Literal["none", "unit-change", "concept-change", "missing-values", "ba
 Kind = Literal["binary", "regression", "anomaly"]
 TROUBLES: tuple[Trouble, ...] = ("none", "unit-change", "concept-change", "missing-values", "bad-labels", "person")
 KINDS: tuple[Kind, ...] = ("binary", "binary", "regression", "anomaly")
-DATA_SETS = 3
+DATA_SETS = 2
 """Data sets per kind and trouble: few, so that the run without faults is made once for many seeds."""
 
 ROWS = 720

@@ -138,7 +138,7 @@ BREAKS = (
     Break("one-effect", OTHER_CONCEPT, change=mutated("trainer", said=messages(CommandResult, _other_end))),
     Break(
         "one-effect",
-        build("binary", "person", 0),
+        OTHER_CONCEPT,
         change=mutated("trainer", said=lambda _, step: _says_twice(step) if _promotes(step) else step),
     ),
     Break("commands-end", BROKEN_FIELD, change=mutated("ingest", said=messages(CommandResult, lambda _: None))),
