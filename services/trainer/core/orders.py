@@ -25,7 +25,7 @@ class Order(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
     `candidate` is the one to judge. `forced`: the verdict is told, but does not decide. `proof`: what the
     chance that a challenger is no better than the champion must not exceed. Without `search` the champion's
-    learner is fitted anew, its parameters kept.
+    learner is fitted anew, its parameters kept, unless another's defaults do better.
     """
 
     pipeline: str

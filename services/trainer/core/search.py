@@ -56,10 +56,11 @@ def search(
     trials: int,
     seconds: float,
     clock: Callable[[], float],
+    known: tuple[Candidate, Parameters] | None = None,
 ) -> Found:
     """The best of the candidates' defaults and of `trials` more, within `seconds` (0: only the defaults, uncut).
 
-    At least one attempt is always finished.
+    At least one attempt is always finished. `known` is tried before all others, and stays at a tie.
     """
     data = data[-SEARCH_ROWS:]
     off = trials == 0 or seconds == 0
@@ -72,8 +73,8 @@ def search(
     def attempt(candidate: Candidate, parameters: Parameters) -> Attempt | None:
         return _attempt(candidate, parameters, data, metric, fold_count, seed, expired)
 
-    for candidate in candidates:
-        made = None if expired() else attempt(candidate, candidate.defaults)
+    for candidate, parameters in ([known] if known else []) + [(each, each.defaults) for each in candidates]:
+        made = None if expired() else attempt(candidate, parameters)
         if made is not None:
             attempts.append(made)
     if not off and not expired():

@@ -6,7 +6,7 @@ How far back is learned from is a choice of its own, see `length`.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -60,7 +60,7 @@ def trained(
 
     `changed` of the newest rows come since a change that was noticed. `proof`: what the chance that the
     challenger is no better than the champion must not exceed; None asks for the better figure alone.
-    `again`: the learner and its parameters, where none is to be searched for.
+    `again`: the learner and its parameters, where none but the defaults of others is to be tried beside it.
     """
     held = held_out_rows(specification, len(rows), changed)
     if len(rows) - held < held:
@@ -73,7 +73,7 @@ def trained(
     if specification.kind == "binary" and len(data.classes) > 2:
         return _refused(specification, len(rows), f"a binary target has {len(data.classes)} values: {data.classes!r}")
     try:
-        found = Found(again, (again,), cut=False) if again else _searched(specification, early, clock)
+        found = _searched(specification, early, clock, again)
     except NothingFitsError as error:
         return _refused(specification, len(rows), f"no candidate could be fitted: {error}")
     best = found.best
@@ -86,11 +86,28 @@ def trained(
     except (ValueError, ArithmeticError) as error:
         return _refused(specification, len(rows), f"{candidate.name} could not be fitted: {error}")
     late, note = _comparable(specification, data[-held:], list(new_to_champion[-held:]), champion)
+    result = _judged(specification, challenger, champion, early, late, note, proof)
+    kept = data_of(specification, rows[-length - held :], labels[-length - held :])
+    model = fitted(candidate, best.parameters, kept, seed) if result.verdict.passed else None
+    return replace(result, model=model, best=best, found=found, rows=len(kept))
+
+
+def _judged(
+    specification: Specification,
+    challenger: Model,
+    champion: Model | None,
+    early: Data,
+    late: Data,
+    note: str,
+    proof: float | None,
+) -> Trained:
+    """What challenger, champion and baseline show on the held-out rows, and the gate's verdict."""
+    seed = specification.models.seed
     shown = showing(challenger, early, late, seed)
     theirs = None if champion is None else showing(champion, early, late, seed)
     simple = None
     if late.known_truth is not None and specification.kind != "anomaly":
-        simple = baseline(specification.kind, early.truth, late.truth, len(data.classes))
+        simple = baseline(specification.kind, early.truth, late.truth, len(late.classes))
     verdict = verdict_on(
         specification,
         challenger=shown,
@@ -102,10 +119,8 @@ def trained(
     )
     if proof is not None and champion is not None and verdict.passed:
         verdict = proven(verdict, chance_on(challenger, champion, late), proof)
-    kept = data_of(specification, rows[-length - held :], labels[-length - held :])
-    model = fitted(candidate, best.parameters, kept, seed) if verdict.passed else None
-    theirs_shown = None if theirs is None else theirs.metrics
-    return Trained(verdict, model, best, found, shown.metrics, theirs_shown, simple, len(kept))
+    champions = None if theirs is None else theirs.metrics
+    return Trained(verdict, challenger=shown.metrics, champion=champions, baseline=simple)
 
 
 def held_out_rows(specification: Specification, rows: int, changed: int | None = None) -> int:
@@ -116,21 +131,28 @@ def held_out_rows(specification: Specification, rows: int, changed: int | None =
     return max(specification.gate.min_rows, held)
 
 
-def _searched(specification: Specification, data: Data, clock: Callable[[], float]) -> Found:
+def _searched(specification: Specification, data: Data, clock: Callable[[], float], again: Attempt | None) -> Found:
+    """The best candidate; with `again` that one, unless the defaults of one that is quick to fit are better."""
     models = specification.models
+    candidates = candidates_for(specification.kind, models.candidates)
+    known = None
+    if again is not None:
+        known = next(each for each in candidates if each.name == again.candidate), again.parameters
+        candidates = tuple(each for each in candidates if each.library == "sklearn")
     metric = specification.main_metric
     if specification.kind == "anomaly":
         both = data.known_truth is not None and len(np.unique(data.truth)) == 2
         metric = metric_of(specification, {metric: 0.0} if both else {})
     return search(
-        candidates_for(specification.kind, models.candidates),
+        candidates,
         data,
         metric=metric,
         fold_count=models.folds,
         seed=models.seed,
-        trials=models.search.trials,
+        trials=0 if known else models.search.trials,
         seconds=models.search.seconds,
         clock=clock,
+        known=known,
     )
 
 
