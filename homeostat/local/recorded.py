@@ -21,8 +21,11 @@ def start_options(cache: Path) -> tuple[str, ...]:
     return (f"-XX:AOTCache={kept}", "-Xlog:aot*=off,cds*=off") if kept.exists() else ()
 
 
-def lay_out(cache: Path, data_dir: Path) -> None:
-    """Lays out a new data folder of one node, as Kafka's own tool does. One that is there stays as it is."""
+def lay_out(cache: Path, data_dir: Path, cluster_id: str | None = None, node: str = "1") -> None:
+    """Lays out a new data folder of one node, as Kafka's own tool does. One that is there stays as it is.
+
+    Without a `cluster_id` it is the first node of a new cluster.
+    """
     log = data_dir / "log"
     if log.exists() or not pattern(cache).exists():
         return
@@ -30,7 +33,8 @@ def lay_out(cache: Path, data_dir: Path) -> None:
     shutil.rmtree(part, ignore_errors=True)
     part.mkdir(parents=True)
     shutil.copy(pattern(cache), part / CHECKPOINT)
-    identity = {"cluster.id": new_identity(), "directory.id": new_identity(), "node.id": "1", "version": "1"}
+    identity = {"cluster.id": cluster_id or new_identity(), "directory.id": new_identity()}
+    identity |= {"node.id": node, "version": "1"}
     (part / "meta.properties").write_text("".join(f"{name}={value}\n" for name, value in identity.items()))
     part.replace(log)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Sequence
 from typing import Any
 
 import httpx
@@ -18,7 +19,7 @@ TURNS_A_SECOND = 5
 class Sender:
     """Sends rows at a steady pace from a thread of its own, each label `lag` rows after its event."""
 
-    def __init__(self, home: Home, pipeline: str, table: list[Row], first: int, a_second: int, lag: int) -> None:
+    def __init__(self, home: Home, pipeline: str, table: Sequence[Row], first: int, a_second: int, lag: int) -> None:
         self._url = f"{home.url}/v1/pipelines/{pipeline}"
         self._headers = home.headers
         self._table = table

@@ -41,10 +41,13 @@ class Home:
 
 
 @contextmanager
-def running_home(data: Path) -> Iterator[Home]:
-    """A stack on free ports; its topics have a prefix of their own, for a broker that others use too."""
+def running_home(data: Path, **settings: str) -> Iterator[Home]:
+    """A stack on free ports; its topics have a prefix of their own, for a broker that others use too.
+
+    `settings` are variables of the environment, above those that are there.
+    """
     prefix = f"home-{hashlib.sha256(str(data).encode()).hexdigest()[:8]}."
-    environ = {**os.environ, "HOMEOSTAT_TOPIC_PREFIX": prefix}
+    environ = {**os.environ, "HOMEOSTAT_TOPIC_PREFIX": prefix, **settings}
     with Stack(stack_settings(data, 0, environ)) as stack:
         stack.start()
         with Client(stack.urls["gateway"], stack.api_key) as client:
