@@ -11,6 +11,8 @@ IMAGE ?= homeostat/$(SERVICE)
 ARGS ?=
 SEEDS ?= 1000
 FIRST ?= 0
+SECONDS ?= 600
+SEED ?= 1
 
 export UV_SYSTEM_CERTS := 1
 export UV_NO_PROGRESS := 1
@@ -26,7 +28,7 @@ endif
 WANTED := $(shell cat requirements.lock pyproject.toml homeostat/local/kafka-jars.lock.toml 2>/dev/null | cksum | cut -d' ' -f1)
 STAMP := .venv/.installed-$(WANTED)
 
-.PHONY: help setup demo up test lint lock docs simulate bench env trial image compose named chromium clean
+.PHONY: help setup demo up test lint lock docs simulate faults bench env trial image compose named chromium clean
 .DEFAULT_GOAL := help
 
 help: ## this list
@@ -55,6 +57,9 @@ lint: setup ## style, types and import directions
 
 simulate: setup ## SEEDS=1000 FIRST=0: seeded fault runs of the whole system in virtual time
 	@$(BIN)/homeostat sim many --seeds $(SEEDS) --first $(FIRST) $(ARGS)
+
+faults: setup ## SECONDS=600 SEED=1: parts killed, paused, replaced, on one Kafka and on three; each kind for so long
+	@HOMEOSTAT_FAULT_SECONDS=$(SECONDS) HOMEOSTAT_FAULT_SEED=$(SEED) $(BIN)/python -m pytest tests/faults $(ARGS)
 
 bench: setup ## the benchmarks
 	@$(BIN)/homeostat bench $(ARGS)

@@ -15,6 +15,9 @@ ANSWER_SECONDS = 10.0
 DECIDED_SECONDS = 60.0
 """A transaction whose owner died hides what follows it until the broker ends it."""
 
+POLL_SECONDS = 0.1
+"""A batch that is not full waits so long for more: at least once a topic."""
+
 
 class Found(NamedTuple):
     """One committed record. `timestamp_ms` is Kafka's."""
@@ -56,7 +59,7 @@ class Log:
             consumer.assign([TopicPartition(self._prefix + topic, partition, 0) for partition in ends])
             deadline = monotonic() + DECIDED_SECONDS
             while ends:
-                for message in consumer.consume(1000, 0.5):
+                for message in consumer.consume(1000, POLL_SECONDS):
                     deadline = monotonic() + DECIDED_SECONDS
                     partition, offset = message.partition() or 0, message.offset() or 0
                     error = message.error()
@@ -96,5 +99,6 @@ class Log:
                 "auto.offset.reset": "earliest",
                 "enable.auto.commit": False,
                 "enable.partition.eof": True,
+                "fetch.wait.max.ms": 10,  # an end is known by an empty fetch
             }
         )

@@ -1,14 +1,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from typing import Literal
 
 import pytest
 
-from tests.faults.scene import Scene
+from tests.faults.scene import SECONDS, Scene
 from tests.support.stack import running_home
 
 
-@pytest.fixture(scope="session")
+def _scope(fixture_name: str, config: pytest.Config) -> Literal["module", "session"]:
+    """A long run has a system for each kind of fault: what stands on its topics is read again and again."""
+    return "module" if SECONDS else "session"
+
+
+@pytest.fixture(scope=_scope)
 def shared_scene(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scene]:
     with running_home(tmp_path_factory.mktemp("scene")) as home:
         yield Scene.of(home)

@@ -96,13 +96,17 @@ class Scene:
     def check(self) -> None:
         """Waits until nothing is under way; then every accepted row counts once, and every promise is kept."""
         assert wait_for(self._rested, REST_SECONDS, every=1), self.home.cli("status").stdout
-        found = Counter(each["id"] for each in committed(self.kafka, self.home.full_name("predictions")))
+        found = self.predictions()
         lost = set(self.accepted) - found.keys()
         doubled = [id_ for id_, count in found.items() if count > 1]
         assert (len(lost), len(doubled)) == (0, 0), (sorted(lost)[:5], doubled[:5])
         assert found.keys() == set(self.accepted)
         broken = self._broken()
         assert not broken, broken
+
+    def predictions(self) -> Counter[str]:
+        """How often each id stands on `predictions`, as a client of our own reads it."""
+        return Counter(each["id"] for each in committed(self.kafka, self.home.full_name("predictions")))
 
     def recovered(self, what: str, since: float) -> None:
         """Returns when rows of every partition are answered that are sent now; tells how long after `since`."""

@@ -35,6 +35,7 @@ def test_redis_and_mlflow_paused_and_killed_hold_up_no_answer(scene: Scene) -> N
             scene.recovered("Redis and MLflow killed", began)
 
 
+@LONG
 def test_services_killed_while_no_snapshot_can_be_kept_tell_their_journal_again(scene: Scene) -> None:
     with small_disk(scene.home.data / "state", "16k") as disk, scene.load():
         disk.fill()
