@@ -219,7 +219,7 @@ class _Running:
 
     def _services(self) -> dict[str, Make]:
         """New makers: a new process has no model in memory."""
-        return self.change(services_of(knobs(), self.store, KEY))
+        return self.change(services_of(knobs(upkeep=self.world.upkeep), self.store, KEY))
 
     # -- the end
 

@@ -43,12 +43,14 @@ STREAM_ENDS = 37.0
 SETTLING = 75.0
 """Virtual seconds after the last row, in which every incident must come to its end."""
 
+UPKEEP = "keep-fresh"
+
 _CANDIDATES = {"binary": ("logistic",), "regression": ("ridge",), "anomaly": ("gaussian-mixture",)}
 
 
 @cache
-def knobs() -> Knobs:
-    """The services' own settings, with waits of seconds where they are hours live."""
+def knobs(*, upkeep: bool = True) -> Knobs:
+    """The services' own settings, with waits of seconds where they are hours live; `upkeep`: models are kept fresh."""
     limits = Limits(
         wait_within=timedelta(seconds=40),
         approval_within=timedelta(seconds=20),
@@ -56,7 +58,7 @@ def knobs() -> Knobs:
         escalated_within=timedelta(seconds=30),
         tell_after=timedelta(seconds=5),
     )
-    usual = remediator_settings({}).policies
+    usual = [policy for policy in remediator_settings({}).policies if upkeep or policy.name != UPKEEP]
     return Knobs(remediator=RemediatorSettings(policies=tuple(_hurried(policy) for policy in usual), limits=limits))
 
 
@@ -81,12 +83,16 @@ class Input:
 
 @dataclass(frozen=True, slots=True)
 class World:
-    """A run's pipeline and what comes in, in order of time. `ends` is when the run is over."""
+    """A run's pipeline and what comes in, in order of time. `ends` is when the run is over.
+
+    `upkeep`: models are kept fresh without any trouble. Where they are not, a calm world gets no order at all.
+    """
 
     name: str
     specification: Specification
     inputs: tuple[Input, ...]
     ends: float
+    upkeep: bool = True
 
     def with_inputs(self, inputs: list[Input]) -> World:
         """The same world with other input, put in order of time."""
@@ -117,7 +123,7 @@ def build(kind: Kind, trouble: Trouble, data: int) -> World:
     if trouble == "person":
         inputs += [request(specification, action, at) for action, at in _orders(rng)]
     name = f"{kind}/{trouble}/{data}"
-    return World(name, specification, (), last + SETTLING).with_inputs(inputs)
+    return World(name, specification, (), last + SETTLING, upkeep=trouble != "none").with_inputs(inputs)
 
 
 def input_of(topic: Topic[Any], message: msgspec.Struct, at: float) -> Input:

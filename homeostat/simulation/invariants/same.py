@@ -43,7 +43,7 @@ def _interrupted(run: Run) -> bool:
     that comes a tick later finds other rows on their way.
     """
     killed = {what.split()[2] for what in run.struck}
-    acted = any(one.action in ACTING for each in (run, run.without) if each for one in each.messages(COMMANDS))
+    acted = run.without is not None and any(one.action in ACTING for one in run.without.messages(COMMANDS))
     return "trainer" in killed or (acted and bool(killed & {"monitor", "remediator"}))
 
 
