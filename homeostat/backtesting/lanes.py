@@ -20,6 +20,7 @@ from homeostat.backtesting.history import History
 from homeostat.backtesting.log import ColumnBus
 from homeostat.simulation.simulation import event_of, label_of
 from services.ingest.service import Ingest
+from services.monitor.core.fields import Fields
 from services.predictor.board import Board
 from services.predictor.core.releases import Live
 from services.predictor.service import Predictor
@@ -82,9 +83,8 @@ class IngestLane:
 
     def __post_init__(self) -> None:
         specification = self.history.specification
-        skipped = {specification.timestamp}
-        names = [name for name in self.table.raw.columns if name not in skipped]
-        self.watched = self.table.raw.select(names)
+        names = dict.fromkeys((*Fields.of(specification).names, *specification.monitor.slices))
+        self.watched = self.table.raw.select(name for name in names if name in self.table.raw.columns)
         self.places = self.table.places.tolist()
         ids = self.history.ids
         if len(set(ids)) < len(ids):

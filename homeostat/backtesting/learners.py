@@ -12,9 +12,10 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+import numpy as np
+
 from homeostat.backtesting.features import FeatureTable
 from homeostat.backtesting.history import History
-from homeostat.backtesting.loop import arrivals_of
 from services.trainer.core.candidates import candidates_for
 from services.trainer.core.fitting import data_of, fitted
 from services.trainer.core.preprocessing import river_pipeline
@@ -27,7 +28,7 @@ from shared.models.metadata import Input
 from shared.pipeline.specification import Kind
 
 Progress = Callable[[int], None]
-CHUNK = 5000
+CHUNK = 1000
 
 RIVER = ("river-linear", "river-adaptive-tree", "river-adaptive-forest")
 """River's learners: logistic or linear regression by gradient steps, a Hoeffding adaptive tree, an adaptive forest."""
@@ -138,14 +139,17 @@ def _river(name: str, history: History, table: FeatureTable, progress: Progress)
     inputs = inputs_from(rows[: specification.models.min_rows], specification.feature_names)
     taken = dict(zip(table.places.tolist(), river_rows(rows, inputs), strict=True))
     learner = _learner(name, specification.kind, inputs, specification.models.seed)
-    for each in arrivals_of(history, 1):
-        if (row := taken.get(each.first)) is not None:
-            run.answers[each.first] = learner.predict_one(row)
-        for place in each.due:
-            if (row := taken.get(place)) is not None and labels[place] is not None:
-                learner.learn_one(row, labels[place])
-        if each.until % 500 == 0:
-            progress(each.until)
+    known = [place for place in np.argsort(history.due, kind="stable").tolist() if labels[place] is not None]
+    due, learnt = [int(history.due[place]) for place in known], 0
+    for place in range(len(history)):
+        if (row := taken.get(place)) is not None:
+            run.answers[place] = learner.predict_one(row)
+        while learnt < len(known) and due[learnt] <= place:
+            if (row := taken.get(known[learnt])) is not None:
+                learner.learn_one(row, labels[known[learnt]])
+            learnt += 1
+        if place % CHUNK == 0:
+            progress(place)
     progress(len(history))
     return run
 

@@ -38,6 +38,8 @@ def show(found: Backtest, console: Console) -> None:
 
 
 def _measure(found: Backtest) -> str:
+    if found.kind == "anomaly":
+        return "answers (there is no truth to measure them by)"
     return "mean absolute error" if found.metric == "mae" else found.metric
 
 
