@@ -12,7 +12,7 @@ Stage = Literal["shadow", "canary", "champion", "retired"]
 class Artifact(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Where a model's bytes are and how to be sure they are the right ones.
 
-    `format`: ``compiled`` (arrays and ONNX, with the scikit-learn estimator beside them), ``skops``
+    `format`: ``compiled`` (arrays and ONNX, with the estimator they were made from beside them), ``skops``
     (scikit-learn, runs no code on load) or ``signed-river`` (signed by the trainer, refused unsigned).
     `signature` is HMAC-SHA256 over `sha256`, hex.
     """

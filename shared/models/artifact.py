@@ -35,6 +35,8 @@ FORMATS: Final = {
 _METADATA = "homeostat.json"
 _BODY = "estimator"
 _PROGRAM = "program"
+_BEHIND: Final = {"skops": _BODY, "signed-river": "learner"}
+"""What a compiled artefact was made from, by format: the member that holds it."""
 
 
 class _Format(Protocol):
@@ -46,16 +48,19 @@ class _Format(Protocol):
 def package(model: Any, metadata: ModelMetadata, program: bytes | None = None) -> tuple[bytes, str]:
     """A fitted estimator as (bytes, format): river learners as ``signed-river``, the rest as ``skops``.
 
-    With a `program` (a scikit-learn estimator's compiled form) the artefact is ``compiled`` and holds
-    both. What is returned has been loaded once; `Poison` names a type that no predictor would accept.
+    With a `program` (the estimator's compiled form) the artefact is ``compiled`` and holds both. What is
+    returned has been loaded once; `Poison` names a type that no predictor would accept.
     """
     name = "signed-river" if type(model).__module__.split(".")[0] == "river" else "skops"
     form = _format(name)
     body = form.dump(model)
     form.parse(body, metadata)
-    members = {_METADATA: msgspec.json.encode(metadata), _BODY: body}
-    if program is not None:
-        name, members[_PROGRAM] = "compiled", program
+    members = {_METADATA: msgspec.json.encode(metadata)}
+    if program is None:
+        members[_BODY] = body
+    else:
+        members |= {_BEHIND[name]: body, _PROGRAM: program}
+        name = "compiled"
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w") as archive:
         for member, content in members.items():
@@ -77,24 +82,26 @@ def load(artifact: Artifact, store: ArtifactStore, signing_key: bytes) -> Model:
     ``malformed``; `Transient` while the bytes cannot be read.
     """
     member = _PROGRAM if artifact.format == "compiled" else _BODY
-    return _loaded(artifact, store, signing_key, artifact.format, member)
+    return _loaded(artifact, store, signing_key, {artifact.format: member})
 
 
 def load_estimator(artifact: Artifact, store: ArtifactStore, signing_key: bytes) -> Model:
     """The model as its library made it, also where a compiled form answers for it; errors as `load`."""
-    form = "skops" if artifact.format == "compiled" else artifact.format
-    return _loaded(artifact, store, signing_key, form, _BODY)
+    members = _BEHIND if artifact.format == "compiled" else {artifact.format: _BODY}
+    return _loaded(artifact, store, signing_key, members)
 
 
-def _loaded(artifact: Artifact, store: ArtifactStore, signing_key: bytes, name: str, member: str) -> Model:
+def _loaded(artifact: Artifact, store: ArtifactStore, signing_key: bytes, members: Mapping[str, str]) -> Model:
+    """The model in the first of `members` (by format) that the artefact has."""
     check_signature(artifact, signing_key)
     data = store.get(artifact)
-    form = _format(name)
+    name = next(iter(members))
     try:
         with zipfile.ZipFile(io.BytesIO(data)) as archive:
             metadata = msgspec.json.decode(archive.read(_METADATA), type=ModelMetadata)
-            body = archive.read(member)
-        return form.parse(body, metadata)
+            name = next((each for each, member in members.items() if member in archive.namelist()), name)
+            body = archive.read(members[name])
+        return _format(name).parse(body, metadata)
     except Poison:
         raise
     except Exception as error:  # a parser may fail in any way on bytes that are not its own

@@ -18,6 +18,9 @@ from shared.models.program import Floats, Link, Program
 _LARGEST_EXPONENT = 709.0
 """The exponential of anything larger is no float64."""
 
+_LEAST_LOG_ODDS = -30.0
+"""Log odds below this count as never, as in river: of several classes that all are, none is likelier."""
+
 
 class CompiledModel:
     """Answers from a `Program`, one vectorised call per batch.
@@ -27,7 +30,10 @@ class CompiledModel:
 
     def __init__(self, program: Program, metadata: ModelMetadata) -> None:
         self.metadata = metadata
-        self._matrix = MatrixOf(metadata.inputs)
+        inputs = metadata.inputs if program.inputs is None else program.inputs
+        if tuple(item.name for item in inputs) != metadata.features:
+            raise ValueError("the program takes other inputs than the metadata names")
+        self._matrix = MatrixOf(inputs)
         self._link = program.link
         self._calibrations = program.calibrations
         self._class_columns = program.class_columns
@@ -42,7 +48,7 @@ class CompiledModel:
         return self.answer_matrix(self._matrix(rows))
 
     def answer_matrix(self, table: Floats) -> Answers:
-        """As `answer`, for rows that are a matrix already; no rows give no answers."""
+        """As `answer`, for rows that are a matrix of the program's inputs already; no rows give no answers."""
         if not len(table):
             return Answers((), (), ())
         figures = self._figures(table)
@@ -81,6 +87,8 @@ def _linked(figures: Floats, link: Link) -> Floats:
             powers = np.exp(figures - figures.max(axis=1, keepdims=True))
             found: Floats = powers / powers.sum(axis=1, keepdims=True)
             return found
+        case "one-vs-rest":
+            return _normalised(np.where(figures < _LEAST_LOG_ODDS, 0.0, _logistic(figures)))
         case "isolation":
             return np.exp2(-figures)
     return figures
@@ -92,8 +100,13 @@ def _calibrated(figures: Floats, lines: Sequence[tuple[float, float]]) -> Floats
     found = _logistic(-(slopes * figures + intercepts))
     if len(lines) == 1:
         return _with_complement(found)
+    return _normalised(found)
+
+
+def _normalised(found: Floats) -> Floats:
+    """Rows that add up to 1; of a row of zeros all are the same."""
     total = found.sum(axis=1, keepdims=True)
-    return np.where(total > 0, found / np.where(total > 0, total, 1.0), 1.0 / len(lines))
+    return np.where(total > 0, found / np.where(total > 0, total, 1.0), 1.0 / found.shape[1])
 
 
 def _logistic(figures: Floats) -> Floats:

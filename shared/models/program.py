@@ -12,6 +12,8 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from shared.models.metadata import Input
+
 Floats = NDArray[np.float64]
 
 
@@ -102,14 +104,18 @@ class Ellipse(msgspec.Struct, frozen=True, tag="ellipse"):
     precision: Tensor
 
 
-Link = Literal["identity", "logistic", "complement", "softmax", "isolation"]
+Link = Literal["identity", "logistic", "complement", "softmax", "one-vs-rest", "isolation"]
 """From figures to answers. ``logistic``: P(second of two classes) from its log odds. ``complement``: the
-same from the probability itself. ``isolation``: 2 to the power of minus the figure."""
+same from the probability itself. ``one-vs-rest``: from each class's log odds against the rest, normalised.
+``isolation``: 2 to the power of minus the figure."""
 
 
 class Program(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """A compiled model. Each of `calibrations` holds Platt's slope and intercept per class, or for the
     second of two; the first takes the learner's figures in place of `link`, the next what that one gave.
+
+    `inputs`, where the program codes categories otherwise than the metadata does: the same names in the
+    same order. None among the categories is a missing value, which then has a code of its own.
 
     `class_columns` are the positions of the answered probabilities in `ModelMetadata.classes`, where
     these are not all classes in order.
@@ -120,3 +126,4 @@ class Program(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     link: Link = "identity"
     calibrations: tuple[tuple[tuple[float, float], ...], ...] = ()
     class_columns: tuple[int, ...] | None = None
+    inputs: tuple[Input, ...] | None = None

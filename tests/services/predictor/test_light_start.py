@@ -8,17 +8,21 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
+import numpy as np
 import pytest
 from sklearn.ensemble import HistGradientBoostingClassifier, RandomForestClassifier
 
+from services.trainer.core.candidates import candidates_for
+from services.trainer.core.fitting import Data, fitted
 from services.trainer.packing import kept
 from shared.messages import Artifact
-from shared.models.inputs import class_positions, matrix
+from shared.models.inputs import class_positions, inputs_from, matrix
 from shared.models.sklearn_model import SklearnModel
 from shared.models.store import FileStore
-from tests.support.models import CLASSES, KEY, constant_model, labels, linear_model, rows, stored
+from shared.pipeline.kinds import Kind
+from tests.support.models import CLASSES, KEY, NAMES, constant_model, labels, linear_model, rows, stored
 
-LEARNING = ("sklearn", "scipy", "skops", "joblib", "river", "pandas", "onnx", "pydantic")
+LEARNING = ("sklearn", "scipy", "skops", "joblib", "river", "pandas", "sqlalchemy", "narwhals", "onnx", "pydantic")
 ANSWERS = f"""
 import sys
 from pathlib import Path
@@ -48,6 +52,22 @@ def imported(artifact: Artifact, folder: Path) -> set[str]:
 def test_a_linear_model_answers_on_numpy_alone(tmp_path: Path) -> None:
     packed = kept(SklearnModel(*linear_model()), rows(200), FileStore(tmp_path), KEY)
 
+    assert imported(packed.artifact, tmp_path) == set()
+
+
+@pytest.mark.parametrize(
+    ("kind", "name"),
+    [("binary", "river-logistic"), ("multiclass", "river-logistic"), ("anomaly", "river-one-class-svm")],
+)
+def test_a_linear_model_of_river_answers_on_numpy_alone(kind: Kind, name: str, tmp_path: Path) -> None:
+    some = rows(200)
+    classes = CLASSES if kind != "anomaly" else ()
+    truth = class_positions(labels(some), CLASSES).astype(np.float64)
+    candidate = candidates_for(kind, (name,))[0]
+    data = Data(kind, some, truth if classes else np.full(200, np.nan), inputs_from(some, NAMES), classes)
+    packed = kept(fitted(candidate, candidate.defaults, data, 0), some, FileStore(tmp_path), KEY)
+
+    assert packed.artifact.format == "compiled", packed.form
     assert imported(packed.artifact, tmp_path) == set()
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import msgspec
@@ -29,11 +29,12 @@ from services.trainer.core.card import markdown_of
 from services.trainer.core.compiling.compile import program_of
 from services.trainer.core.compiling.errors import NotCompilableError
 from services.trainer.core.compiling.proof import BOUND, Proof, figures_of, proof_of
+from services.trainer.core.fitting import Row
 from services.trainer.packing import kept
+from shared.messages import Value
 from shared.models.artifact import load
 from shared.models.compiled_format import dump, parse
 from shared.models.compiled_model import CompiledModel
-from shared.models.inputs import matrix
 from shared.models.metadata import Input, ModelMetadata
 from shared.models.program import Linear, Program, Tensor
 from shared.models.sklearn_model import SklearnModel
@@ -93,8 +94,19 @@ def both(estimator: Any, metadata: ModelMetadata) -> tuple[CompiledModel, Sklear
     return parse(dump(program_of(estimator, metadata)), metadata), SklearnModel(estimator, metadata)
 
 
+def rows_of(table: Floats, inputs: Sequence[Input] = INPUTS) -> list[Row]:
+    """The rows that a table is the matrix of."""
+    return [{item.name: _value(item, each) for item, each in zip(inputs, row, strict=True)} for row in table.tolist()]
+
+
+def _value(item: Input, number: float) -> Value:
+    if np.isnan(number):
+        return None
+    return number if item.categories is None else item.categories[int(number)]
+
+
 def assert_alike(estimator: Any, metadata: ModelMetadata, table: Floats) -> None:
-    proof = proof_of(*both(estimator, metadata), table)
+    proof = proof_of(*both(estimator, metadata), rows_of(table))
 
     assert proof.against == ""
     assert proof.rows == len(table)
@@ -199,8 +211,7 @@ def proof_with(change: Callable[[Program], Program]) -> Proof:
     """How a program that was changed does against its estimator."""
     estimator, metadata = linear_model()
     program = change(program_of(estimator, metadata))
-    table = matrix(rows(200), metadata.inputs)
-    return proof_of(CompiledModel(program, metadata), SklearnModel(estimator, metadata), table)
+    return proof_of(CompiledModel(program, metadata), SklearnModel(estimator, metadata), rows(200))
 
 
 def with_intercept(program: Program, added: float) -> Program:
@@ -231,7 +242,7 @@ def test_a_program_that_answers_what_the_estimator_refuses_is_no_proof() -> None
     program = program_of(estimator, metadata)
     filling = msgspec.structs.replace(program, expansion=msgspec.structs.replace(program.expansion, fills=(0.0,) * 3))
 
-    proof = proof_of(CompiledModel(filling, metadata), SklearnModel(estimator, metadata), WHOLE)
+    proof = proof_of(CompiledModel(filling, metadata), SklearnModel(estimator, metadata), rows_of(WHOLE))
 
     assert "only one of the two can answer" in proof.against
 
@@ -243,7 +254,8 @@ def test_another_label_is_no_proof_however_close_the_figures_are() -> None:
     estimator.intercept_ = np.array([0.0])
     program = with_intercept(program_of(estimator, metadata), BOUND)
 
-    proof = proof_of(CompiledModel(program, metadata), SklearnModel(estimator, metadata), table)
+    some = rows_of(table, metadata.inputs)
+    proof = proof_of(CompiledModel(program, metadata), SklearnModel(estimator, metadata), some)
 
     assert proof.against == "1 of 101 rows get another label"
 
@@ -251,7 +263,7 @@ def test_another_label_is_no_proof_however_close_the_figures_are() -> None:
 def test_without_rows_nothing_is_proven() -> None:
     estimator, metadata = linear_model()
 
-    assert proof_of(*both(estimator, metadata), np.empty((0, 3))).against == "there are no rows to prove it on"
+    assert proof_of(*both(estimator, metadata), []).against == "there are no rows to prove it on"
 
 
 @pytest.mark.parametrize(

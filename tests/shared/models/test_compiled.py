@@ -118,11 +118,12 @@ def program_of(**parts: Any) -> bytes:
         b"",
         b"cos\nsystem\n(S'false'\ntR.",
         program_of(link="eval"),
+        program_of(inputs=(Input("another"),)),
         program_of(learner={"type": "python", "code": "1"}),
         program_of(learner=Linear(Tensor((9, 9), b"12345678"), Tensor((1,), b"12345678"))),
         program_of(learner=Trees(onnx=b"no graph")),
     ],
-    ids=["absent", "empty", "pickle", "link", "learner", "shape", "graph"],
+    ids=["absent", "empty", "pickle", "link", "inputs", "learner", "shape", "graph"],
 )
 def test_bytes_that_are_no_program_are_refused(published: tuple[Artifact, MemoryStore], program: bytes | None) -> None:
     artifact = changed(published, lambda _: program)

@@ -1,21 +1,23 @@
-"""A compiled model held against its estimator on the rows it was trained on, and on the same rows with gaps."""
+"""A compiled model held against its estimator on the rows it was trained on, and on rows with gaps."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from shared.models.base import Answers
-from shared.models.compiled_model import CompiledModel
+from services.trainer.core.fitting import Row
+from shared.messages import Value
+from shared.models.base import Answers, Model
 from shared.models.metadata import ModelMetadata
 from shared.models.program import Floats
-from shared.models.sklearn_model import SklearnModel
 
 BOUND = 1e-6
 """Probabilities and scores may differ by this much; a regression's numbers by this share of the largest."""
 
 _SINGLY = 32
+_UNSEEN = "a category that no row has"
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,40 +29,38 @@ class Proof:
     against: str = ""
 
 
-def proof_of(compiled: CompiledModel, original: SklearnModel, table: Floats) -> Proof:
-    """Both answer all rows of `table` at once, some singly, and rows with one input or all of them missing.
+def proof_of(compiled: Model, original: Model, rows: Sequence[Row]) -> Proof:
+    """Both answer all rows at once, some singly, and rows with inputs missing or of a category never seen.
 
     Alike means: the same labels and flags, figures within `BOUND`, and an error for the same rows.
     """
-    if not len(table):
+    if not rows:
         return Proof(0, against="there are no rows to prove it on")
     largest = 0.0
-    for part in (table, *_singles(table), *_with_gaps(table)):
+    for part in (rows, *_singles(rows), *_odd_ones(rows, original.metadata)):
         apart, against = _compared(compiled, original, part)
         largest = max(largest, apart)
         if against:
-            return Proof(len(table), largest, against)
-    return Proof(len(table), largest)
+            return Proof(len(rows), largest, against)
+    return Proof(len(rows), largest)
 
 
-def _singles(table: Floats) -> list[Floats]:
-    chosen = np.linspace(0, len(table) - 1, min(_SINGLY, len(table))).astype(int)
-    return [table[index : index + 1] for index in chosen]
+def _singles(rows: Sequence[Row]) -> list[list[Row]]:
+    chosen = np.linspace(0, len(rows) - 1, min(_SINGLY, len(rows))).astype(int)
+    return [[rows[index]] for index in chosen]
 
 
-def _with_gaps(table: Floats) -> list[Floats]:
-    """A row with each input missing in turn, and one with all of them."""
-    found = []
-    for index in range(table.shape[1]):
-        row = table[index % len(table)][np.newaxis].copy()
-        row[0, index] = np.nan
-        found.append(row)
-    return [*found, np.full((1, table.shape[1]), np.nan)]
+def _odd_ones(rows: Sequence[Row], metadata: ModelMetadata) -> list[list[Row]]:
+    """A row with each input missing in turn, one with all of them, and one for each unseen category."""
+    changes: list[dict[str, Value]] = [{name: None} for name in metadata.features]
+    changes.append(dict.fromkeys(metadata.features))
+    changes += [{item.name: _UNSEEN} for item in metadata.inputs if item.categories is not None]
+    return [[{**rows[index % len(rows)], **change}] for index, change in enumerate(changes)]
 
 
-def _compared(compiled: CompiledModel, original: SklearnModel, table: Floats) -> tuple[float, str]:
+def _compared(compiled: Model, original: Model, rows: Sequence[Row]) -> tuple[float, str]:
     """How far apart the answers are, and what is not alike, if anything is."""
-    theirs, ours = _answers(original, table), _answers(compiled, table)
+    theirs, ours = _answers(original, rows), _answers(compiled, rows)
     if isinstance(theirs, str) or isinstance(ours, str):
         alone = theirs if isinstance(theirs, str) else ours
         both = isinstance(theirs, str) and isinstance(ours, str)
@@ -74,7 +74,7 @@ def _compared(compiled: CompiledModel, original: SklearnModel, table: Floats) ->
     if original.metadata.kind != "regression":
         other = sum(one != two for one, two in zip(theirs.predictions, ours.predictions, strict=True))
         if other:
-            return apart, f"{other} of {len(table)} rows get another label"
+            return apart, f"{other} of {len(rows)} rows get another label"
     return apart, ""
 
 
@@ -87,8 +87,8 @@ def figures_of(answers: Answers, metadata: ModelMetadata) -> Floats:
     return np.array([list((row or {}).values()) for row in answers.probabilities], dtype=np.float64)
 
 
-def _answers(model: CompiledModel | SklearnModel, table: Floats) -> Answers | str:
+def _answers(model: Model, rows: Sequence[Row]) -> Answers | str:
     try:
-        return model.answer_matrix(table)
+        return model.answer(rows)
     except (ValueError, TypeError, IndexError) as error:
         return f"{type(error).__name__}: {str(error)[:80]}"
