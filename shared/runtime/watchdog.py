@@ -6,7 +6,9 @@ A commit may hang for ever when a broker dies, with either client: that is what 
 from __future__ import annotations
 
 import os
+import sys
 import threading
+import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
@@ -41,6 +43,7 @@ class Watchdog:
         self._end = end
         self._open_since: float | None = None
         self._turned = clock()
+        self._thread = threading.get_ident()
         self._stopped = threading.Event()
 
     @contextmanager
@@ -53,7 +56,8 @@ class Watchdog:
             self._open_since = None
 
     def turned(self) -> None:
-        """The loop is alive."""
+        """The loop is alive, in the thread that calls this."""
+        self._thread = threading.get_ident()
         self._turned = self._clock()
 
     @property
@@ -73,8 +77,14 @@ class Watchdog:
         """Ends the process if something hangs."""
         complaint = self.complaint()
         if complaint is not None:
-            _log.critical("ending this process so that it is started anew", why=complaint)
+            _log.critical("ending this process so that it is started anew", why=complaint, where=self._where())
             self._end(STATUS)
+
+    def _where(self) -> list[str]:
+        """The innermost lines of the thread that hangs."""
+        frame = sys._current_frames().get(self._thread)
+        lines = traceback.extract_stack(frame)[-4:] if frame is not None else []
+        return [f"{line.filename}:{line.lineno} {line.name}" for line in lines]
 
     def start(self) -> None:
         threading.Thread(target=self._watch, name="watchdog", daemon=True).start()

@@ -36,7 +36,7 @@ ON_A_STACK = [
     pytest.mark.timeout(int(SECONDS) * 3 + 600),
 ]
 """For every module of tests on a system under load."""
-RECOVERY_SECONDS = 150.0
+RECOVERY_SECONDS = 300.0
 REST_SECONDS = 180.0
 
 

@@ -19,7 +19,7 @@ from tests.support.stack import running_home
 pytestmark = [*ON_A_STACK, LONG]
 
 PAUSED_SECONDS = 15.0
-"""Longer than a broker's session with its controller (4 s) and than a consumer's with its group (10 s)."""
+"""Longer than a broker's session with its controller (9 s) and than a consumer's with its group (10 s)."""
 
 
 @pytest.fixture(scope="module")

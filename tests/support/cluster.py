@@ -18,7 +18,13 @@ NODES = (1, 2, 3)
 TOPICS_OF_ITS_OWN = ("offsets.topic", "transaction.state.log", "share.coordinator.state.topic")
 IN_THREE = {f"{name}.replication.factor": "3" for name in ("default", *TOPICS_OF_ITS_OWN)}
 ON_TWO = {"min.insync.replicas": "2", "transaction.state.log.min.isr": "2", "unclean.leader.election.enable": "false"}
-START_SECONDS = 120.0
+PATIENT = {
+    "broker.session.timeout.ms": "9000",
+    "broker.heartbeat.interval.ms": "2000",
+    "controller.quorum.fetch.timeout.ms": "5000",
+}
+"""Kafka's own patience and more: three nodes on a busy machine take each other for dead otherwise."""
+START_SECONDS = 180.0
 
 
 class Cluster:
@@ -38,7 +44,7 @@ class Cluster:
                     heap="256m",
                     cluster_id=identity,
                     start_seconds=START_SECONDS,
-                    properties={"node.id": str(node), "controller.quorum.voters": voters} | IN_THREE | ON_TWO,
+                    properties={"node.id": str(node), "controller.quorum.voters": voters} | IN_THREE | ON_TWO | PATIENT,
                 ),
                 guard,
             )

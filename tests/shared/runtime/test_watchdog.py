@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from structlog.testing import capture_logs
+
 from shared.runtime.progress import Progress
 from shared.runtime.watchdog import STATUS, Watchdog
 
@@ -31,6 +33,18 @@ def test_a_transaction_past_its_deadline_ends_the_process() -> None:
 
     assert within == []
     assert ended == [STATUS]
+
+
+def test_what_is_ended_says_where_it_hung() -> None:
+    clock, ended = _Clock(), list[int]()
+    watchdog = _watchdog(clock, ended)
+    watchdog.turned()
+
+    with capture_logs() as logs, watchdog.transaction():
+        clock.seconds = 41.0
+        watchdog.check()
+
+    assert any("test_what_is_ended_says_where_it_hung" in line for line in logs[0]["where"])
 
 
 def test_a_transaction_that_ended_in_time_is_forgotten() -> None:
