@@ -29,6 +29,7 @@ from shared.errors import Transient
 
 _log = structlog.get_logger("homeostat.bus")
 _EOF = KafkaError._PARTITION_EOF
+_FATAL = KafkaError._FATAL
 _AWAY = {KafkaError._TRANSPORT, KafkaError._ALL_BROKERS_DOWN, KafkaError._RESOLVE, KafkaError._TIMED_OUT}
 _AWAY_WORDS = ("Connect to", "Disconnected", "Failed to resolve", "brokers are down", "Connection setup timed out")
 AGAIN_SECONDS = 30.0
@@ -140,7 +141,7 @@ def drain(
                 )
             elif error.code() == _EOF:
                 ends[message.topic(), message.partition()] = message.offset()
-            elif error.fatal():
+            elif error.fatal() or error.code() == _FATAL:  # a message's error is never marked as fatal itself
                 raise Fenced(error.str())
             else:
                 _log.warning("kafka consumer", error=error.str(), topic=message.topic())
