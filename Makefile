@@ -58,7 +58,7 @@ lint: setup ## style, types and import directions
 simulate: setup ## SEEDS=1000 FIRST=0: seeded fault runs of the whole system in virtual time
 	@$(BIN)/homeostat sim many --seeds $(SEEDS) --first $(FIRST) $(ARGS)
 
-faults: setup ## SECONDS=600 SEED=1: parts killed, paused, replaced, on one Kafka and on three; each kind for so long
+faults: setup ## SECONDS=600 SEED=1: parts killed, paused and replaced under load, each kind for so long
 	@HOMEOSTAT_FAULT_SECONDS=$(SECONDS) HOMEOSTAT_FAULT_SEED=$(SEED) $(BIN)/python -m pytest tests/faults $(ARGS)
 
 bench: setup ## the benchmarks

@@ -16,7 +16,7 @@ from shared.state.snapshot import CorruptSnapshot, Snapshot, pack, unpack
 _log = structlog.get_logger("homeostat.state")
 
 REDIS_REST_SECONDS = 30.0
-"""After Redis failed it is left alone for this long, so that its timeouts do not slow the steps."""
+"""After Redis failed it is left alone for this long, so that its timeouts slow neither steps nor starts."""
 
 
 BESIDE_SECONDS = 60.0
@@ -143,8 +143,10 @@ class Snapshots:
         return True
 
     def load(self, task: str) -> Snapshot | None:
-        """The newest whole snapshot of `task` in any store, or None."""
-        found = [self._load(index, self._name(task)) for index in range(len(self._stores))]
+        """The newest whole snapshot of `task` in any store that is not left alone, or None."""
+        now, name = self._clock(), self._name(task)
+        awake = [index for index in range(len(self._stores)) if now >= self._resting.get(index, 0.0)]
+        found = [self._load(index, name) for index in awake]
         return max((one for one in found if one is not None), key=lambda one: one.step, default=None)
 
     def _load(self, index: int, name: str) -> Snapshot | None:

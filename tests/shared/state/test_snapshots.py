@@ -69,6 +69,16 @@ def test_where_the_first_store_is_away_the_second_takes_it_and_the_failure_is_co
     assert snapshots.load("ingest/0") == _snapshot()
 
 
+def test_a_first_store_that_failed_is_left_alone_by_the_tasks_that_start_next() -> None:
+    failures: list[None] = []
+    snapshots = Snapshots([_Away(), MemoryStore()], "c", lambda: failures.append(None), clock=lambda: 0.0)
+
+    for task in ("ingest/0", "ingest/1", "ingest/2"):
+        snapshots.load(task)
+
+    assert len(failures) == 1
+
+
 def test_where_no_store_takes_it_the_service_goes_on() -> None:
     assert Snapshots([_Away()], "c").save(_snapshot()) is False
 
