@@ -115,6 +115,15 @@ def test_far_from_all_that_was_learnt_the_answers_are_alike_too(name: str) -> No
     )
 
 
+def test_of_classes_that_are_all_out_of_the_question_none_is_likelier() -> None:
+    model = models()["one against the rest"]
+    for step, each in enumerate(model.learner["OneVsRestClassifier"].classifiers.values()):
+        each.intercept = -60.0 - 10 * step
+
+    assert_answered_alike(model, ROWS[:5])
+    assert len(set(compiled(model).answer(ROWS[:1]).probabilities[0].values())) == 2  # type: ignore[union-attr]
+
+
 def test_categories_that_the_metadata_no_longer_lists_have_their_own_weight() -> None:
     rows = rows_with(90)
     model = learnt("binary", linear_model.LogisticRegression(), rows, [i % 2 for i in range(len(rows))])
