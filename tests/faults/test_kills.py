@@ -46,6 +46,7 @@ def aftermath(shared_scene: Scene) -> Aftermath:
     home = shared_scene.home
     with replicas_of(home) as replicas, shared_scene.load() as sender:
         second = replicas.started("predictor", "9")
+        second.wait()
         home.client.call("POST", f"/v1/pipelines/{NAME}/retrain", json={"reason": "to be killed in the middle"})
         killed = _torment(shared_scene, second, random.Random(SEED))
     return Aftermath(shared_scene, sender, killed)
