@@ -22,6 +22,9 @@ from shared.bus.librdkafka.clients import Clients, drain, produce
 from shared.clock import monotonic
 from shared.errors import Transient
 
+FIRST_SLOT_SECONDS = 30.0
+"""A cluster that has never had a transaction makes the topic for them first."""
+
 SHORTEST_SECONDS = 0.1
 """What a call gets whose time is over: enough to say what happened."""
 
@@ -47,14 +50,17 @@ class LibrdkafkaTransaction:
             "transaction.timeout.ms": int(TRANSACTION_SECONDS * 1000),
         }
         self._producer: Producer | None = None
-        self._in_slot()
+        self._membership: object | None = None
+        self._in_slot(FIRST_SLOT_SECONDS)
 
     def subscribe(self, topics: Iterable[str], on_change: RebalanceListener) -> None:
         def assigned(consumer: Consumer, partitions: list[TopicPartition]) -> None:
+            self._membership = consumer.consumer_group_metadata()
             consumer.incremental_assign(partitions)
             on_change.assigned([(at.topic, at.partition) for at in partitions])
 
         def revoked(consumer: Consumer, partitions: list[TopicPartition]) -> None:
+            self._membership = consumer.consumer_group_metadata()
             gone = [(at.topic, at.partition) for at in partitions]
             on_change.revoked(gone)
             for at in gone:
@@ -106,11 +112,13 @@ class LibrdkafkaTransaction:
                 produce(producer, record, deadline)
             if offsets:
                 positions = [TopicPartition(topic, partition, offset) for (topic, partition), offset in offsets.items()]
-                metadata = self._consumer.consumer_group_metadata()
-                producer.send_offsets_to_transaction(positions, metadata, _left(deadline))
+                # librdkafka joins a new generation behind our back, while we still write for partitions that it
+                # has given to others. The membership we were last told of is the one that is fenced by then.
+                membership = self._membership or self._consumer.consumer_group_metadata()
+                producer.send_offsets_to_transaction(positions, membership, _left(deadline))
             _repeat(producer.commit_transaction, deadline)
         except (KafkaException, Transient) as error:
-            self._producer = None
+            self._producer, self._membership = None, None
             why = self._unless_fenced(error)
             raise Transient(f"transaction of {self._slot} failed: {why}") from error
 
@@ -134,12 +142,12 @@ class LibrdkafkaTransaction:
         self._consumer.close()
         self._producer = None
 
-    def _in_slot(self) -> Producer:
+    def _in_slot(self, seconds: float = TRANSACTION_SECONDS) -> Producer:
         """The producer that holds the slot; after a failure a new one takes it."""
         if self._producer is None:
             producer = Producer(self._producing)
             try:
-                _repeat(producer.init_transactions, monotonic() + TRANSACTION_SECONDS)
+                _repeat(producer.init_transactions, monotonic() + seconds)
             except KafkaException as error:
                 why = self._unless_fenced(error)
                 raise Transient(f"{self._slot}: Kafka gives no transactions: {why}") from error

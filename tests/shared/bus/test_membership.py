@@ -1,0 +1,69 @@
+"""librdkafka joins a new generation in the background: an owner that has not been told yet must not commit in it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+import pytest
+from confluent_kafka import ConsumerGroupState, KafkaException
+from confluent_kafka.admin import AdminClient
+
+from shared.bus.base import NewRecord, TopicSpec
+from shared.bus.librdkafka import LibrdkafkaBus
+from shared.clock import monotonic
+from shared.errors import Transient
+
+pytestmark = [pytest.mark.kafka]
+
+JOINING_SECONDS = 30.0
+
+
+class _Owner:
+    def __init__(self) -> None:
+        self.partitions: set[tuple[str, int]] = set()
+
+    def assigned(self, partitions: Sequence[tuple[str, int]]) -> None:
+        self.partitions.update(partitions)
+
+    def revoked(self, partitions: Sequence[tuple[str, int]]) -> None:
+        self.partitions.difference_update(partitions)
+
+
+@pytest.fixture
+def bus(kafka_bootstrap: str) -> Iterator[LibrdkafkaBus]:
+    bus = LibrdkafkaBus(kafka_bootstrap)
+    yield bus
+    bus.close()
+
+
+def _settled(address: str, group: str) -> bool:
+    """Whether two members have a generation of the group in common."""
+    admin = AdminClient({"bootstrap.servers": address})
+    (described,) = admin.describe_consumer_groups([group], request_timeout=10).values()
+    try:
+        found = described.result()
+    except KafkaException:  # the group is not known yet
+        return False
+    return len(found.members) == 2 and found.state == ConsumerGroupState.STABLE
+
+
+def test_an_owner_that_was_not_told_of_a_new_generation_cannot_commit_in_it(
+    bus: LibrdkafkaBus, topic_prefix: str
+) -> None:
+    source, target = topic_prefix + "source", topic_prefix + "target"
+    bus.ensure_topics([TopicSpec(source, 2, 1, {}), TopicSpec(target, 1, 1, {})], timeout=20.0)
+    first, told = bus.transaction(topic_prefix + "group", topic_prefix + "a", topic_prefix + "a"), _Owner()
+    first.subscribe([source], told)
+    while len(told.partitions) < 2:
+        first.poll(10, 0.2)
+
+    second, other = bus.transaction(topic_prefix + "group", topic_prefix + "b", topic_prefix + "b"), _Owner()
+    second.subscribe([source], other)
+    deadline = monotonic() + JOINING_SECONDS
+    while not _settled(bus.clients.bootstrap_servers, topic_prefix + "group") and monotonic() < deadline:
+        second.poll(10, 0.2)
+
+    with pytest.raises(Transient):
+        first.commit([NewRecord(target, b"k", b"by whom?")], {(source, 0): 1, (source, 1): 1})
+    first.close()
+    second.close()
