@@ -9,6 +9,7 @@ SERVICE ?=
 ENV ?= .venv-$(SERVICE)
 IMAGE ?= homeostat/$(SERVICE)
 ARGS ?=
+SLOW ?=
 SEEDS ?= 1000
 FIRST ?= 0
 SECONDS ?= 600
@@ -44,7 +45,7 @@ up: setup ## the local stack, in front, until ctrl-C
 
 test: lint chromium ## all checks and all tests, those on a real Kafka included
 	@echo "==> tests"
-	@CHROMIUM="$$($(BIN)/python tools/chromium.py)" $(BIN)/python -m pytest -n 2 --dist loadgroup $(ARGS)
+	@CHROMIUM="$$($(BIN)/python tools/chromium.py)" $(BIN)/python -m pytest -n 2 --dist loadgroup $(if $(SLOW),,-m "not slow") $(ARGS)
 
 lint: setup ## style, types and import directions
 	@echo "==> ruff"

@@ -16,7 +16,7 @@ from tests.faults.scene import LONG, ON_A_STACK, Scene, laps
 from tests.support.cluster import NODES, Cluster, running_cluster
 from tests.support.stack import running_home
 
-pytestmark = [*ON_A_STACK, LONG]
+pytestmark = [*ON_A_STACK, LONG, pytest.mark.slow]
 
 PAUSED_SECONDS = 15.0
 """Longer than a broker's session with its controller (9 s) and than a consumer's with its group (10 s)."""

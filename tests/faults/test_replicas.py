@@ -5,13 +5,15 @@ from __future__ import annotations
 from functools import partial
 from threading import Event
 
+import pytest
+
 from homeostat.local.waiting import wait_for
 from shared.clock import monotonic
 from tests.faults.replicas import Replica, replicas_of
 from tests.faults.scene import LONG, ON_A_STACK, Scene, laps
 from tests.faults.sender import Sender
 
-pytestmark = ON_A_STACK
+pytestmark = [*ON_A_STACK, pytest.mark.slow]
 
 ZOMBIE_SECONDS = 16.0
 """Longer than a consumer's session (10 s), and than a transaction may be open (10 s)."""

@@ -20,7 +20,7 @@ from tests.faults.disks import small_disk
 from tests.faults.scene import LONG, NAME, ON_A_STACK, Scene, laps
 from tests.support.stack import Home, running_home
 
-pytestmark = ON_A_STACK
+pytestmark = [*ON_A_STACK, pytest.mark.slow]
 
 
 def test_redis_and_mlflow_paused_and_killed_hold_up_no_answer(scene: Scene) -> None:

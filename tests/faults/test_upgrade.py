@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections import Counter
 
+import pytest
+
 from homeostat.local.waiting import wait_for
 from shared.clock import monotonic
 from tests.faults.scene import NAME, ON_A_STACK, SECONDS, Scene, laps
 from tests.faults.stream import Follower
 from tests.support.stack import Home
 
-pytestmark = ON_A_STACK
+pytestmark = [*ON_A_STACK, pytest.mark.slow]
 
 SERVICES = ("ingest", "predictor", "gateway", "monitor", "remediator", "trainer")[: None if SECONDS else 3]
 """A short run has the three that a client feels."""

@@ -14,6 +14,8 @@ from homeostat.cli import app
 from shared.errors import Misconfigured
 from tests.homeostat.backtesting.histories import SPECIFICATION, eventful
 
+pytestmark = pytest.mark.slow
+
 RETRAIN = """
 - name: learn-anew
   when: {kinds: [concept_drift, performance]}

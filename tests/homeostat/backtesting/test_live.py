@@ -18,7 +18,7 @@ from shared.topics import ALERTS, COMMANDS, MODEL_PUBLISHED
 from tests.homeostat.backtesting.histories import SPECIFICATION, eventful
 from tests.homeostat.backtesting.live import Live
 
-pytestmark = pytest.mark.kafka
+pytestmark = [pytest.mark.kafka, pytest.mark.slow]
 BATCH = 200
 POLICIES = TypeAdapter(tuple[Policy, ...]).validate_python(
     [

@@ -14,6 +14,8 @@ from shared.topics import ALERTS, AUDIT, COMMANDS, DEAD_LETTERS, METRICS, MODEL_
 from tests.homeostat.backtesting.histories import SPECIFICATION, eventful
 from tests.homeostat.backtesting.reference import Reference
 
+pytestmark = pytest.mark.slow
+
 PACES = {"by their own times": Pace(batch=50), "300 a second": Pace(batch=100, rate=300.0)}
 
 
