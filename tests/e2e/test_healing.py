@@ -236,11 +236,16 @@ def test_the_ledger_verifies_from_the_command_line(told: Told, home: Home) -> No
 
 
 def test_status_on_the_command_line_is_what_the_gateway_says(told: Told, home: Home) -> None:
-    done = home.cli("status", "--json")
+    found: dict[str, Any] = {}
 
-    assert done.returncode == 0, done.stderr
-    found = json.loads(done.stdout)
-    (pipeline,) = [each for each in found["pipelines"] if each["pipeline"] == NAME]
+    def agree() -> bool:
+        """A refresh that was under way may end between the two answers."""
+        done = home.cli("status", "--json")
+        assert done.returncode == 0, done.stderr
+        found.update(json.loads(done.stdout))
+        (pipeline,) = [each for each in found["pipelines"] if each["pipeline"] == NAME]
+        return bool(pipeline["live_version"] == home.client.get(f"/v1/pipelines/{NAME}/models/live")["version"])
+
+    assert wait_for(agree, 60, every=1)
     services = {service["service"] for service in found["services"]}
-    assert pipeline["live_version"] == home.client.get(f"/v1/pipelines/{NAME}/models/live")["version"]
     assert {"ingest", "trainer", "predictor", "monitor", "remediator", "gateway", "kafka", "redis"} <= services
