@@ -96,6 +96,7 @@ class Scene:
     def check(self) -> None:
         """Waits until nothing is under way; then every accepted row counts once, and every promise is kept."""
         assert wait_for(self._rested, REST_SECONDS, every=1), self.home.cli("status").stdout
+        assert wait_for(lambda: set(self.accepted) <= self.predictions().keys(), REST_SECONDS, every=3)
         found = self.predictions()
         lost = set(self.accepted) - found.keys()
         doubled = [id_ for id_, count in found.items() if count > 1]

@@ -25,7 +25,7 @@ from tests.faults.sender import Sender
 LAP_SECONDS = 22.0
 SEED = int(os.environ.get("HOMEOSTAT_FAULT_SEED", "20261121"))
 
-pytestmark = ON_A_STACK
+pytestmark = [*ON_A_STACK, pytest.mark.slow]
 
 PARTS = ("ingest", "predictor", "monitor", "remediator", "trainer", "gateway", "redis", "mlflow")
 STOPPED_SECONDS = 13.0
