@@ -205,13 +205,16 @@ def test_a_postmortem_is_markdown_and_tells_what_was_done(told: Told, home: Home
 
 
 def test_no_alert_of_a_fault_that_has_passed_still_fires(told: Told, home: Home) -> None:
-    alerts = home.client.get("/v1/alerts", pipeline=NAME)["alerts"]
-
     answered = {
         alert["id"] for action in ("quarantine_source", "rollback") for alert in _incident(home, action)["alerts"]
     }
+
+    def states() -> set[str]:
+        alerts = home.client.get("/v1/alerts", pipeline=NAME)["alerts"]
+        return {alert["state"] for alert in alerts if alert["id"] in answered}
+
     assert answered
-    assert {alert["state"] for alert in alerts if alert["id"] in answered} == {"resolved"}
+    assert wait_for(lambda: states() == {"resolved"}, 60, every=1), states()
 
 
 def test_accuracy_comes_back_after_each_fault(told: Told, home: Home) -> None:
