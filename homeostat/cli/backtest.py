@@ -59,7 +59,6 @@ def backtest(
 ) -> None:
     """What the whole loop would have done on a history, beside a static model, retraining on a schedule and river."""
     from homeostat import backtesting
-    from homeostat.backtesting.table import show
 
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.ERROR))
     specification = _specification(pipeline, url, api_key, data)
@@ -76,6 +75,12 @@ def backtest(
             training_seconds=training_seconds,
             progress=bars.show,
         )
+    _tell(found, html, as_json)
+
+
+def _tell(found: Backtest, html: Path | None, as_json: bool) -> None:
+    from homeostat.backtesting.table import show
+
     if html is not None:
         found.write_html(html)
         errors.print(f"page written to {html}", highlight=False, soft_wrap=True)
