@@ -14,29 +14,18 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
-from shared.messages import Artifact, Features, Lineage, ModelPublished, Stage, Value
+from shared.messages import Artifact, Features, ModelPublished, Stage, Value
 from shared.models.artifact import keep, package
 from shared.models.inputs import class_positions, inputs_from, matrix
 from shared.models.metadata import Input, ModelMetadata
 from shared.models.store import ArtifactStore
+from tests.support.lineage import NO_LINEAGE
 
 KEY = b"a signing key for tests, 32 bytes"
 AT = datetime(2026, 1, 1, tzinfo=UTC)
 NAMES = ("load", "price", "region")
 CLASSES = ("DOWN", "UP")
 DEFINITION = "d1"
-
-_LINEAGE = Lineage(
-    features_ranges={},
-    labels_ranges={},
-    data_hash="",
-    rows=0,
-    specification_version=1,
-    specification_digest="",
-    code_revision="",
-    seed=0,
-    libraries={},
-)
 
 
 def rows(count: int, seed: int = 0) -> list[dict[str, Value]]:
@@ -96,7 +85,7 @@ def published(
         features=metadata.features,
         definition=DEFINITION,
         kind=metadata.kind,
-        lineage=_LINEAGE,
+        lineage=NO_LINEAGE,
         weight=weight,
         command=command,
     )

@@ -12,18 +12,16 @@ from services.monitor.service import Monitor
 from shared.codec import encode
 from shared.messages import (
     Alert,
-    Artifact,
     DeadLetter,
     Features,
     Label,
-    Lineage,
     Metrics,
-    ModelPublished,
     PipelineDefined,
     Prediction,
 )
 from shared.pipeline.specification import Specification
 from shared.service import Batch, Step
+from tests.services.monitor.releases import champion
 
 START = datetime(2026, 3, 1, tzinfo=UTC)
 
@@ -74,29 +72,8 @@ class Stream:
             encode(out.message)
 
     def publish(self, version: str, *, accuracy: float | None = None, command: str | None = None) -> None:
-        message = ModelPublished(
-            pipeline=self.spec.name,
-            version=version,
-            stage="champion",
-            artifact=Artifact(uri="u", sha256="0", format="skops", size=1, signature=""),
-            features=("price", "load"),
-            definition=self.spec.definition,
-            kind=self.spec.kind,
-            lineage=Lineage(
-                features_ranges={},
-                labels_ranges={},
-                data_hash="",
-                rows=0,
-                specification_version=1,
-                specification_digest="",
-                code_revision="",
-                seed=0,
-                libraries={},
-            ),
-            metrics={} if accuracy is None else {"accuracy": accuracy},
-            classes=("0", "1"),
-            command=command,
-        )
+        metrics = None if accuracy is None else {"accuracy": accuracy}
+        message = champion(self.spec, version, ("price", "load"), metrics=metrics, command=command)
         self.version = version
         self.take(self.monitor.on_model_published(Batch("model-published", 0, [0], [message]), self.now))
 

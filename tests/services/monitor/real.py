@@ -16,18 +16,16 @@ from homeostat.rows import frame_of, rows_of
 from services.monitor.service import Monitor
 from shared.messages import (
     Alert,
-    Artifact,
     Features,
     Label,
-    Lineage,
     Metrics,
-    ModelPublished,
     PipelineDefined,
     Prediction,
 )
 from shared.pipeline.load import load
 from shared.pipeline.specification import Specification
 from shared.service import Batch, Step
+from tests.services.monitor.releases import champion
 
 EXAMPLE = Path(__file__).parents[3] / "examples" / "electricity"
 START = datetime(2026, 1, 1, tzinfo=UTC)
@@ -55,30 +53,6 @@ def specification(**monitor: Any) -> Specification:
     return Specification.model_validate({**document, "monitor": {**document["monitor"], **monitor}})
 
 
-def champion(spec: Specification, version: str) -> ModelPublished:
-    return ModelPublished(
-        pipeline=spec.name,
-        version=version,
-        stage="champion",
-        artifact=Artifact(uri="u", sha256="0", format="skops", size=1, signature=""),
-        features=INPUTS,
-        definition=spec.definition,
-        kind=spec.kind,
-        lineage=Lineage(
-            features_ranges={},
-            labels_ranges={},
-            data_hash="",
-            rows=0,
-            specification_version=1,
-            specification_digest="",
-            code_revision="",
-            seed=0,
-            libraries={},
-        ),
-        classes=("0", "1"),
-    )
-
-
 class Replay:
     """Half-hourly rows in the order of `order`, one batch a second; labels come 96 rows late."""
 
@@ -101,7 +75,7 @@ class Replay:
     def publish(self, version: str) -> None:
         """Another version of the model answers from now on (by the same rule)."""
         self.version = version
-        message = champion(self.spec, version)
+        message = champion(self.spec, version, INPUTS)
         self._keep(self.monitor.on_model_published(Batch("model-published", 0, [0], [message]), self.now))
 
     def branch(self) -> Replay:

@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
-
 import pytest
 
 from services.trainer.core.candidates import DEFAULTS, candidates_for
@@ -17,6 +13,7 @@ from shared.messages import Value
 from shared.models.artifact import load, load_estimator
 from shared.models.inputs import inputs_from
 from shared.models.store import MemoryStore
+from tests.support.processes import printed
 
 ROWS: list[Row] = [
     {"a": None if i % 9 == 0 else (i * 37 % 101) / 50 - 1, "b": (i * 53 % 97) / 48 - 1, "c": "xyz"[i % 3], "gap": None}
@@ -112,15 +109,6 @@ print(fitted(candidate, candidate.defaults, data, 1).answer(rows).scores)
 
 
 def test_a_river_learner_answers_alike_to_the_last_digit_in_every_process() -> None:
-    answers = [
-        subprocess.run(
-            [sys.executable, "-c", RIVER_IN_A_PROCESS],
-            env={**os.environ, "PYTHONHASHSEED": seed},
-            capture_output=True,
-            text=True,
-            check=True,
-        ).stdout
-        for seed in ("1", "2")
-    ]
+    answers = [printed(RIVER_IN_A_PROCESS, hash_seed=seed) for seed in ("1", "2")]
 
     assert answers[0] == answers[1]

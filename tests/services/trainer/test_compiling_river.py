@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
 from typing import Any
 
 import numpy as np
@@ -24,6 +21,7 @@ from shared.models.inputs import inputs_from, river_rows
 from shared.models.metadata import ModelMetadata
 from shared.models.river_model import RiverModel
 from shared.models.store import MemoryStore
+from tests.support.processes import printed
 
 NAMES = ("load", "price", "still", "place")
 RNG = np.random.default_rng(7)
@@ -228,16 +226,7 @@ print(hashlib.sha256(dump(river_program_of(model.learner, model.metadata))).hexd
 
 
 def test_a_river_learner_compiles_to_the_same_bytes_in_every_process() -> None:
-    hashes = [
-        subprocess.run(
-            [sys.executable, "-c", PROGRAM_IN_A_PROCESS],
-            env={**os.environ, "PYTHONHASHSEED": seed},
-            capture_output=True,
-            text=True,
-            check=True,
-        ).stdout
-        for seed in ("1", "2")
-    ]
+    hashes = [printed(PROGRAM_IN_A_PROCESS, hash_seed=seed) for seed in ("1", "2")]
 
     assert hashes[0] == hashes[1]
     assert len(hashes[0].strip()) == 64

@@ -2,28 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import pytest
 
 from homeostat.local.waiting import wait_for
 from shared.bus.base import Fenced, TopicSpec, Transaction
 from shared.bus.librdkafka import LibrdkafkaBus
+from tests.support.member import Share
 
 pytestmark = pytest.mark.kafka
-
-
-class _Share:
-    """What a member was given."""
-
-    def __init__(self) -> None:
-        self.owned: set[tuple[str, int]] = set()
-
-    def assigned(self, partitions: Sequence[tuple[str, int]]) -> None:
-        self.owned.update(partitions)
-
-    def revoked(self, partitions: Sequence[tuple[str, int]]) -> None:
-        self.owned.difference_update(partitions)
 
 
 def test_a_reader_whose_place_in_the_group_is_taken_is_told_so(kafka_bootstrap: str, topic_prefix: str) -> None:
@@ -40,7 +26,7 @@ def test_a_reader_whose_place_in_the_group_is_taken_is_told_so(kafka_bootstrap: 
 
 def _member(bus: LibrdkafkaBus, group: str, topic: str, slot: str) -> Transaction:
     """A member called as every other of this group, with a transactional id of its own."""
-    share = _Share()
+    share = Share()
     transaction = bus.transaction(group, f"{group}-{slot}", f"{group}-member")
     transaction.subscribe([topic], share)
 

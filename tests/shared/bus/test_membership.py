@@ -2,31 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 
 import pytest
 from confluent_kafka import ConsumerGroupState, KafkaException
 from confluent_kafka.admin import AdminClient
 
+from homeostat.local.waiting import wait_for
 from shared.bus.base import NewRecord, TopicSpec
 from shared.bus.librdkafka import LibrdkafkaBus
-from shared.clock import monotonic
 from shared.errors import Transient
+from tests.support.member import Share
 
 pytestmark = [pytest.mark.kafka]
 
 JOINING_SECONDS = 30.0
-
-
-class _Owner:
-    def __init__(self) -> None:
-        self.partitions: set[tuple[str, int]] = set()
-
-    def assigned(self, partitions: Sequence[tuple[str, int]]) -> None:
-        self.partitions.update(partitions)
-
-    def revoked(self, partitions: Sequence[tuple[str, int]]) -> None:
-        self.partitions.difference_update(partitions)
 
 
 @pytest.fixture
@@ -52,16 +42,23 @@ def test_an_owner_that_was_not_told_of_a_new_generation_cannot_commit_in_it(
 ) -> None:
     source, target = topic_prefix + "source", topic_prefix + "target"
     bus.ensure_topics([TopicSpec(source, 2, 1, {}), TopicSpec(target, 1, 1, {})], timeout=20.0)
-    first, told = bus.transaction(topic_prefix + "group", topic_prefix + "a", topic_prefix + "a"), _Owner()
+    group = topic_prefix + "group"
+    first, told = bus.transaction(group, topic_prefix + "a", topic_prefix + "a"), Share()
     first.subscribe([source], told)
-    while len(told.partitions) < 2:
-        first.poll(10, 0.2)
 
-    second, other = bus.transaction(topic_prefix + "group", topic_prefix + "b", topic_prefix + "b"), _Owner()
-    second.subscribe([source], other)
-    deadline = monotonic() + JOINING_SECONDS
-    while not _settled(bus.clients.bootstrap_servers, topic_prefix + "group") and monotonic() < deadline:
+    def has_both() -> bool:
+        first.poll(10, 0.2)
+        return len(told.owned) == 2
+
+    assert wait_for(has_both, JOINING_SECONDS)
+    second = bus.transaction(group, topic_prefix + "b", topic_prefix + "b")
+    second.subscribe([source], Share())
+
+    def joined() -> bool:
         second.poll(10, 0.2)
+        return _settled(bus.clients.bootstrap_servers, group)
+
+    assert wait_for(joined, JOINING_SECONDS)
 
     with pytest.raises(Transient):
         first.commit([NewRecord(target, b"k", b"by whom?")], {(source, 0): 1, (source, 1): 1})

@@ -2,34 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 from shared.runtime.memory import MemoryRuntime
 from shared.topics import FEATURES, PREDICTIONS
 from tests.shared.runtime.counting import Counter, event
+from tests.support.member import Share
 
 GROUP = "homeostat.predictor"
-
-
-class _Owner:
-    def __init__(self) -> None:
-        self.partitions: list[tuple[str, int]] = []
-
-    def assigned(self, partitions: Sequence[tuple[str, int]]) -> None:
-        self.partitions += partitions
-
-    def revoked(self, partitions: Sequence[tuple[str, int]]) -> None: ...
 
 
 def _commit_without_a_journal(runtime: MemoryRuntime, beyond: int) -> None:
     """Takes partitions over for a moment and moves their offsets, and nothing else, `beyond` the true ones."""
     stranger = runtime.bus.transaction(GROUP, "stranger", "stranger")
-    owner = _Owner()
-    stranger.subscribe(["features"], owner)
+    share = Share()
+    stranger.subscribe(["features"], share)
     for _ in range(3):
         runtime.run_until_idle()
         stranger.poll(0, 0.0)
-    committed = stranger.committed(owner.partitions)
+    committed = stranger.committed(sorted(share.owned))
     assert committed
     stranger.commit([], {at: (offset or 0) + beyond for at, offset in committed.items()})
     stranger.close()
