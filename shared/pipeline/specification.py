@@ -272,6 +272,12 @@ class Specification(_Part):
         return tuple(name for name, spec in self.feature_specs.items() if spec.input)
 
     @cached_property
+    def withholdable(self) -> tuple[str, ...]:
+        """The fields that a quarantine can withhold from features: not the target, id, key or timestamp."""
+        fixed = {self.target, self.id, self.key, self.timestamp}
+        return tuple(name for name in self.fields if name not in fixed)
+
+    @cached_property
     def definition(self) -> str:
         """A hash of the features' definition: a model answers only rows computed by its own."""
         text = json.dumps({name: spec.model_dump(mode="json") for name, spec in self.feature_specs.items()})

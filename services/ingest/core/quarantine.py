@@ -47,19 +47,18 @@ class Quarantine:
 
 def subject_of(arguments: Mapping[str, object], specification: Specification) -> tuple[str, tuple[str, ...]]:
     """(source, fields) of a quarantine command. No `fields`: every field that can be withheld."""
-    fixed = {specification.target, specification.id, specification.key, specification.timestamp}
-    can_be = [name for name in specification.fields if name not in fixed]
+    can_be = specification.withholdable
     source, fields = arguments.get("source"), arguments.get("fields")
     if not isinstance(source, str) or not source:
         raise RefusedError("`source` is missing: name the source, or * for all")
     if isinstance(fields, str):
         fields = [fields]
     if not fields:
-        return source, tuple(can_be)
+        return source, can_be
     if not isinstance(fields, list | tuple):
         raise RefusedError("`fields` is not a list of names")
     for name in fields:
-        if name in fixed:
+        if name in specification.fields and name not in can_be:
             raise RefusedError(f"`{name}` is the target, id, key or timestamp, which cannot be withheld from features")
         if name not in can_be:
             raise RefusedError(f"`{name}` is not a field of {specification.name}{did_you_mean(str(name), can_be)}")

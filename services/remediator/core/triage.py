@@ -6,11 +6,10 @@ never the other way round. The nearer the root, the lower the rank.
 
 from __future__ import annotations
 
-import re
-
 from services.remediator.core.incidents import Diagnosis, start_row
 from services.remediator.core.knowledge import Knowledge, Reading, better
 from shared.messages import Alert, Cause
+from shared.pipeline.origins import fields_of
 from shared.pipeline.specification import Specification
 
 RANKS = {
@@ -97,19 +96,6 @@ def explains(cause: Diagnosis, effect: Diagnosis) -> bool:
     return effect.name in EXPLAINS[cause.name] or (cause.name == effect.name and cause.what == effect.what)
 
 
-def fields_of(feature: str, specification: Specification | None) -> tuple[str, ...]:
-    """The fields of the data contract that a field or feature is made of; () where it is neither."""
-    if specification is None:
-        return ()
-    if feature in specification.fields:
-        return (feature,)
-    spec = specification.feature_specs.get(feature)
-    if spec is None:
-        return ()
-    words = set(re.findall(r"\w+", spec.expression))
-    return tuple(name for name in specification.fields if name in words)
-
-
 def better_version(known: Knowledge, metric: str, since_row: int, margin: float) -> str | None:
     """A version other than the live one that measured better by `margin` since `since_row`, or None.
 
@@ -155,7 +141,7 @@ def _of_data(alert: Alert, cause: Cause | None, specification: Specification | N
         cause="feature",
         what=cause.what,
         rank=RANKS[name],
-        fields=fields_of(cause.what, specification),
+        fields=() if specification is None else fields_of(cause.what, specification),
         sources=tuple(c.what for c in alert.causes if c.kind == "source"),
         why=cause.detail or "a field is not what it was",
     )

@@ -165,13 +165,13 @@ def _comparable(
     kept = [index for index, each in enumerate(new) if each]
     if len(kept) >= specification.gate.min_rows:
         rows = [late.rows[index] for index in kept]
-        return Data(late.kind, rows, late.truth[kept], late.inputs, late.classes), ""
+        return replace(late, rows=rows, truth=late.truth[kept]), ""
     return late, f"the champion was fitted on {len(late) - len(kept)} of these {len(late)} rows, which favours it"
 
 
 def _with_inputs_of_its_own(specification: Specification, data: Data) -> Data:
     """The same rows, with fillings and categories taken from them alone and not from the held-out ones."""
-    return Data(data.kind, data.rows, data.truth, inputs_from(data.rows, specification.feature_names), data.classes)
+    return replace(data, inputs=inputs_from(data.rows, specification.feature_names))
 
 
 def _refused(specification: Specification, rows: int, reason: str) -> Trained:
