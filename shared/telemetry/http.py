@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import sys
 import threading
 from collections.abc import Callable, Mapping
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
 
 import msgspec
+import structlog
 
 from shared.errors import Misconfigured
+
+_log = structlog.get_logger("homeostat.telemetry")
 
 
 class Health(msgspec.Struct, frozen=True):
@@ -40,12 +45,11 @@ class HealthServer:
             "/metrics": lambda: (200, "text/plain; version=0.0.4; charset=utf-8", metrics()),
         }
         try:
-            self._server = ThreadingHTTPServer((host, port), _handler(pages))
+            self._server = _Server((host, port), _handler(pages))
         except OSError as error:
             raise Misconfigured(
                 f"the health port {host}:{port} cannot be used ({error.strerror}): set HOMEOSTAT_HEALTH_PORT"
             ) from error
-        self._server.daemon_threads = True
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.1,), name="health", daemon=True)
 
     @property
@@ -58,6 +62,18 @@ class HealthServer:
     def stop(self) -> None:
         self._server.shutdown()
         self._server.server_close()
+
+
+class _Server(ThreadingHTTPServer):
+    daemon_threads = True
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """A probe that does not wait for its answer is no failure of ours."""
+        error = sys.exception()
+        if isinstance(error, ConnectionError):
+            _log.debug("a probe hung up", client=client_address[0], why=str(error))
+        else:
+            super().handle_error(request, client_address)
 
 
 Page = tuple[int, str, bytes]

@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import json
+import socket
+import struct
+import threading
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
 
 import pytest
+from structlog.testing import capture_logs
 
+from homeostat.local.waiting import wait_for
 from shared.errors import Misconfigured
 from shared.telemetry.http import Health, HealthServer
 
@@ -56,3 +61,26 @@ def test_another_path_says_which_there_are(server: HealthServer) -> None:
 def test_a_port_in_use_is_named(server: HealthServer) -> None:
     with pytest.raises(Misconfigured, match=str(server.port)):
         HealthServer("127.0.0.1", server.port, alive=lambda: True, parts=dict, metrics=bytes)
+
+
+def test_a_probe_that_hangs_up_is_one_quiet_line(capfd: pytest.CaptureFixture[str]) -> None:
+    asked, gone = threading.Event(), threading.Event()
+
+    def metrics() -> bytes:
+        asked.set()
+        gone.wait(10)
+        return bytes(10_000_000)
+
+    server = HealthServer("127.0.0.1", 0, alive=lambda: True, parts=dict, metrics=metrics)
+    server.start()
+    with capture_logs() as lines:
+        with socket.create_connection(("127.0.0.1", server.port)) as probe:
+            probe.sendall(b"GET /metrics HTTP/1.0\r\n\r\n")
+            asked.wait(10)
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        gone.set()
+        assert wait_for(lambda: bool(lines), 10)
+    server.stop()
+
+    assert [(line["event"], line["log_level"]) for line in lines] == [("a probe hung up", "debug")]
+    assert capfd.readouterr().err == ""
