@@ -11,8 +11,9 @@ from services.remediator.core.escalation import escalate, resolve
 from services.remediator.core.incidents import Action, Diagnosis, Incident, Role, with_action
 from services.remediator.core.knowledge import Spent, in_force, trained_on, training_ended, training_ordered, with_spent
 from services.remediator.core.orders import Impossible, Order, onset, quarantine_of
+from services.remediator.core.triage import OF_BAD_ROWS, diagnosis_of
 from services.remediator.core.turn import Turn
-from services.remediator.core.undo import release_of, undo_of
+from services.remediator.core.undo import left_by, release_of, undo_of
 from shared.identity import stable_id
 from shared.messages import Alert, Command, CommandResult, Expectation
 from shared.pipeline.specification import Rung
@@ -208,13 +209,22 @@ def _ended(turn: Turn, incident_id: str, action: Action, result: CommandResult) 
         _came_to_nothing(turn, incident_id, done, result.detail or result.state)
         return
     if not current or incident.state not in ("acting", "undoing"):
-        if worked and action.outcome in ("superseded", "expired") and action.name == "retrain":
-            take_back_late(turn, incident_id, done, incident.leading)
+        if worked and action.name == "retrain":
+            _came_late(turn, incident, action.outcome, done)
         return
     if worked:
         _took_effect(turn, incident_id, done)
     else:
         _came_to_nothing(turn, incident_id, done, result.detail or result.state)
+
+
+def _came_late(turn: Turn, incident: Incident, outcome: str, action: Action) -> None:
+    """A version for which the incident no longer waits."""
+    if outcome == "expired":
+        take_back_late(turn, incident.id, action, "came after the deadline of its order")
+    elif outcome == "superseded":
+        by = turn.state.incidents.get(incident.paused_by, incident)
+        take_back_spoilt(turn, incident.id, action, by.leading)
 
 
 def _took_effect(turn: Turn, incident_id: str, action: Action) -> None:
@@ -275,16 +285,25 @@ def take_back(turn: Turn, incident_id: str, action: Action, why: str) -> None:
     issue(turn, incident_id, order, "undo", f"undo {action.name}: {why}", Aim(), turn.now + UNDO_WITHIN)
 
 
-def take_back_late(turn: Turn, incident_id: str, action: Action, because: Alert | None) -> None:
-    """Undoes a version that learned from rows now known to be bad, without leaving the state."""
-    if action.version is None or action.left is None or action.version == action.left:
+def take_back_late(turn: Turn, incident_id: str, action: Action, why: str) -> None:
+    """Undoes a version that came too late or should not have been made, without leaving the state."""
+    left = left_by(action, turn.known(turn.incident(incident_id).pipeline))
+    if action.version is None or left is None or action.version == left:
         return
-    known = turn.known(turn.incident(incident_id).pipeline)
-    if because is not None and not trained_on(known, action.version, onset(because)):
+    order = Order("rollback", {"to_version": left}, version=left)
+    issue(turn, incident_id, order, "aside", f"version {action.version} {why}", Aim(), turn.now + UNDO_WITHIN)
+
+
+def take_back_spoilt(turn: Turn, incident_id: str, action: Action, because: Alert | None) -> None:
+    """Undoes a version that learned from rows which `because` shows to be bad. Those of a new concept are not:
+    what learned from them is what is wanted.
+    """
+    if because is None or action.version is None:
         return
-    order = Order("rollback", {"to_version": action.left}, version=action.left)
-    why = f"version {action.version} was made before the true cause was known"
-    issue(turn, incident_id, order, "aside", why, Aim(), turn.now + UNDO_WITHIN)
+    known = turn.known(because.pipeline)
+    diagnosis = diagnosis_of(because, known, turn.specification(because.pipeline))
+    if diagnosis.name in OF_BAD_ROWS and trained_on(known, action.version, onset(because)):
+        take_back_late(turn, incident_id, action, "was made before the true cause was known")
 
 
 def undone(turn: Turn, incident_id: str, action: Action) -> None:

@@ -139,6 +139,7 @@ def _give_way(turn: Turn, incident_id: str, by: str) -> None:
     if incident.last is not None and incident.state == "acting":
         turn.put(with_action(incident, msgspec.structs.replace(incident.last, outcome="superseded")))
     resolve(turn, incident_id, f"incident {by} takes over ({turn.incident(by).diagnosis.name})")
+    turn.update(incident_id, paused_by=by)
 
 
 def resume(turn: Turn, incident_id: str) -> bool:

@@ -111,7 +111,7 @@ class Moment(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 class Incident(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """One trouble, from its first sign to its end. `lead` is the alert that decides, by fingerprint.
 
-    `paused_by` names the more urgent incident that holds this one's clock. `told` says that a person
+    `paused_by` names the more urgent incident that holds this one's clock, or took its place. `told` says that a person
     has been called, `good_news` that one has heard of its end. `request` is set where a person, not an alert, began it.
     """
 

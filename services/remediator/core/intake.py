@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
-from services.remediator.core.acting import aim_of_return, take_back_late, withhold_everywhere
+from services.remediator.core.acting import aim_of_return, take_back_spoilt, withhold_everywhere
 from services.remediator.core.correlation import Place, place_of
 from services.remediator.core.incidents import Diagnosis, Incident, with_action, with_alert
 from services.remediator.core.limits import flap_rows
@@ -55,7 +55,7 @@ def lead(turn: Turn, incident_id: str, alert: Alert, diagnosis: Diagnosis, why: 
     if action is not None and pending:
         turn.put(with_action(incident, msgspec.structs.replace(action, outcome="superseded")))
         if action.name == "retrain" and action.outcome == "succeeded":
-            take_back_late(turn, incident_id, action, alert)
+            take_back_spoilt(turn, incident_id, action, alert)
     turn.update(incident_id, lead=alert.fingerprint, diagnosis=diagnosis, rung=0, policy="", approved_by="")
     turn.move(incident_id, "triaged", why, turn.now + turn.limits.wait_within)
     turn.record("triaged", alert.pipeline, f"{diagnosis.name}: {why}", incident_id, alert=alert.id)

@@ -101,6 +101,12 @@ class Knowledge(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         return None
 
 
+def replaced_by(known: Knowledge, version: str) -> str | None:
+    """The champion that `version` took over from when it last became one, or None where that is not known."""
+    reigns = known.reigns
+    return next((a.version for a, b in zip(reigns[-2::-1], reigns[:0:-1], strict=True) if b.version == version), None)
+
+
 def measured(known: Knowledge, metrics: Metrics) -> Knowledge:
     """With one more window: totals only grow, and a higher revision replaces a lower one."""
     known = msgspec.structs.replace(

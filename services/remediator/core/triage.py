@@ -53,6 +53,9 @@ EXPLAINS: dict[str, frozenset[str]] = {
 
 Rows that were refused never reached the model, so its loss is not their doing."""
 
+OF_BAD_ROWS = ("bad_field", "bad_labels", "bad_source")
+"""Diagnoses under which rows teach a model what is wrong."""
+
 _OF_FIELDS = ("bad_field", "refused_rows")
 
 _MEANT_TO_DIFFER = ("retrain", "rollback", "recalibrate")

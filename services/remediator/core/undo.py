@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from services.remediator.core.incidents import Action
-from services.remediator.core.knowledge import Knowledge, better
+from services.remediator.core.knowledge import Knowledge, better, replaced_by
 from services.remediator.core.orders import Impossible, Order
 from services.remediator.core.verification import RESOLVED
 
@@ -38,19 +38,28 @@ def undo_of(action: Action, known: Knowledge) -> Order | Impossible:
 
 
 def _back_to_what_it_left(action: Action, known: Knowledge) -> Order | Impossible:  # noqa: PLR0911 - one per reason
-    if action.left is None or action.left == action.version:
+    left = left_by(action, known)
+    if left is None or left == action.version:
         return Impossible("there is no version to go back to")
     if action.version is not None and known.stages.get(action.version) in ("shadow", "canary"):
-        return Order("shift_traffic", {"version": action.version, "weight": 0.0}, version=action.left)
+        return Order("shift_traffic", {"version": action.version, "weight": 0.0}, version=known.live)
     if action.version is None or known.live != action.version:
         return Impossible(f"version {action.version or 'of this action'} does not answer")
     if _helped(action):
-        return Impossible(f"version {action.version} is better than {action.left} was, though not by enough")
+        return Impossible(f"version {action.version} is better than {left} was, though not by enough")
     if action.name == "retrain":
-        return Order("rollback", {"to_version": action.left}, version=action.left)
+        return Order("rollback", {"to_version": left}, version=left)
     if action.measured is None:
-        return Impossible(f"it is not known that version {action.left} was better")
-    return Order("promote", {"version": action.left, "force": True}, version=action.left)
+        return Impossible(f"it is not known that version {left} was better")
+    return Order("promote", {"version": left, "force": True}, version=left)
+
+
+def left_by(action: Action, known: Knowledge) -> str | None:
+    """The version to go back to: the one that the action's version took over from, whatever answered when it was
+    ordered. What was found bad meanwhile is not gone back to, unless it was a rollback that found it so.
+    """
+    left = action.left if action.version is None else replaced_by(known, action.version) or action.left
+    return known.earlier if action.name != "rollback" and left in known.condemned else left
 
 
 def _helped(action: Action) -> bool:

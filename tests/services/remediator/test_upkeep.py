@@ -112,6 +112,42 @@ def test_a_version_made_while_worse_trouble_began_is_taken_back() -> None:
     assert desk.last.arguments == {"to_version": "1"}
 
 
+def test_a_version_made_of_rows_from_before_the_trouble_stays() -> None:
+    desk = due()
+    refresh = desk.last
+    desk.alert("data_quality", ("feature", "price"), ("source", "feed"), statistic="unit", since_row=desk.rows + 10)
+    desk.retrained(refresh, "2")
+
+    assert desk.actions == ["retrain", "quarantine_source"]
+
+
+def test_a_version_made_while_a_bad_release_was_found_stays() -> None:
+    desk = due()
+    refresh = desk.last
+    desk.model("2")
+    desk.pass_rows(0.3, version="2")
+    desk.alert("performance", ("version", "2"), version="2", since_row=desk.rows - 250)
+    rollback = desk.last
+    desk.model("1", command=rollback.id)
+    desk.answer(rollback, version="1")
+    desk.retrained(refresh, "3")
+
+    assert desk.actions == ["retrain", "rollback"]
+
+
+def test_what_is_undone_gives_way_to_the_version_it_took_over_from_not_to_the_one_when_it_was_ordered() -> None:
+    desk = due()
+    refresh = desk.last
+    desk.model("2")
+    desk.model("3")
+    desk.retrained(refresh, "4")
+    for _ in range(3):
+        desk.pass_rows(0.2, version="4")
+
+    assert desk.actions == ["retrain", "rollback"]
+    assert desk.last.arguments == {"to_version": "3"}
+
+
 def test_a_person_s_promotion_waits_until_the_trainer_is_free() -> None:
     desk = due()
     refresh = desk.last
