@@ -13,9 +13,9 @@ from services.trainer.core import outbox as box
 from services.trainer.core.deciding import Decision, decision_on
 from services.trainer.core.deciding import Job as Wanted
 from services.trainer.core.orders import Judged, Rows, plain, typed
-from services.trainer.core.releases import publication, refused, with_version
-from services.trainer.core.rollout import Move, first_move, next_move
-from services.trainer.core.state import Pipeline, State, Work, order_for, quarantined_since, with_result
+from services.trainer.core.releases import Candidate, pruned, publication, refused, with_version, without_card
+from services.trainer.core.rollout import Move, at_once, first_move, next_move
+from services.trainer.core.state import Pipeline, State, Work, order_for, overtaken, unfit, with_result
 from services.trainer.settings import TrainerSettings
 from shared.identity import stable_id
 from shared.messages import Command, CommandResult, CommandState, Metrics, PipelineDefined
@@ -155,12 +155,28 @@ class Trainer:
         return step + self._result(command, "succeeded", now, decision.detail, decision.version)
 
     def _running(self, pipeline: Pipeline, command: Command, wanted: Wanted, now: datetime) -> Step:
-        left = max(1.0, (command.deadline - now).total_seconds())
         step = self._result(command, "running", now, f"{wanted.name} is running")
-        return step + self._started(pipeline, wanted, stable_id(wanted.name, command.id), left, command)
+        return step + self._started(pipeline, wanted, stable_id(wanted.name, command.id), _left(command, now), command)
+
+    def _once_more(self, pipeline: Pipeline, work: Work, command: Command, spent: float, now: datetime) -> Step:
+        """The same order again, against the champion that answers by now."""
+        order, champion = work.order, pipeline.releases.champion
+        rows = Rows(since=order.rows.since, until=order.rows.until)
+        wanted = Wanted(work.name, rows, order.candidate, proof=order.proof, search=order.search)
+        detail = f"version {champion} answers by now: {work.name} begins again, to be judged against it"
+        started = self._started(
+            pipeline, wanted, stable_id(work.job, champion), _left(command, now), command, spent=spent
+        )
+        return self._result(command, "running", now, detail) + started
 
     def _started(
-        self, pipeline: Pipeline, wanted: Wanted, job: str, seconds: float, command: Command | None = None
+        self,
+        pipeline: Pipeline,
+        wanted: Wanted,
+        job: str,
+        seconds: float,
+        command: Command | None = None,
+        spent: float = 0.0,
     ) -> Step:
         order = order_for(
             pipeline,
@@ -173,7 +189,7 @@ class Trainer:
             reason="" if command is None else command.reason,
         )
         seconds = min(seconds, self._settings.train_timeout.total_seconds())
-        work = Work(job=job, name=wanted.name, order=order, timeout_seconds=seconds, command=command)
+        work = Work(job=job, name=wanted.name, order=order, timeout_seconds=seconds, command=command, spent=spent)
         self._put(msgspec.structs.replace(pipeline, work=work))
         return Step(jobs=[_job(work)])
 
@@ -229,31 +245,42 @@ class Trainer:
         if result.result is None or specification is None:
             return self._came_to_nothing(name, work, result.error or "the pipeline was removed", now, result.seconds)
         judged = typed(result.result, Judged)
+        cost = work.spent + judged.cost_seconds
+        if work.command is not None and overtaken(pipeline, work):
+            return self._once_more(pipeline, work, work.command, cost, now)
         if judged.candidate is None:
             reason = f"{judged.verdict.reason} ({judged.window})"
-            return self._came_to_nothing(name, work, reason, now, judged.cost_seconds, broke=False)
-        if judged.candidate.definition != specification.definition:
-            reason = "the version takes features of another definition than the specification has now"
-            return self._came_to_nothing(name, work, reason, now, judged.cost_seconds)
-        bad = quarantined_since(pipeline, judged.candidate.lineage)
-        if bad is not None:
-            reason = f"features {bad[0]} from offset {bad[1]} were quarantined while it was trained: not released"
-            return self._came_to_nothing(name, work, reason, now, judged.cost_seconds)
-        releases, version = with_version(pipeline.releases, judged.candidate, gated=judged.verdict.passed)
+            return self._came_to_nothing(name, work, reason, now, cost, broke=False)
+        if reason := unfit(pipeline, judged.candidate, specification.definition):
+            return self._came_to_nothing(name, work, reason, now, cost)
+        return self._made(pipeline, work, judged, judged.candidate, specification, now)
+
+    def _made(
+        self,
+        pipeline: Pipeline,
+        work: Work,
+        judged: Judged,
+        candidate: Candidate,
+        specification: Specification,
+        now: datetime,
+    ) -> Step:
+        """The candidate becomes a version, and what the release says of it."""
+        name, cost = pipeline.name, work.spent + judged.cost_seconds
+        releases, version = with_version(pipeline.releases, candidate, gated=judged.verdict.passed)
+        releases = pruned(releases, {number for of, number in self._state.outbox.waiting if of == name})
         self._put(msgspec.structs.replace(pipeline, releases=releases))
         reason = f"{judged.verdict.reason}; {judged.window}"
         if releases.held:
             detail = f"version {version.number} was made, but the pipeline is held: promote it after release_hold"
             self._note(name, version.number)
-            return self._ended(work.command, "refused", now, detail, version.number, judged.cost_seconds)
+            return self._ended(work.command, "refused", now, detail, version.number, cost)
         if work.name == "judge":
-            from_outside = f"brought from outside; {reason}"
-            move = first_move(releases, _without_steps(specification), version.number, pipeline.rows_seen, from_outside)
+            move = at_once(releases, version.number, f"brought from outside; {reason}")
         else:
             move = first_move(releases, specification, version.number, pipeline.rows_seen, reason)
         detail = f"version {version.number} is {move.stage}: {reason}"
         step = self._moved(name, (move,), work.command)
-        return step + self._ended(work.command, "succeeded", now, detail, version.number, judged.cost_seconds)
+        return step + self._ended(work.command, "succeeded", now, detail, version.number, cost)
 
     def _came_to_nothing(
         self, name: str, work: Work, reason: str, now: datetime, cost: float, *, broke: bool = True
@@ -329,11 +356,13 @@ class Trainer:
         if result.id != outbox.job:
             return NOTHING
         settings = self._settings
-        after = (
-            box.told(outbox)
-            if result.error is None
-            else box.failed(outbox, now, pause=settings.register_pause, longest=settings.register_pause_longest)
-        )
+        if result.error is not None:
+            after = box.failed(outbox, now, pause=settings.register_pause, longest=settings.register_pause_longest)
+        else:
+            after = box.told(outbox)
+            name, version = outbox.waiting[0]
+            pipeline = self._state.pipelines[name]
+            self._put(msgspec.structs.replace(pipeline, releases=without_card(pipeline.releases, version)))
         self._state = msgspec.structs.replace(self._state, outbox=after)
         return NOTHING
 
@@ -358,11 +387,11 @@ def _job(work: Work) -> Job:
     return Job(work.job, work.name, plain(work.order), work.timeout_seconds)
 
 
+def _left(command: Command, now: datetime) -> float:
+    """The seconds until the command's deadline, at least one."""
+    return max(1.0, (command.deadline - now).total_seconds())
+
+
 def _rows_for(pipeline: Pipeline, specification: Specification) -> int:
     """The rows that count for a first model: labelled ones, or for anomalies all."""
     return pipeline.rows_seen if specification.kind == "anomaly" else pipeline.labelled_seen
-
-
-def _without_steps(specification: Specification) -> Specification:
-    """A person who promotes a version means champion, not the first of the release's steps."""
-    return specification.model_copy(update={"release": type(specification.release)()})

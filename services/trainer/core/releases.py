@@ -10,11 +10,15 @@ Every function returns new values; nothing here knows the time.
 
 from __future__ import annotations
 
+from collections.abc import Container
 from typing import Any
 
 import msgspec
 
 from shared.messages import Artifact, Lineage, ModelPublished, Stage
+
+KEPT_VERSIONS = 100
+"""Versions that are remembered beside those that answer or may answer again; the log and MLflow have all."""
 
 
 class Candidate(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -63,6 +67,7 @@ class Releases(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """The versions of one pipeline. `good` are the champions below the present one, oldest first.
 
     `before` is the good lineage with the champion on top as it was before the present one took over.
+    `numbered` is the highest number given.
     """
 
     versions: dict[str, Version] = {}
@@ -71,6 +76,7 @@ class Releases(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     good: tuple[str, ...] = ()
     trial: Trial | None = None
     held: bool = False
+    numbered: int = 0
 
     @property
     def previous(self) -> str | None:
@@ -79,7 +85,7 @@ class Releases(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
     @property
     def next_number(self) -> str:
-        return str(len(self.versions) + 1)
+        return str(max(self.numbered, len(self.versions)) + 1)
 
 
 def with_version(releases: Releases, candidate: Candidate, *, gated: bool) -> tuple[Releases, Version]:
@@ -88,7 +94,31 @@ def with_version(releases: Releases, candidate: Candidate, *, gated: bool) -> tu
         if known.candidate.artifact.sha256 == candidate.artifact.sha256 and known.candidate.origin == candidate.origin:
             return releases, known
     version = Version(number=releases.next_number, candidate=candidate, gated=gated)
-    return _with(releases, version), version
+    return msgspec.structs.replace(_with(releases, version), numbered=int(version.number)), version
+
+
+def pruned(releases: Releases, needed: Container[str] = ()) -> Releases:
+    """Without the oldest versions, of more than `KEPT_VERSIONS`, that nothing names: neither champion, trial, the
+    newest of the good lineage, nor `needed`.
+    """
+    numbers = list(releases.versions)
+    trial = "" if releases.trial is None else releases.trial.version
+    named = {releases.champion, trial, *releases.good[-KEPT_VERSIONS:], *releases.before[-KEPT_VERSIONS:]}
+    newest = set(numbers[-KEPT_VERSIONS:])
+    versions = {n: releases.versions[n] for n in numbers if n in newest or n in named or n in needed}
+    if len(versions) == len(numbers):
+        return releases
+    good, before = (tuple(n for n in stack if n in versions) for stack in (releases.good, releases.before))
+    return msgspec.structs.replace(releases, versions=versions, good=good, before=before)
+
+
+def without_card(releases: Releases, number: str) -> Releases:
+    """The version's model card is kept elsewhere now."""
+    version = releases.versions.get(number)
+    if version is None or not version.candidate.card:
+        return releases
+    candidate = msgspec.structs.replace(version.candidate, card={})
+    return _with(releases, msgspec.structs.replace(version, candidate=candidate))
 
 
 def promoted(releases: Releases, number: str) -> Releases:

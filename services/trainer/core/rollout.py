@@ -29,9 +29,14 @@ def first_move(releases: Releases, specification: Specification, version: str, r
     usable = number is not None and releases.versions[number].candidate.definition == specification.definition
     release = specification.release
     if not usable or (release.shadow_rows == 0 and not release.canary):
-        return Move(promoted(releases, version), version, "champion", 1.0, reason)
+        return at_once(releases, version, reason)
     step = -1 if release.shadow_rows else 0
     return _step(releases, specification, version, step, rows_seen, reason)
+
+
+def at_once(releases: Releases, version: str, reason: str) -> Move:
+    """Champion without the release's steps: what a person means who promotes a version."""
+    return Move(promoted(releases, version), version, "champion", 1.0, reason)
 
 
 def next_move(releases: Releases, specification: Specification, metrics: Metrics) -> tuple[Releases, Move | None]:

@@ -25,13 +25,17 @@ class Quarantine(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class Work(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """The one job of a pipeline that makes or judges a version. No `command`: it makes the first model."""
+    """The one job of a pipeline that makes or judges a version. No `command`: it makes the first model.
+
+    `spent`: seconds that went into earlier tries of the same order.
+    """
 
     job: str
     name: str
     order: Order
     timeout_seconds: float
     command: Command | None = None
+    spent: float = 0.0
 
 
 class Pipeline(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -100,6 +104,24 @@ def quarantined_since(pipeline: Pipeline, lineage: Lineage) -> tuple[int, int, i
         if max(start, first) < last and not known:
             return partition, start, until
     return None
+
+
+def unfit(pipeline: Pipeline, candidate: Candidate, definition: str) -> str:
+    """Why the candidate cannot be released, by what became known while it was made; empty where it can."""
+    if candidate.definition != definition:
+        return "the version takes features of another definition than the specification has now"
+    bad = quarantined_since(pipeline, candidate.lineage)
+    if bad is None:
+        return ""
+    return f"features {bad[0]} from offset {bad[1]} were quarantined while it was trained: not released"
+
+
+def overtaken(pipeline: Pipeline, work: Work) -> bool:
+    """Whether another champion answers than the one that the work was judged against, which decides nothing now."""
+    now, then = pipeline.champion, work.order.champion
+    if now is None or work.command is None or work.order.forced:
+        return False
+    return then is None or now.artifact.sha256 != then.artifact.sha256
 
 
 def order_for(pipeline: Pipeline, code_revision: str, rows: Rows, **more: Any) -> Order:

@@ -2,9 +2,19 @@
 
 from __future__ import annotations
 
+import msgspec
 import pytest
 
-from services.trainer.core.releases import Candidate, Releases, promoted, rolled_back, with_version
+from services.trainer.core.releases import (
+    KEPT_VERSIONS,
+    Candidate,
+    Releases,
+    promoted,
+    pruned,
+    rolled_back,
+    with_version,
+    without_card,
+)
 from shared.messages import Artifact, Lineage
 
 
@@ -115,3 +125,26 @@ def test_a_version_of_other_features_is_not_gone_back_to() -> None:
     named = rolled_back(releases, "new features", "1")
     assert isinstance(named, str)
     assert "another definition" in named
+
+
+def test_the_oldest_versions_are_forgotten_and_their_numbers_never_given_again() -> None:
+    releases = after_champions(2)
+    for number in range(3, 2 * KEPT_VERSIONS):
+        releases, _ = with_version(releases, candidate(f"a{number}"), gated=True)
+        releases = pruned(releases, {"5"})
+
+    assert len(releases.versions) == KEPT_VERSIONS + 3
+    assert {"1", "2", "5"} < set(releases.versions)
+    assert rolled(releases).champion == "1"
+    assert releases.next_number == str(2 * KEPT_VERSIONS)
+
+
+def test_a_card_that_is_kept_elsewhere_is_dropped_and_nothing_else() -> None:
+    carded = msgspec.structs.replace(candidate("a1"), card={"about": "prices"})
+    releases, version = with_version(Releases(), carded, gated=True)
+
+    dropped = without_card(releases, version.number)
+
+    assert dropped.versions["1"].candidate == candidate("a1")
+    assert without_card(dropped, "1") is dropped
+    assert without_card(dropped, "7") is dropped

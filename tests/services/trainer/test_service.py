@@ -270,6 +270,35 @@ def test_a_repeated_command_gives_the_same_answer_and_no_second_effect(action: s
     assert (bench.published, bench.jobs, bench.trainer.save()) == (published, jobs, state)
 
 
+def test_a_version_is_judged_against_the_champion_that_answers_when_it_is_done(bench: Bench) -> None:
+    bench.with_champions(2)
+    bench.command("retrain", name="slow", proof=0.2)
+    first = bench.jobs[0]
+    bench.command("rollback")
+    bench.end(bench.passes("model-3"))
+
+    (again,) = bench.jobs
+    assert [each.version for each in bench.published] == ["1"]
+    assert again.id != first.id
+    assert again.arguments["champion"]["artifact"]["sha256"] == "model-1"
+    assert (again.arguments["proof"], again.name) == (0.2, "train")
+    assert "version 1 answers by now" in bench.results[-1].detail
+
+    bench.end(bench.passes("model-4"))
+    done = bench.results[-1]
+    assert (done.command, done.state, done.model_version, done.cost_seconds) == ("slow", "succeeded", "3", 5.0)
+
+
+def test_what_a_person_forces_is_not_judged_twice(bench: Bench) -> None:
+    bench.with_champions(2)
+    bench.command("promote", candidate=plain(candidate("theirs", bench.spec)), force=True)
+    bench.command("rollback")
+    bench.end(bench.passes("theirs"))
+
+    assert bench.jobs == []
+    assert [each.version for each in bench.published] == ["1", "3"]
+
+
 def test_a_rollback_publishes_the_champion_before_as_champion(bench: Bench) -> None:
     bench.with_champions(2)
 
