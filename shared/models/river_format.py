@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import io
 import pickle  # noqa: TID251 - see above: signed bytes, listed classes, no other format exists
+import random
 from typing import Any, Final
 
 from shared.errors import Poison
@@ -92,9 +93,30 @@ class _ListedClasses(pickle.Unpickler):
         return found
 
 
+class _Settled(pickle._Pickler):
+    """Leaves out what differs from process to process: a set's order, and what seeds a distribution nobody samples.
+
+    The pickler in C asks nobody about sets; this one asks about every object.
+    """
+
+    def __init__(self, file: io.BytesIO) -> None:
+        super().__init__(file, protocol=5)
+        self._unseeded = random.Random(0)  # noqa: S311 - stands for chance that is never used
+
+    def reducer_override(self, obj: Any) -> Any:
+        if isinstance(obj, (set, frozenset)):
+            return type(obj), (sorted(obj, key=lambda item: (type(item).__name__, repr(item))),)
+        if type(obj).__module__.startswith("river.proba.") and getattr(obj, "seed", 0) is None:
+            make, arguments, state, *rest = obj.__reduce_ex__(5)
+            return make, arguments, {**state, "_rng": self._unseeded}, *rest
+        return NotImplemented
+
+
 def dump(estimator: Any) -> bytes:
-    """The learner as bytes that `parse` takes, once they are signed."""
-    return pickle.dumps(estimator, protocol=5)
+    """The learner as bytes that `parse` takes, once they are signed. The same learner gives the same bytes."""
+    file = io.BytesIO()
+    _Settled(file).dump(estimator)
+    return file.getvalue()
 
 
 def parse(data: bytes, metadata: ModelMetadata) -> RiverModel:
