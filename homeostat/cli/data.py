@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from itertools import islice
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -37,7 +38,7 @@ def send(
     pipeline: Pipeline,
     file: File,
     rate: Rate = 0.0,
-    batch: Annotated[int, typer.Option(help="Rows per request.")] = 500,
+    batch: Annotated[int, typer.Option(min=1, help="Rows per request.")] = 500,
     source: Source = "cli",
     as_json: Json = False,
 ) -> None:
@@ -56,7 +57,7 @@ def labels(
     id_column: Annotated[str | None, typer.Option(help="The event's id; default: as specified, else id.")] = None,
     label_column: Annotated[str | None, typer.Option(help="The label; default: the target, else label.")] = None,
     rate: Rate = 0.0,
-    batch: Annotated[int, typer.Option(help="Labels per request.")] = 1000,
+    batch: Annotated[int, typer.Option(min=1, help="Labels per request.")] = 1000,
     source: Source = "cli",
     as_json: Json = False,
 ) -> None:
@@ -94,8 +95,8 @@ def predict(
     sent = _rows(file)
     answers: list[Row] = []
     name = pipeline_name(client, pipeline)
-    for start in range(0, len(sent), 500):
-        answers += client.predict(name, sent[start : start + 500])
+    for part in _parts(sent, 500):
+        answers += client.predict(name, part)
     if as_json:
         show_json({"predictions": answers})
         return
@@ -138,13 +139,19 @@ def stream(rows: list[Row], batch: int, rate: float, what: str, post: Callable[[
     with Progress(*bar, console=errors) as progress:
         task = progress.add_task(what, total=len(rows))
         begun = time.monotonic()
-        for start in range(0, len(rows), batch):
-            part = rows[start : start + batch]
+        for number, part in enumerate(_parts(rows, batch)):
             if rate:
-                time.sleep(max(0.0, begun + start / rate - time.monotonic()))
+                time.sleep(max(0.0, begun + number * batch / rate - time.monotonic()))
             tally += post(part)
             progress.advance(task, len(part))
     return tally
+
+
+def _parts(rows: list[Row], size: int) -> Iterator[list[Row]]:
+    """The rows in their order, `size` at a time."""
+    left = iter(rows)
+    while part := list(islice(left, size)):
+        yield part
 
 
 def report(tally: Tally, total: int, *, as_json: bool) -> None:

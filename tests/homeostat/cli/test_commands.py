@@ -34,7 +34,9 @@ def test_every_command_explains_itself(call: Call, command: str) -> None:
     assert f"Usage: homeostat {command}" in shown.out
 
 
-@pytest.mark.parametrize("words", ["nothing", "status --loud", "send elec2", "models", "models list"])
+@pytest.mark.parametrize(
+    "words", ["nothing", "status --loud", "send elec2", "send elec2 - --batch 0", "models", "models list"]
+)
 def test_bad_usage_ends_with_status_2(call: Call, words: str) -> None:
     assert call(*words.split()).status == 2
 
