@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, Protocol, runtime_checkable
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -25,7 +25,7 @@ from services.predictor.board import Board
 from services.predictor.core.releases import Live
 from services.predictor.service import Predictor
 from shared.messages import Features, Label, ModelPublished, Prediction
-from shared.models.base import Answers, Model
+from shared.models.base import Answers, MatrixModel, Model
 from shared.models.inputs import numbers
 from shared.models.metadata import Input
 from shared.service import Batch, Step
@@ -36,13 +36,6 @@ AHEAD = 2000
 """Lines answered at once, ahead of their turn: a version that goes live meanwhile begins anew at its row."""
 
 Send = Callable[..., None]
-
-
-@runtime_checkable
-class TakesMatrix(Protocol):
-    """A model that answers rows which are a matrix already."""
-
-    def answer_matrix(self, table: Any) -> Answers: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -321,8 +314,8 @@ class PredictorLane:
         """The model's answers to these lines; None where it fails on some of them."""
         stop = min(stop, self.table.values.height)
         try:
-            if isinstance(model, TakesMatrix):
-                answers = model.answer_matrix(_matrix(self.table.values[start:stop], model.metadata.inputs))
+            if isinstance(model, MatrixModel):
+                answers = model.answer_matrix(_matrix(self.table.values[start:stop], model.inputs))
             else:
                 answers = model.answer(self.table.dicts(start, stop))
         except Exception:  # noqa: BLE001 - a model is a guest: the service sees to each row for itself

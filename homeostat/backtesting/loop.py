@@ -107,11 +107,19 @@ def _no_collection() -> Iterator[None]:
     """Messages have no cycles: looking for some among millions of them would take as long as the rest."""
     was_on = gc.isenabled()
     gc.disable()
+    gc.freeze()
     try:
         yield
     finally:
+        gc.unfreeze()
         if was_on:
             gc.enable()
+
+
+def _collect() -> None:
+    """Frees what a training left behind, and looks at what it leaves for good this once."""
+    gc.collect()
+    gc.freeze()
 
 
 class Loop:
@@ -204,8 +212,8 @@ class Loop:
             try:
                 return jobs["train"](arguments, context)
             finally:
+                _collect()
                 self.told.training_seconds += monotonic() - began
-                gc.collect()
 
         return train
 

@@ -17,11 +17,12 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final, Protocol, cast
 
 import msgspec
+from numpy.typing import NDArray
 
 from shared.errors import Poison
 from shared.messages import Artifact, Value
-from shared.models.base import Answers, Model
-from shared.models.metadata import ModelMetadata
+from shared.models.base import Answers, MatrixModel, Model
+from shared.models.metadata import Input, ModelMetadata
 from shared.models.signing import check_signature, signature_of
 from shared.models.store import ArtifactStore
 
@@ -130,7 +131,7 @@ class ModelCache:
         address = (artifact.sha256, artifact.format)
         with self._lock:
             if address not in self._models:
-                self._models[address] = _OneThreadAtATime(load(artifact, self._store, self._key))
+                self._models[address] = _one_thread_at_a_time(load(artifact, self._store, self._key))
                 while len(self._models) > self._size:
                     self._models.popitem(last=False)
             self._models.move_to_end(address)
@@ -153,6 +154,24 @@ class _OneThreadAtATime:
     def answer(self, rows: Sequence[Mapping[str, Value]]) -> Answers:
         with self._lock:
             return self._model.answer(rows)
+
+
+class _MatrixOneThreadAtATime(_OneThreadAtATime):
+    def __init__(self, model: MatrixModel) -> None:
+        super().__init__(model)
+        self._of_matrix = model
+
+    @property
+    def inputs(self) -> tuple[Input, ...]:
+        return self._of_matrix.inputs
+
+    def answer_matrix(self, table: NDArray[Any]) -> Answers:
+        with self._lock:
+            return self._of_matrix.answer_matrix(table)
+
+
+def _one_thread_at_a_time(model: Model) -> Model:
+    return _MatrixOneThreadAtATime(model) if isinstance(model, MatrixModel) else _OneThreadAtATime(model)
 
 
 def _format(name: str) -> _Format:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol, runtime_checkable
+
+from numpy.typing import NDArray
 
 from shared.messages import Value
-from shared.models.metadata import ModelMetadata
+from shared.models.metadata import Input, ModelMetadata
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,4 +37,16 @@ class Model(Protocol):
 
     def answer(self, rows: Sequence[Mapping[str, Value]]) -> Answers:
         """Answers for feature rows; a missing or null feature is imputed as in training."""
+        ...
+
+
+@runtime_checkable
+class MatrixModel(Model, Protocol):
+    """A model that also answers rows which are a matrix of its `inputs` already (see `shared.models.inputs`)."""
+
+    @property
+    def inputs(self) -> tuple[Input, ...]: ...
+
+    def answer_matrix(self, table: NDArray[Any]) -> Answers:
+        """As `answer`, bit for bit; no rows give no answers."""
         ...

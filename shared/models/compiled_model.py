@@ -33,6 +33,7 @@ class CompiledModel:
         inputs = metadata.inputs if program.inputs is None else program.inputs
         if tuple(item.name for item in inputs) != metadata.features:
             raise ValueError("the program takes other inputs than the metadata names")
+        self.inputs = inputs
         self._matrix = MatrixOf(inputs)
         self._link = program.link
         self._calibrations = program.calibrations

@@ -12,7 +12,7 @@ from shared.messages import Value
 from shared.models.answers import anomaly_answers, class_answers, number_answers
 from shared.models.base import Answers
 from shared.models.inputs import MatrixOf
-from shared.models.metadata import ModelMetadata
+from shared.models.metadata import Input, ModelMetadata
 
 
 class SklearnModel:
@@ -32,6 +32,10 @@ class SklearnModel:
     @property
     def features(self) -> tuple[str, ...]:
         return self.metadata.features
+
+    @property
+    def inputs(self) -> tuple[Input, ...]:
+        return self.metadata.inputs
 
     def answer(self, rows: Sequence[Mapping[str, Value]]) -> Answers:
         return self.answer_matrix(self._matrix(rows))

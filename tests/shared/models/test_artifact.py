@@ -18,6 +18,7 @@ from sklearn.preprocessing import FunctionTransformer
 from shared.errors import Misconfigured, Poison, Transient
 from shared.messages import Artifact, Value
 from shared.models.artifact import ModelCache, keep, load, package
+from shared.models.base import MatrixModel
 from shared.models.inputs import class_positions, inputs_from, matrix, river_rows
 from shared.models.metadata import Input, ModelMetadata
 from shared.models.store import MemoryStore
@@ -299,3 +300,11 @@ def test_the_cache_remembers_no_failure() -> None:
 
     assert cache.get(artifact).answer([{"x": 1.0}]).predictions == [1.0]
     assert hashlib.sha256(data).hexdigest() == artifact.sha256
+
+
+def test_a_model_of_the_cache_answers_a_matrix_as_it_answers_rows() -> None:
+    store = MemoryStore()
+    model = ModelCache(store, KEY).get(stored(store, *constant_model(1.0)))
+
+    assert isinstance(model, MatrixModel)
+    assert model.answer_matrix(matrix([{"x": 2.0}], model.inputs)) == model.answer([{"x": 2.0}])
