@@ -11,6 +11,8 @@ import tempfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
+from urllib.request import getproxies
 
 import msgspec
 
@@ -18,6 +20,7 @@ from services.trainer.core.card import markdown_of
 from services.trainer.core.orders import Registration
 from shared.errors import Transient
 from shared.models.store import ArtifactStore
+from shared.runtime.arrival import listens
 
 TAG = "homeostat_version"
 ALIASES = ("champion", "challenger", "previous")
@@ -29,13 +32,16 @@ def registered(order: Registration, tracking_uri: str, store: ArtifactStore, dat
     An alias whose version MLflow does not know is left out: its own registration will set it. Where
     no server keeps MLflow's files (a database as tracking URI), they are kept under `data_dir`.
     """
+    served = tracking_uri.startswith(("http://", "https://"))
+    # It starts after us, and is not behind a proxy then: no need to load its client to be told so.
+    if served and not getproxies() and not listens(_address_of(tracking_uri)):
+        raise Transient(f"MLflow at {tracking_uri} is not up: it is told of {order.pipeline} {order.version} later")
     os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "10")
     os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "1")
     os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
     from mlflow.exceptions import MlflowException
     from mlflow.tracking import MlflowClient
 
-    served = tracking_uri.startswith(("http://", "https://"))
     files = None if served else (data_dir / "mlflow-files").resolve().as_uri()
     client = MlflowClient(tracking_uri=tracking_uri, registry_uri=tracking_uri)
     try:
@@ -46,6 +52,16 @@ def registered(order: Registration, tracking_uri: str, store: ArtifactStore, dat
     except (MlflowException, OSError) as error:
         raise Transient(f"MLflow at {tracking_uri} did not take version {order.version}: {error}") from error
     return {"mlflow_version": known[order.version]}
+
+
+def _address_of(uri: str) -> str:
+    """Host and port of an HTTP address.
+
+    >>> _address_of("http://user:secret@mlflow:5000/x"), _address_of("https://[::1]")
+    ('mlflow:5000', '::1:443')
+    """
+    parts = urlsplit(uri)
+    return f"{parts.hostname}:{parts.port or (443 if parts.scheme == 'https' else 80)}"
 
 
 def _versions(client: Any, pipeline: str) -> dict[str, str]:

@@ -18,7 +18,7 @@ def wait_for_listener(bootstrap_servers: str, seconds: float, stop: threading.Ev
     """Whether any of the `host:port` takes connections within `seconds`. Returns early when `stop` is set."""
     deadline = monotonic() + seconds
     while not stop.is_set():
-        if any(_listens(address.strip()) for address in bootstrap_servers.split(",")):
+        if any(listens(address.strip()) for address in bootstrap_servers.split(",")):
             return True
         if monotonic() >= deadline:
             break
@@ -26,7 +26,8 @@ def wait_for_listener(bootstrap_servers: str, seconds: float, stop: threading.Ev
     return False
 
 
-def _listens(address: str) -> bool:
+def listens(address: str) -> bool:
+    """Whether `host:port` takes connections just now."""
     host, _, port = address.rpartition(":")
     try:
         with socket.create_connection((host.strip("[]"), int(port)), timeout=CONNECT_SECONDS):
