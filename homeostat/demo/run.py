@@ -20,7 +20,7 @@ from homeostat.demo.chart import smoothed, write_chart
 from homeostat.demo.outcome import Healing, Moment, healings_of, remedies_of
 from homeostat.demo.player import Player
 from homeostat.demo.story import Story, faults_of, story_of
-from homeostat.demo.view import line_of, panel_of, table_of, told_line
+from homeostat.demo.view import line_of, panel_of, standing_of, table_of, told_line
 from homeostat.demo.watcher import Watcher
 from homeostat.local.own_log import keep_own_log
 from homeostat.local.stack import Stack, stack_settings
@@ -74,6 +74,8 @@ def run_demo(*, speed: float, sabotage: tuple[str, ...], ends: bool, rounds: int
             for number in range(rounds):
                 well, first = _round(console, client, scene, number, begun, first)
                 healed = healed and well
+                if rounds > 1:
+                    console.print(f"after round {number + 1} of {rounds}: {standing_of(client.get('/v1/status'))}")
         if not ends:
             console.print("The stack goes on: open the dashboard, or ctrl-C to stop it.")
             _until_interrupted()

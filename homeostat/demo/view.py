@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from rich.box import SIMPLE
 from rich.console import Group, RenderableType
@@ -73,6 +74,18 @@ def sparkline(values: Sequence[float], low: float = 0.4, high: float = 1.0) -> s
     """
     top = len(BLOCKS) - 1
     return "".join(BLOCKS[round(min(1.0, max(0.0, (v - low) / (high - low))) * top)] for v in values)
+
+
+def standing_of(status: Mapping[str, Any]) -> str:
+    """What the stack holds and owes by `/v1/status`: memory by part in MB, and the records that wait.
+
+    >>> standing_of({"services": [{"service": "kafka", "rss_mb": 410.2, "lag": 0}]})
+    '410 MB (kafka 410), 0 records behind'
+    """
+    parts = status["services"]
+    each = ", ".join(f"{part['service']} {part['rss_mb']:.0f}" for part in parts)
+    total = sum(part["rss_mb"] for part in parts)
+    return f"{total:,.0f} MB ({each}), {sum(part['lag'] for part in parts):,} records behind"
 
 
 def table_of(healings: Sequence[Healing]) -> Table:

@@ -197,7 +197,11 @@ def _result(command: Command, state: CommandState, detail: str, now: datetime) -
 
 
 def _resident(pid: int | None) -> int:
+    """Bytes of the process and of those it started: MLflow answers from several."""
     try:
-        return int(psutil.Process(pid).memory_info().rss) if pid else 0
+        parent = psutil.Process(pid) if pid else None
+        return sum(
+            int(each.memory_info().rss) for each in ([parent, *parent.children(recursive=True)] if parent else [])
+        )
     except psutil.Error:
         return 0
