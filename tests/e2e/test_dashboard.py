@@ -29,13 +29,16 @@ def browser(chromium: str) -> Iterator[Browser]:
 
 @pytest.fixture
 def gateway(tmp_path: Path) -> Iterator[Running]:
-    with running(tmp_path) as started:
+    with running(tmp_path, wait=False) as started:
         yield started
 
 
 @pytest.fixture
-def page(browser: Browser) -> Iterator[Page]:
-    """A page of 1280 by 900 that fails its test when the browser reports an error of its own."""
+def page(browser: Browser, gateway: Running) -> Iterator[Page]:
+    """A page of 1280 by 900 that fails its test when the browser reports an error of its own.
+
+    It is closed before the gateway, which waits for who still reads its stream.
+    """
     context = browser.new_context(viewport={"width": 1280, "height": 900})
     opened = context.new_page()
     faults: list[str] = []

@@ -49,7 +49,7 @@ def call(capfd: pytest.CaptureFixture[str]) -> Call:
 @pytest.fixture
 def gateway(tmp_path: Path) -> Iterator[Running]:
     """A gateway with a story behind it."""
-    with running(tmp_path / "gateway") as started:
+    with running(tmp_path / "gateway", wait=False) as started:
         tell(started)
         yield started
 

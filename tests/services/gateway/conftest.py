@@ -15,6 +15,6 @@ from tests.services.gateway.running import Running, running
 @pytest.fixture
 def gateway(tmp_path: Path) -> Iterator[Running]:
     """A running gateway that knows the pipeline `elec2`."""
-    with running(tmp_path) as started:
+    with running(tmp_path, wait=False) as started:
         started.put(PIPELINES, defined())
         yield started

@@ -83,8 +83,8 @@ def common(data_dir: Path) -> CommonSettings:
 
 
 @contextmanager
-def running(data_dir: Path, bus: MemoryBus | None = None, **changes: Any) -> Iterator[Running]:
-    """A gateway that serves until the block ends."""
+def running(data_dir: Path, bus: MemoryBus | None = None, *, wait: bool = True, **changes: Any) -> Iterator[Running]:
+    """A gateway that serves until the block ends. Without `wait` it ends beside what comes after the block."""
     bus = bus or new_bus(data_dir)
     settings = settings_with(**changes)
     parts = make_parts(settings, bus, common(data_dir).full_name, data_dir)
@@ -100,4 +100,5 @@ def running(data_dir: Path, bus: MemoryBus | None = None, **changes: Any) -> Ite
         finally:
             gateway.http.close()
             server.should_exit = True
-            thread.join(15)
+            if wait:
+                thread.join(15)

@@ -68,7 +68,7 @@ def receiver() -> Iterator[Receiver]:
 @pytest.fixture
 def gateway(tmp_path: Path) -> Iterator[Running]:
     """A gateway whose operator allowed webhooks to loopback."""
-    with running(tmp_path, webhook_allow=("127.0.0.1",)) as started:
+    with running(tmp_path, wait=False, webhook_allow=("127.0.0.1",)) as started:
         yield started
 
 
