@@ -14,6 +14,7 @@ from pathlib import Path
 import structlog
 
 from homeostat.simulation.faults import NO_FAULTS, plan_of
+from homeostat.simulation.invariants.same import compared
 from homeostat.simulation.invariants.table import Violation, violations_in
 from homeostat.simulation.pinned import workers
 from homeostat.simulation.run import Run, run_of
@@ -49,7 +50,9 @@ def outcome_of(seed: int, faults: tuple[str, ...] = (), out: Path | None = None,
     world, plan = world_of(seed), plan_of(seed, faults, until=STREAM_ENDS)
     names = tuple(dict.fromkeys(fault.name for fault in plan.faults))
     try:
-        run = replace(ran(world, seed, faults), without=without_faults(world.name))
+        run = ran(world, seed, faults)
+        if compared(plan):
+            run = replace(run, without=without_faults(world.name))
     except Exception as error:  # noqa: BLE001 - a run that breaks down is a finding, and the other seeds go on
         return Outcome(seed, world.name, names, error=f"{type(error).__name__}: {error}")
     found = tuple(violations_in(run))
@@ -69,7 +72,8 @@ def without_faults(name: str) -> Run:
     """The world of this name as it goes without faults."""
     kind, trouble, data = name.split("/")
     with tempfile.TemporaryDirectory(prefix="homeostat-sim-") as folder:
-        return run_of(build(kind, trouble, int(data)), NO_FAULTS, Path(folder))  # type: ignore[arg-type]
+        world = build(kind, trouble, int(data))
+        return run_of(world, NO_FAULTS, Path(folder), replayed=False)
 
 
 def outcomes(seeds: Sequence[int], faults: tuple[str, ...], out: Path, processes: int) -> Iterator[Outcome]:

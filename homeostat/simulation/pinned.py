@@ -7,6 +7,7 @@ takes the same kernels. docs/decisions tells how far that reaches.
 
 from __future__ import annotations
 
+import gc
 import os
 import platform
 from collections.abc import Iterator
@@ -34,13 +35,18 @@ def environment() -> dict[str, str]:
     return {**THREADS, **(KERNELS if x86 else {})}
 
 
+GARBAGE = (50_000, 20, 100)
+"""Objects between two looks for cycles, and looks between two wider ones: runs make few cycles and much else."""
+
+
 @contextmanager
 def workers(count: int) -> Iterator[ProcessPoolExecutor]:
     """`count` new processes in which the variables hold; this one's own are put back."""
     before = {name: os.environ.get(name) for name in environment()}
     os.environ.update(environment())
     try:
-        with ProcessPoolExecutor(count, mp_context=get_context("spawn")) as pool:
+        context = get_context("spawn")
+        with ProcessPoolExecutor(count, context, initializer=gc.set_threshold, initargs=GARBAGE) as pool:
             yield pool
     finally:
         for name, value in before.items():

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from functools import cached_property
 from pathlib import Path
@@ -88,12 +88,16 @@ def run_of(
     *,
     change: Change = lambda services: services,
     bus: type[FailingBus] = FailingBus,
+    replayed: bool = True,
 ) -> Run:
     """Runs the world under the plan. `folder` takes artefacts and must be empty. The same call, the same bytes.
 
-    `change` and `bus` put other services or another log in the place of the usual ones.
+    `change` and `bus` put other services or another log in the place of the usual ones. `replayed`: every
+    state is made again from the log alone at the end, and held against the one that lived.
     """
-    return _Running(disturbed(world, plan), plan, folder, change, bus).run()
+    running = _Running(disturbed(world, plan), plan, folder, change, bus)
+    run = running.run()
+    return replace(run, differences=dict(running.replayed())) if replayed else run
 
 
 class _Running:
@@ -244,11 +248,10 @@ class _Running:
                 for one in self.runtime.hosts(name)
             },
             struck=tuple(self.injector.struck),
-            differences=dict(self._replayed()),
             artifacts={path.name: path.read_bytes() for path in sorted(self.store.folder.glob("*"))},
         )
 
-    def _replayed(self) -> Iterator[tuple[str, str]]:
+    def replayed(self) -> Iterator[tuple[str, str]]:
         """Every task made again from the journal alone, and held against the one that lives."""
         reader = self.bus.reader("replay")
         for name, make in self._services().items():

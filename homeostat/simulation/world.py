@@ -106,6 +106,7 @@ def world_of(seed: int) -> World:
     return build(rng.choice(KINDS), rng.choice(TROUBLES), rng.randrange(DATA_SETS))
 
 
+@cache
 def build(kind: Kind, trouble: Trouble, data: int) -> World:
     """The world of this kind, with this trouble in its middle."""
     rng = Random(f"data/{kind}/{trouble}/{data}")

@@ -27,13 +27,25 @@ from shared.errors import Misconfigured, Transient
 TopicPartition = tuple[str, int]
 
 
-@dataclass
+@dataclass(slots=True)
+class _Log:
+    """One partition: its records, None where a transaction's marker stands. `end` is after its last record."""
+
+    entries: list[Record | None] = field(default_factory=list)
+    end: int = 0
+
+    def __len__(self) -> int:
+        return len(self.entries)
+
+
+@dataclass(slots=True)
 class _Group:
-    """Who is in a group, who owns what, and what is committed."""
+    """Who is in a group, who owns what, and what is committed. `changes` counts those of members and owners."""
 
     members: dict[str, tuple[str, ...]] = field(default_factory=dict)
     owners: dict[TopicPartition, str] = field(default_factory=dict)
     committed: dict[TopicPartition, int] = field(default_factory=dict)
+    changes: int = 0
 
 
 class MemoryBus:
@@ -46,7 +58,7 @@ class MemoryBus:
         self.limits = dict(limits or {})
         self.clock_ms = clock_ms
         self._changed = threading.Condition(threading.RLock())
-        self._logs: dict[str, list[list[Record | None]]] = {}
+        self._logs: dict[str, list[_Log]] = {}
         self._written: dict[str, list[Record]] = {}
         self._groups: dict[str, _Group] = {}
         self._slots: dict[str, int] = {}
@@ -70,7 +82,7 @@ class MemoryBus:
     def ensure_topics(self, topics: Sequence[TopicSpec], timeout: float) -> None:
         with self._changed:
             for spec in topics:
-                log = self._logs.setdefault(spec.name, [[] for _ in range(spec.partitions)])
+                log = self._logs.setdefault(spec.name, [_Log() for _ in range(spec.partitions)])
                 if len(log) < spec.partitions:
                     raise Misconfigured(f"topic {spec.name} has {len(log)} partitions, {spec.partitions} are asked for")
 
@@ -100,7 +112,7 @@ class MemoryBus:
 
     # -- what the parts below are made of; all of it under the lock
 
-    def _log(self, topic: str) -> list[list[Record | None]]:
+    def _log(self, topic: str) -> list[_Log]:
         if topic not in self._logs:
             raise Misconfigured(f"topic {topic} does not exist: call ensure_topics first")
         return self._logs[topic]
@@ -111,11 +123,11 @@ class MemoryBus:
         positions = [self._append_one(record, log) for record, log in zip(records, logs, strict=True)]
         if marker:
             for topic, partition in dict.fromkeys((p.topic, p.partition) for p in positions):
-                self._logs[topic][partition].append(None)
+                self._logs[topic][partition].entries.append(None)
         self._changed.notify_all()
         return positions
 
-    def _append_one(self, new: NewRecord, log: list[list[Record | None]]) -> Position:
+    def _append_one(self, new: NewRecord, log: list[_Log]) -> Position:
         partition = new.partition
         if partition is None and new.key is not None:
             partition = partition_of(new.key, len(log))
@@ -123,26 +135,31 @@ class MemoryBus:
             partition, self._unkeyed = self._unkeyed % len(log), self._unkeyed + 1
         offset = len(log[partition])
         record = Record(new.topic, partition, offset, new.key, new.value, tuple(new.headers), self.clock_ms())
-        log[partition].append(record)
+        log[partition].entries.append(record)
+        log[partition].end = offset + 1
         self._written.setdefault(new.topic, []).append(record)
         return Position(new.topic, partition, offset)
 
     def _from(self, topic: str, partition: int, offset: int, most: int, stop: int | None = None) -> list[Record]:
         found: list[Record] = []
         log = self._log(topic)[partition]
-        for at in range(offset, len(log) if stop is None else min(stop, len(log))):
-            record = log[at]
+        for at in range(offset, log.end if stop is None else min(stop, log.end)):
+            record = log.entries[at]
             if record is not None:
                 found.append(record)
                 if len(found) == most:
                     break
         return found
 
+    def _end(self, at: TopicPartition) -> int:
+        return self._log(at[0])[at[1]].end
+
     def _group(self, name: str) -> _Group:
         return self._groups.setdefault(name, _Group())
 
     def _leave(self, group: str, member: str) -> None:
         state = self._group(group)
+        state.changes += 1
         state.members.pop(member, None)
         state.owners = {at: owner for at, owner in state.owners.items() if owner != member}
 
@@ -179,16 +196,18 @@ class _Cursor:
 
     def take(self, most: int) -> list[Record]:
         """Up to `most` records, beginning with another partition each time, so that none starves."""
+        self._first += 1
+        if not any(offset < self._bus._end(at) and at not in self._paused for at, offset in self._positions.items()):
+            return []
         flowing = sorted(self._positions.keys() - self._paused)
         found: list[Record] = []
         for turn in range(len(flowing)):
-            at = flowing[(self._first + turn) % len(flowing)]
+            at = flowing[(self._first - 1 + turn) % len(flowing)]
             if len(found) < most:
                 records = self._bus._from(*at, self._positions[at], most - len(found))
                 if records:
                     self._positions[at] = records[-1].offset + 1
                     found += records
-        self._first += 1
         return found
 
     def wait(self, most: int, timeout: float) -> list[Record]:
@@ -252,11 +271,13 @@ class MemoryTransaction:
         self._cursor = _Cursor(bus)
         self._listener: RebalanceListener | None = None
         self._topics: tuple[str, ...] = ()
+        self._settled = -1
 
     def subscribe(self, topics: Iterable[str], on_change: RebalanceListener) -> None:
         with self._bus._changed:
             self._topics, self._listener = tuple(topics), on_change
             self._state().members[self._member] = self._topics
+            self._state().changes += 1
 
     def poll(self, max_records: int, timeout: float) -> list[Record]:
         with self._bus._changed:
@@ -304,8 +325,11 @@ class MemoryTransaction:
         if self._listener is None:
             return
         state = self._state()
+        if self._settled == state.changes:
+            return
         if self._member not in state.members and self._bus._slots[self._slot] == self._epoch:
             state.members[self._member] = self._topics
+            state.changes += 1
         target = self._bus._target(self._group_name)
         held = sorted(self._cursor._positions)
         revoked = [at for at in held if target.get(at) != self._member or state.owners.get(at) != self._member]
@@ -322,3 +346,7 @@ class MemoryTransaction:
             self._cursor._positions[at] = state.committed.get(at, 0)
         if assigned:
             self._listener.assigned(assigned)
+        if revoked or assigned:
+            state.changes += 1
+        else:
+            self._settled = state.changes

@@ -22,6 +22,7 @@ class Assignment:
         self._divided = service in PARTITIONED
         self._partitions = {full_name(topic.name): partitions[topic.name] for topic in grouped_topics(service)}
         self.owned: set[TopicPartition] = set()
+        self._tasks: tuple[Task, ...] = ()
 
     @property
     def topics(self) -> tuple[str, ...]:
@@ -36,15 +37,20 @@ class Assignment:
             return [(topic, task.partition) for topic in self._partitions]
         return [(topic, partition) for topic, count in self._partitions.items() for partition in range(count)]
 
-    def tasks(self) -> list[Task]:
+    def tasks(self) -> tuple[Task, ...]:
         """The tasks that may run, in order."""
+        return self._tasks
+
+    def _complete(self) -> tuple[Task, ...]:
         found = dict.fromkeys(self.task_of(partition) for _, partition in sorted(self.owned, key=lambda at: at[1]))
-        return [task for task in found if self.owned.issuperset(self.partitions_of(task))]
+        return tuple(task for task in found if self.owned.issuperset(self.partitions_of(task)))
 
     def assigned(self, partitions: Sequence[TopicPartition]) -> None:
         self.owned.update(partitions)
+        self._tasks = self._complete()
 
     def revoked(self, partitions: Sequence[TopicPartition]) -> list[Task]:
         """The tasks that can no longer run."""
         self.owned.difference_update(partitions)
+        self._tasks = self._complete()
         return list(dict.fromkeys(self.task_of(partition) for _, partition in partitions))

@@ -203,6 +203,7 @@ class MemoryRuntime:
             snapshots=Snapshots(self.stores, "memory", clock=self._seconds),
             clock=lambda: self.now + self.skew.get(name, timedelta(0)),
             rss=lambda: 0,
+            processor=_stands_still,
             stopwatch=self._seconds,
         )
 

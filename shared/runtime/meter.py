@@ -43,6 +43,7 @@ class Meter:
     started: datetime
     meters: Meters
     rss: Callable[[], int] = resident_bytes
+    processor: Callable[[], float] = processor_seconds
     records_in: Counter[str] = field(default_factory=Counter)
     records_out: int = 0
     dead: int = 0
@@ -95,7 +96,7 @@ class Meter:
         """The pulse as of now; the longest step begins anew."""
         rss = self.rss()
         self.meters.set("homeostat_memory_bytes", rss, service=self.service)
-        self.observer.spent(processor_seconds())
+        self.observer.spent(self.processor())
         for topic, waiting in lag.items():
             self.meters.set("homeostat_lag_records", waiting, service=self.service, topic=topic)
         longest, self.longest_step = self.longest_step, 0.0

@@ -13,7 +13,7 @@ from shared.runtime.host import Make
 from shared.runtime.installation import partitions_of
 from shared.runtime.jobs import JobRunner
 from shared.runtime.loop import ServiceLoop
-from shared.runtime.meter import Meter, resident_bytes
+from shared.runtime.meter import Meter, processor_seconds, resident_bytes
 from shared.runtime.task import grouped_topics
 from shared.runtime.tasks import Parts, Tasks
 from shared.settings import CommonSettings
@@ -32,6 +32,7 @@ def loop_of(
     clock: Callable[[], datetime],
     meters: Meters | None = None,
     rss: Callable[[], int] = resident_bytes,
+    processor: Callable[[], float] = processor_seconds,
     guarded: Callable[[], AbstractContextManager[object]] = nullcontext,
     stopwatch: Callable[[], float] = monotonic,
     alive: Callable[[], None] = lambda: None,
@@ -46,7 +47,7 @@ def loop_of(
         reader=bus.reader(client),
         snapshots=snapshots,
         jobs=jobs,
-        meter=Meter(name, settings.instance, clock(), meters or Meters(), rss),
+        meter=Meter(name, settings.instance, clock(), meters or Meters(), rss, processor),
         stopwatch=stopwatch,
         alive=alive,
     )

@@ -6,9 +6,9 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Literal, TypeVar
+from typing import Any, Literal, TypeVar
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 
@@ -106,21 +106,19 @@ class Meters:
     def __init__(self) -> None:
         self.registry = CollectorRegistry()
         self._made: dict[str, Counter | Gauge | Histogram] = {}
+        self._children: dict[tuple[object, ...], Any] = {}
 
     def count(self, name: str, amount: float, **labels: str) -> None:
-        child = self._of(name, Counter)
-        child.labels(**labels).inc(amount)
+        self._child(name, Counter, labels).inc(amount)
 
     def set(self, name: str, value: float, **labels: str) -> None:
-        child = self._of(name, Gauge)
-        child.labels(**labels).set(value)
+        self._child(name, Gauge, labels).set(value)
 
     def observe(self, name: str, value: float, **labels: str) -> None:
-        child = self._of(name, Histogram)
-        child.labels(**labels).observe(value)
+        self._child(name, Histogram, labels).observe(value)
 
     def observe_all(self, name: str, values: Iterable[float], **labels: str) -> None:
-        child = self._of(name, Histogram).labels(**labels)
+        child = self._child(name, Histogram, labels)
         for value in values:
             child.observe(value)
 
@@ -128,10 +126,19 @@ class Meters:
         """The gauge with these labels no longer says anything."""
         metric = BY_NAME[name]
         self._of(name, Gauge).remove(*(labels[label] for label in metric.labels))
+        self._children = {at: child for at, child in list(self._children.items()) if at[0] != name}
 
     def text(self) -> bytes:
         """All of it in Prometheus's text format."""
         return generate_latest(self.registry)
+
+    def _child(self, name: str, kind: type[T], labels: Mapping[str, str]) -> T:
+        """Kept: the library looks labels up by sorting, checking and locking, each time."""
+        at = (name, kind, *labels.items())
+        child: T | None = self._children.get(at)
+        if child is None:
+            child = self._children[at] = self._of(name, kind).labels(**labels)
+        return child
 
     def _of(self, name: str, kind: type[T]) -> T:
         made = self._made.get(name)

@@ -8,7 +8,7 @@ from typing import Any
 
 import msgspec
 
-from homeostat.simulation.faults import FAULTS
+from homeostat.simulation.faults import FAULTS, Plan
 from homeostat.simulation.run import Run
 from shared.topics import ALERTS, COMMANDS, FEATURES, LABELS, METRICS, MODEL_PUBLISHED, PREDICTIONS, Topic
 
@@ -19,6 +19,11 @@ TIMES = ("at", "by", "deadline", "since", "until")
 ACTING = ("retrain", "recalibrate", "rollback", "promote", "quarantine_source", "release_source", "hold")
 
 
+def compared(plan: Plan) -> bool:
+    """Whether a run under this plan is held against the same world without faults, in any invariant."""
+    return plan.traceless or not _input_disturbed(plan)
+
+
 def traceless(run: Run) -> Iterator[str]:
     if run.without is None or not run.plan.traceless or _interrupted(run):
         return
@@ -27,13 +32,17 @@ def traceless(run: Run) -> Iterator[str]:
 
 
 def features(run: Run) -> Iterator[str]:
-    if run.without is None or any(FAULTS[fault.name].where == "input" for fault in run.plan.faults):
+    if run.without is None or _input_disturbed(run.plan):
         return
     quarantine = {"quarantine_source"}
     if quarantine & {one.action for each in (run, run.without) for one in each.messages(COMMANDS)}:
         return
     for topic in (FEATURES, LABELS):
         yield from _differences(run, run.without, topic)
+
+
+def _input_disturbed(plan: Plan) -> bool:
+    return any(FAULTS[fault.name].where == "input" for fault in plan.faults)
 
 
 def _interrupted(run: Run) -> bool:

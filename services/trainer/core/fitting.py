@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cache, cached_property
 from importlib.metadata import version
 from typing import Any
 
@@ -203,7 +203,11 @@ def uniform_rows(data: Data, count: int, seed: int) -> list[dict[str, Value]]:
 def libraries_of(library: str) -> dict[str, str]:
     """The versions of the packages that a model of this library depends on."""
     names = ("numpy", "river") if library == "river" else ("numpy", "scikit-learn", "scipy", "skops")
-    return {name: version(name) for name in names}
+    return {name: _version(name) for name in names}
+
+
+_version = cache(version)
+"""Each look-up reads a file of the installation, and every model that is tried asks for all of them."""
 
 
 def _learn(candidate: Candidate, estimator: Any, data: Data) -> None:

@@ -46,6 +46,16 @@ def test_a_gauge_that_is_removed_is_no_longer_served() -> None:
     assert 'model_version="2"' not in meters.text().decode()
 
 
+def test_a_gauge_that_was_removed_is_served_again_once_it_is_set() -> None:
+    meters = Meters()
+    meters.set("homeostat_live_version", 1, pipeline="p", model_version="2")
+    meters.remove("homeostat_live_version", pipeline="p", model_version="2")
+
+    meters.set("homeostat_live_version", 3, pipeline="p", model_version="2")
+
+    assert 'homeostat_live_version{model_version="2",pipeline="p"} 3.0' in meters.text().decode()
+
+
 def test_a_name_that_is_not_in_the_list_is_refused() -> None:
     with pytest.raises(KeyError):
         Meters().count("homeostat_invented_total", 1)
