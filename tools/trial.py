@@ -12,8 +12,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from homeostat.local.guard import Guard
-from homeostat.local.kafka import EmbeddedKafka, KafkaSettings
+from homeostat.local.kafka import passing_kafka
 from homeostat.local.parts import http_ok
 from homeostat.local.process import free_port
 from homeostat.local.waiting import wait_for
@@ -56,20 +55,12 @@ def try_service(service: str, python: Path, bootstrap: str, folder: Path, prefix
 
 
 def main(service: str, python: str) -> int:
-    guard = Guard()
-    with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
-        broker = EmbeddedKafka(KafkaSettings(data_dir=folder / "kafka", log=folder / "kafka.log"), guard)
+    with tempfile.TemporaryDirectory() as name, passing_kafka(Path(name)) as bootstrap:
         try:
-            broker.start()
-            broker.wait()
-            try_service(service, Path(python), broker.bootstrap_servers, folder, "trial.")
+            try_service(service, Path(python), bootstrap, Path(name), "trial.")
         except TrialFailed as error:
             sys.stderr.write(f"{error}\n")
             return 1
-        finally:
-            broker.stop()
-            guard.close()
     sys.stdout.write(f"{service} starts, is ready and ends with its own packages alone\n")
     return 0
 

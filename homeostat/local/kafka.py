@@ -7,8 +7,8 @@ import shutil
 import socket
 import struct
 import subprocess
-from collections.abc import Mapping
-from contextlib import suppress
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -186,6 +186,20 @@ class EmbeddedKafka:
         path = self.settings.data_dir.resolve() / "log4j2.properties"
         path.write_text(_LOG4J)
         return path
+
+
+@contextmanager
+def passing_kafka(folder: Path) -> Iterator[str]:
+    """The address of a broker that is there for this block alone, its files under `folder`."""
+    guard = Guard()
+    broker = EmbeddedKafka(KafkaSettings(data_dir=folder / "kafka", log=folder / "kafka.log"), guard)
+    try:
+        broker.start()
+        broker.wait()
+        yield broker.bootstrap_servers
+    finally:
+        broker.stop()
+        guard.close()
 
 
 def kafka_answers(port: int, host: str = "127.0.0.1", timeout: float = 1.0) -> bool:
