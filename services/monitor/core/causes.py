@@ -6,11 +6,13 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from services.monitor.core.distributions import correlation, median_of
 from services.monitor.core.drift import Shift
-from services.monitor.core.state import Floats
+from services.monitor.core.state import Floats, Ints
 from shared.messages import Cause
 
 _MOST = 5
+_LEAST = 50
 
 
 def of_fault(field: str, sources: Sequence[tuple[str, float]], detail: str) -> tuple[Cause, ...]:
@@ -43,18 +45,22 @@ def links_to_loss(values: Floats, errors: Floats, names: Sequence[str]) -> dict[
     for column, name in enumerate(names):
         cells = values[:, column]
         there = ~np.isnan(cells)
-        if there.sum() < 50 or np.ptp(cells[there]) == 0 or np.ptp(errors[there]) == 0:
-            continue
         own, wrong = cells[there], errors[there]
-        far = np.abs(own - np.median(own))
-        pairs = [_correlation(_ranks(own), wrong), _correlation(_ranks(far), wrong)]
+        if len(own) < _LEAST or not _varies(own) or not _varies(wrong):
+            continue
+        order = np.argsort(own, kind="stable")
+        far = np.abs(own - median_of(own[order]))
+        pairs = [correlation(_places(order), wrong), correlation(_places(np.argsort(far, kind="stable")), wrong)]
         found[name] = max(abs(value) for value in pairs)
     return found
 
 
-def _ranks(values: Floats) -> Floats:
-    return np.argsort(np.argsort(values, kind="stable"), kind="stable").astype(float)
+def _varies(values: Floats) -> bool:
+    return float(values.max() - values.min()) != 0.0
 
 
-def _correlation(one: Floats, other: Floats) -> float:
-    return float(np.corrcoef(one, other)[0, 1]) if np.ptp(one) > 0 else 0.0
+def _places(order: Ints) -> Floats:
+    """The place of each value in its order."""
+    places = np.empty(len(order))
+    places[order] = np.arange(len(order))
+    return places

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import msgspec
 import numpy as np
 
@@ -73,7 +75,7 @@ def of_silence(pipeline: Watch, source: str, place: int, limit: float) -> Findin
 def of_drift(pipeline: Watch, closed: DataWindow, *, severe: bool) -> Finding:
     """Inputs that have moved: information, unless most of them are somewhere else altogether."""
     names = pipeline.inputs.fields.names
-    ranked = causes.of_drift(closed.moved, names, _links(pipeline))
+    ranked = causes.of_drift(closed.moved, names, _links(pipeline, [shift.column for shift in closed.moved]))
     strongest = closed.moved[0]
     window = pipeline.record.window(closed.index, closed.first, closed.last, rows=pipeline.plan.window)
     return Finding(
@@ -271,7 +273,9 @@ def _causes_of_loss(pipeline: Watch, trouble: Trouble) -> tuple[Cause, ...]:
     else:
         detail = "the relation of inputs to target has changed"
         ranked.append(Cause(kind="model", what=trouble.version, score=0.9, detail=detail))
-    links = sorted(_links(pipeline).items(), key=lambda item: (-item[1], item[0]))[:3]
+    links = sorted(
+        _links(pipeline, range(len(pipeline.inputs.fields.names))).items(), key=lambda item: (-item[1], item[0])
+    )[:3]
     named = {cause.what for cause in ranked}
     ranked += [
         Cause(kind="feature", what=name, score=round(0.5 * link, 4), detail="goes with the errors")
@@ -292,8 +296,8 @@ def _faulty_fields(pipeline: Watch, trouble: Trouble) -> list[Cause]:
     return [Cause(kind="feature", what=name, score=1.0, detail="the field is at fault") for name in names]
 
 
-def _links(pipeline: Watch) -> dict[str, float]:
-    """How much errors go with each field, over the newest rows whose inputs and labels are both known."""
+def _links(pipeline: Watch, columns: Sequence[int]) -> dict[str, float]:
+    """How much errors go with these fields, over the newest rows whose inputs and labels are both known."""
     record, recent = pipeline.record, pipeline.inputs.recent
     places = recent.places(recent.seen - _BASELINE_ROWS, recent.seen)
     slots = places % recent.capacity
@@ -303,7 +307,10 @@ def _links(pipeline: Watch) -> dict[str, float]:
     judged = np.isin(rows, record.judged(rows)) if len(rows) else np.zeros(0, bool)
     if judged.sum() < _LEAST_BASELINE or (record.regression and record.scale <= 0):
         return {}
-    return causes.links_to_loss(recent.values[slots[judged]], record.errors(rows[judged]), pipeline.inputs.fields.names)
+    values = recent.values[np.ix_(slots[judged], columns)]
+    return causes.links_to_loss(
+        values, record.errors(rows[judged]), [pipeline.inputs.fields.names[column] for column in columns]
+    )
 
 
 def _source(pipeline: Watch, code: int) -> str:

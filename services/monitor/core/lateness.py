@@ -10,12 +10,15 @@ there, fewer than chance allows, and hardly any still arrive (a backlog that is 
 
 from __future__ import annotations
 
+import math
+
 import msgspec
 import numpy as np
 from scipy.special import bdtr
 
+from services.monitor.core.distributions import median_of, quantiles_of
 from services.monitor.core.join import Join
-from services.monitor.core.state import Bools, Floats, Ints, empty
+from services.monitor.core.state import Bools, Floats, Ints, empty, no_rows
 
 SAMPLE = 200
 _STRIDE = 50
@@ -28,6 +31,7 @@ _MARGIN = 1.5
 _MEMORY = 0.1
 _LEARNED = 4
 _BACK = 0.75
+_SCANNED = 512
 
 
 class Missing(msgspec.Struct, frozen=True):
@@ -63,7 +67,7 @@ class Lateness(msgspec.Struct):
         times = times[~np.isnan(times)]
         if len(times):
             self.clock = np.concatenate([self.clock, times])[-_CLOCK_ROWS:]
-            self.time = max(self.time, float(np.median(self.clock)))
+            self.time = max(self.time, median_of(np.sort(self.clock)))
 
     def due(self, join: Join, rows: Ints, delay: float) -> Bools:
         """Which rows' labels should be known by now; all of them where no delay is stated."""
@@ -83,25 +87,36 @@ class Lateness(msgspec.Struct):
         `level` bounds the chance of so few labels among independent rows. It takes four looks running,
         at least 50 rows that fell due between two of them, to say so, and one good look to end it.
         """
-        rows = np.arange(join.oldest, join.next_row)
-        due = rows[self.due(join, rows, delay)] if len(rows) else rows
-        self.high = int(due[-1]) if len(due) else -1
-        aged = due[due <= self.high - self._age]
-        if self.high - self.judged < _STRIDE or len(self.ages) < _LEAST_AGES or len(aged) < SAMPLE:
+        newest_due = self._newest_due(join, join.next_row, 1, delay)
+        self.high = int(newest_due[-1]) if len(newest_due) else -1
+        if self.high - self.judged < _STRIDE or len(self.ages) < _LEAST_AGES:
             return self.missing
-        newest = aged[-SAMPLE:]
+        newest = self._newest_due(join, math.floor(self.high - self._age) + 1, SAMPLE, delay)
+        if len(newest) < SAMPLE:
+            return self.missing
         there = ~np.isnan(join.read("label", newest))
         self._look(there, level, self.high - self.judged)
         if self.signs >= _RUNNING:
+            due = self._newest_due(join, join.next_row, join.next_row, delay)
             bare = np.isnan(join.read("label", due))
             since = min(int(newest[0]), int(due[~bare][-1]) + 1 if not bare.all() else 0)
             count = int((bare & (due >= since)).sum())
             self.missing = Missing(float(there.mean()), self.usual, int(self._age), since, count)
         return self.missing
 
+    def _newest_due(self, join: Join, until: int, count: int, delay: float) -> Ints:
+        """The newest `count` of the rows before `until` that are due, in order; all where there are fewer."""
+        found, missing = no_rows(), count
+        while missing > 0 and until > join.oldest:
+            rows = np.arange(max(join.oldest, until - max(_SCANNED, count)), until)
+            until = int(rows[0])
+            found = np.concatenate([rows[self.due(join, rows, delay)][-missing:], found])
+            missing = count - len(found)
+        return found
+
     @property
     def _age(self) -> float:
-        usual = float(np.quantile(self.ages, 0.99)) if len(self.ages) else 0.0
+        usual = quantiles_of(np.sort(self.ages), (0.99,))[0] if len(self.ages) else 0.0
         return _LEAST_AGE + _MARGIN * usual
 
     def _look(self, there: Bools, level: float, passed: int) -> None:

@@ -11,7 +11,7 @@ import numpy as np
 from services.monitor.core.estimate import Estimated, Estimator, class_estimator, number_estimator
 from services.monitor.core.inputs import DataWindow
 from services.monitor.core.slices import PREFIX
-from services.monitor.core.state import Ints
+from services.monitor.core.state import Ints, no_rows
 from services.monitor.core.watch import Said, Watch
 from services.monitor.core.windows import Span
 from shared.messages import Metrics, Window
@@ -127,21 +127,26 @@ def _performance(pipeline: Watch, span: Span, now: datetime) -> Metrics:
     answered = answered[record.join.read("version", answered) >= 0]
     rows = record.judged(answered)
     codes = record.join.read("version", rows)
+    values = _measures(pipeline, rows)
     by_version = record.shadow_values(span.first, span.last)
     for code in np.unique(codes):
         own = rows[codes == code]
-        by_version[record.versions.names[int(code)]] = record.values(own) | {"rows": float(len(own))}
+        by_version[record.versions.names[int(code)]] = values if len(own) == len(rows) else _measures(pipeline, own)
     return metrics(
         pipeline,
         "performance",
         record.window(span.index, span.first, span.last),
-        record.values(rows) | {"rows": float(len(rows))},
+        values,
         now,
         by_version=by_version,
         by_slice=_by_slice(pipeline, rows),
         completeness=len(rows) / max(1, _expected(pipeline, answered)),
         revision=span.revision,
     )
+
+
+def _measures(pipeline: Watch, rows: Ints) -> dict[str, float]:
+    return pipeline.record.values(rows) | {"rows": float(len(rows))}
 
 
 def _expected(pipeline: Watch, answered: Ints) -> int:
@@ -158,16 +163,14 @@ def _by_slice(pipeline: Watch, rows: Ints) -> dict[str, dict[str, float]]:
         for place in np.unique(places[places >= 0]).tolist():
             own = rows[places == place]
             if len(own) >= _LEAST_OF_SLICE and len(found) < _MOST_SLICES:
-                found[slicing.title(place)] = pipeline.record.values(own) | {"rows": float(len(own))}
+                found[slicing.title(place)] = _measures(pipeline, own)
     return found
 
 
 def _fit(pipeline: Watch) -> None:
     """Teaches the live version's estimator from its newest labelled answers."""
     record, version = pipeline.record, pipeline.loss.live
-    newest = record.rows_between(max(0, record.join.next_row - 4 * _FIT_ROWS), record.join.next_row)
-    rows = record.judged(record.of_version(newest, version))
-    rows = rows[~pipeline.excused(rows)][-_FIT_ROWS:]
+    rows = _newest_judged(pipeline, version, _FIT_ROWS)
     if not len(rows):
         return
     fitted: Estimator | None = None
@@ -181,6 +184,18 @@ def _fit(pipeline: Watch) -> None:
         pipeline.estimators[version] = fitted
     while len(pipeline.estimators) > _MOST_ESTIMATORS:
         del pipeline.estimators[next(iter(pipeline.estimators))]
+
+
+def _newest_judged(pipeline: Watch, version: str, count: int) -> Ints:
+    """The newest labelled rows that the version answered on sound inputs: `count` of the last 4 * `count` at most."""
+    record, until = pipeline.record, pipeline.record.join.next_row
+    first, found = max(0, until - 4 * count), no_rows()
+    while until > first and len(found) < count:
+        begin = max(first, until - count)
+        rows = record.judged(record.of_version(record.rows_between(begin, until - 1), version))
+        found = np.concatenate([rows[~pipeline.excused(rows)], found])
+        until = begin
+    return found[-count:]
 
 
 def _estimated(pipeline: Watch, rows: Ints) -> tuple[dict[str, float], dict[str, dict[str, float]]]:

@@ -14,7 +14,7 @@ from collections.abc import Collection
 import msgspec
 import numpy as np
 
-from services.monitor.core.distributions import binomial_limit, rank_correlation
+from services.monitor.core.distributions import binomial_limit, correlation, quantiles_of, ranks_of
 from services.monitor.core.state import Bools, Floats, Ints
 from services.monitor.core.units import named_change
 
@@ -166,23 +166,23 @@ def frozen_runs(windows: Floats, last: Floats, run: Floats) -> tuple[Floats, Flo
 
 
 def _learn_range(out: Bounds, column: int, present: Floats) -> None:
-    low, high = np.quantile(present, [0.001, 0.999])
-    low, high = (float(present.min()), float(present.max())) if high <= low else (float(low), float(high))
+    ordered = np.sort(present)
+    low, quarter, three_quarters, high = quantiles_of(ordered, (0.001, 0.25, 0.75, 0.999))
+    low, high = (float(ordered[0]), float(ordered[-1])) if high <= low else (low, high)
     blocks = present[: len(present) // WINDOW * WINDOW].reshape(-1, WINDOW)
     levels = np.median(blocks, axis=1) if len(blocks) else np.array([np.median(present)])
-    quarter, three_quarters = np.quantile(present, [0.25, 0.75])
     width = high - low
     out.low[column], out.high[column] = low - width, high + width
     out.level_low[column], out.level_high[column] = levels.min(), levels.max()
-    out.spread[column] = max(float(np.ptp(levels)), float(three_quarters - quarter), 0.1 * width)
+    out.spread[column] = max(float(np.ptp(levels)), three_quarters - quarter, 0.1 * width)
 
 
 def is_clock(cells: Floats) -> bool:
     """Whether a field follows the order of the rows, up or down, as a date or a counter does."""
-    places = np.flatnonzero(~np.isnan(cells))
-    if len(places) < WINDOW or np.ptp(cells[places]) == 0:
+    present = cells[~np.isnan(cells)]
+    if len(present) < WINDOW or np.ptp(present) == 0:
         return False
-    return bool(abs(rank_correlation(places, cells[places])) > _TREND)
+    return abs(correlation(np.arange(1.0, len(present) + 1), ranks_of(present))) > _TREND
 
 
 def _worst_block(flags: Bools) -> float:

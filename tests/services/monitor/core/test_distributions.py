@@ -8,7 +8,10 @@ from scipy import stats
 
 from services.monitor.core.distributions import (
     binomial_limit,
+    correlation,
+    median_of,
     poisson_limit,
+    quantiles_of,
     rank_correlation,
     ranks_of,
     student_tail,
@@ -46,3 +49,24 @@ def test_the_correlation_of_ranks_is_spearman_s() -> None:
     places, values = np.arange(300), rng.integers(0, 40, 300).astype(float)
 
     assert rank_correlation(places, values) == pytest.approx(stats.spearmanr(places, values).statistic, abs=1e-15)
+
+
+@pytest.mark.parametrize("size", [1, 2, 3, 4, 50, 51, 1000, 1999])
+def test_quantiles_and_medians_are_numpy_s(size: int) -> None:
+    for values in (rng.normal(size=size), rng.integers(0, 9, size) / 7, np.full(size, 0.1), rng.lognormal(0, 9, size)):
+        shares = [0.0, 0.001, 0.25, 1 / 3, 0.5, 0.75, 0.99, 0.999, 1.0]
+        ordered = np.sort(values)
+
+        assert quantiles_of(ordered, shares) == np.quantile(values, shares).tolist()
+        assert median_of(ordered) == np.median(values)
+
+
+@pytest.mark.parametrize("size", [2, 3, 50, 999, 2000])
+def test_a_correlation_is_numpy_s(size: int) -> None:
+    for noise in (0.0, 1e-9, 1.0, 100.0):
+        one = rng.normal(size=size)
+        other = one + noise * rng.normal(size=size)
+        wrong = (one >= np.median(one)).astype(float)
+
+        assert correlation(one, other) == np.corrcoef(one, other)[0, 1]
+        assert correlation(other, wrong) == np.corrcoef(other, wrong)[0, 1]
