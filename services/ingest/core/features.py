@@ -83,7 +83,7 @@ class FeaturePlan:
             frame = frame.hstack(self._from_past(frame, keys, tails))
         for level in self._levels:
             frame = _with(frame, level)
-        return frame.select(pl.col(_inner(name)).alias(name) for name in self.names)
+        return pl.DataFrame([frame.get_column(_inner(name)).alias(name) for name in self.names])
 
     def _from_past(self, frame: pl.DataFrame, keys: Sequence[str], tails: Tails) -> list[pl.Series]:
         remembered = list(self._remembered.values())
@@ -91,11 +91,9 @@ class FeaturePlan:
         columns = [now[each.name].to_list() for each in remembered]
         touched = tails.divided(keys)
         laid = [_laid_out(touched, i, columns[i], self.depth, each.dtype) for i, each in enumerate(remembered)]
-        ends, back = _positions(touched, self.depth)
+        ends = _ends(touched, self.depth, len(keys))
         tails.advance(touched, columns)
-        return [
-            _over_rows(each, laid[each.source], ends).gather(back).alias(_inner(each.name)) for each in self._over_rows
-        ]
+        return [_over_rows(each, laid[each.source], ends).alias(_inner(each.name)) for each in self._over_rows]
 
     def _compile(self, specification: Specification) -> None:
         schema: dict[str, Any] = {name: DTYPES[field.type] for name, field in specification.fields.items()}
@@ -171,22 +169,19 @@ def _laid_out(touched: Sequence[Block], index: int, column: Column, depth: int, 
     return pl.Series(cells, dtype=dtype)
 
 
-def _positions(touched: Sequence[Block], depth: int) -> tuple[pl.Series, pl.Series]:
-    """Where each row of the batch stands in the laid-out columns, and the way back to the batch's order."""
-    ends, order, start = list[int](), list[int](), 0
+def _ends(touched: Sequence[Block], depth: int, rows: int) -> pl.Series:
+    """Where each row of the batch, in its order, stands in the laid-out columns."""
+    ends, start = [0] * rows, 0
     for block in touched:
         start += depth
-        ends += range(start, start + len(block.rows))
+        for place, row in enumerate(block.rows, start):
+            ends[row] = place
         start += len(block.rows)
-        order += block.rows
-    back = [0] * len(order)
-    for place, row in enumerate(order):
-        back[row] = place
-    return pl.Series(ends, dtype=pl.Int64), pl.Series(back, dtype=pl.Int64)
+    return pl.Series(ends, dtype=pl.Int64)
 
 
 def _over_rows(feature: _OverRows, values: pl.Series, ends: pl.Series) -> pl.Series:
     spec = feature.spec
     if spec.lag is not None:
-        return values.gather(ends - spec.lag)
+        return values[ends - spec.lag]
     return windowed(values, ends, spec.window or 1, spec.statistic, spec.min_rows)

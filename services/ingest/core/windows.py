@@ -25,12 +25,12 @@ def windowed(values: pl.Series, ends: pl.Series, length: int, statistic: str, mi
     parts = [
         _chunk(values, ends.slice(start, step), length, statistic, min_rows) for start in range(0, len(ends), step)
     ]
-    return pl.concat(parts)
+    return parts[0] if len(parts) == 1 else pl.concat(parts)
 
 
 def _chunk(values: pl.Series, ends: pl.Series, length: int, statistic: str, min_rows: int) -> pl.Series:
     last = pl.lit(ends)
-    cells = values.gather(pl.select(pl.int_ranges(last - (length - 1), last + 1).explode()).to_series())
+    cells = values[pl.select(pl.int_ranges(last - (length - 1), last + 1).explode()).to_series()]
     shape = (len(ends), length)
     count = pl.lit(cells).is_not_null().cast(pl.Int64).reshape(shape).arr.sum()
     if statistic == "count":
