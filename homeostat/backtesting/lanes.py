@@ -58,6 +58,15 @@ class FeatureRun:
     messages: list[Features] | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Stretch:
+    """Lines of the table from `start` on as rows: what the monitor watches, and their own times (None: without)."""
+
+    start: int
+    raw: list[dict[str, Any]]
+    times: list[datetime | None]
+
+
 @dataclass(slots=True)
 class IngestLane:
     """Ingest. `send` posts what comes of rows to its readers."""
@@ -72,6 +81,7 @@ class IngestLane:
     lines: dict[str, int] = field(default_factory=dict)
     repeated: set[str] = field(default_factory=set)
     watched: pl.DataFrame = field(default_factory=pl.DataFrame)
+    ahead: Stretch = field(default_factory=lambda: Stretch(0, [], []))
     places: list[int] = field(default_factory=list)
 
     def __post_init__(self) -> None:
@@ -118,19 +128,25 @@ class IngestLane:
 
     def _seen(self, run: FeatureRun) -> list[Features]:
         """The features messages as the monitor reads them: without the model's inputs."""
-        return self._messages(run, self.watched[run.start : run.stop].to_dicts(), None)
+        if not self.ahead.start <= run.start or run.stop > self.ahead.start + len(self.ahead.raw):
+            stop = max(run.stop, run.start + AHEAD)
+            self.ahead = Stretch(run.start, self.watched[run.start : stop].to_dicts(), self._times(run.start, stop))
+        part = slice(run.start - self.ahead.start, run.stop - self.ahead.start)
+        return self._messages(run, self.ahead.raw[part], self.ahead.times[part], None)
 
     def full(self, run: FeatureRun, start: int, stop: int) -> list[Features]:
         """Messages start to stop of the run, whole."""
         if run.messages is not None:
             return run.messages[start:stop]
         part = FeatureRun(run.start + start, run.start + stop, run.now, run.places[start:stop])
-        values = self.table.dicts(part.start, part.stop)
-        return self._messages(part, self.table.raw[part.start : part.stop].to_dicts(), values)
+        raw = self.table.raw[part.start : part.stop].to_dicts()
+        times, values = self._times(part.start, part.stop), self.table.dicts(part.start, part.stop)
+        return self._messages(part, raw, times, values)
 
-    def _messages(self, run: FeatureRun, raw: list[Any], values: list[Any] | None) -> list[Features]:
+    def _messages(
+        self, run: FeatureRun, raw: list[Any], times: Sequence[datetime | None], values: list[Any] | None
+    ) -> list[Features]:
         specification, ids, entities = self.history.specification, self.history.ids, self.history.entities
-        times = self._times(run)
         name, definition = specification.name, specification.definition
         return [
             Features(
@@ -138,7 +154,7 @@ class IngestLane:
                 id=ids[place],
                 entity=entities[place],
                 source=SOURCE,
-                at=at,
+                at=run.now if at is None else at,
                 values={} if values is None else values[index],
                 raw=raw[index],
                 origin=(0, place),
@@ -148,12 +164,13 @@ class IngestLane:
             for index, (place, at) in enumerate(zip(run.places, times, strict=True))
         ]
 
-    def _times(self, run: FeatureRun) -> list[datetime]:
+    def _times(self, start: int, stop: int) -> list[datetime | None]:
+        """The rows' own times."""
         name = self.history.specification.timestamp
         if name is None:
-            return [run.now] * (run.stop - run.start)
-        texts = self.table.raw[name][run.start : run.stop].to_list()
-        return [run.now if text is None else datetime.fromisoformat(text) for text in texts]
+            return [None] * (stop - start)
+        texts = self.table.raw[name][start:stop].to_list()
+        return [None if text is None else datetime.fromisoformat(text) for text in texts]
 
     def _refused(self, arrivals: Arrivals, now: datetime) -> Step:
         """What ingest says of the rows among them that need its own look."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from operator import itemgetter
 
 import msgspec
 import numpy as np
@@ -54,11 +55,9 @@ class Classes(msgspec.Struct):
         keys = next((tuple(p) for p in probabilities if p), ())
         columns = [int(self.code(key)) for key in keys]
         out = np.full((len(probabilities), max(len(self.names), 1)), np.nan)
-        rows = [[p.get(key, 0.0) for key in keys] if p else [np.nan] * len(keys) for p in probabilities]
         if keys:
-            present = np.array([p is not None for p in probabilities])
-            out[present] = 0.0
-            out[:, columns] = np.array(rows, float)
+            out[np.array([p is not None for p in probabilities])] = 0.0
+            out[:, columns] = _rows_of(keys, probabilities)
         return out
 
     @property
@@ -67,3 +66,12 @@ class Classes(msgspec.Struct):
         if len(self.declared) == 2:
             return int(self.code(self.declared[1]))
         return self.names.index(max(self.names)) if self.names else 0
+
+
+def _rows_of(keys: Sequence[str], probabilities: Sequence[Mapping[str, float] | None]) -> Floats:
+    """The probabilities of these classes; a class that is not named has none, NaN where nothing is said."""
+    take = itemgetter(*keys, keys[0])  # never a single one, which would come as no tuple
+    try:
+        return np.array([take(p) for p in probabilities], float)[:, :-1]  # type: ignore[arg-type]
+    except (KeyError, TypeError):
+        return np.array([[p.get(key, 0.0) for key in keys] if p else [np.nan] * len(keys) for p in probabilities])

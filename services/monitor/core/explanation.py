@@ -273,9 +273,8 @@ def _causes_of_loss(pipeline: Watch, trouble: Trouble) -> tuple[Cause, ...]:
     else:
         detail = "the relation of inputs to target has changed"
         ranked.append(Cause(kind="model", what=trouble.version, score=0.9, detail=detail))
-    links = sorted(
-        _links(pipeline, range(len(pipeline.inputs.fields.names))).items(), key=lambda item: (-item[1], item[0])
-    )[:3]
+    found = _links(pipeline, range(len(pipeline.inputs.fields.names)))
+    links = sorted(found.items(), key=lambda item: (-item[1], item[0]))[:3]
     named = {cause.what for cause in ranked}
     ranked += [
         Cause(kind="feature", what=name, score=round(0.5 * link, 4), detail="goes with the errors")
@@ -304,10 +303,10 @@ def _links(pipeline: Watch, columns: Sequence[int]) -> dict[str, float]:
     rows = recent.rows[slots]
     known = (rows >= record.join.oldest) & (rows >= 0)
     slots, rows = slots[known], rows[known]
-    judged = np.isin(rows, record.judged(rows)) if len(rows) else np.zeros(0, bool)
+    judged = record.is_judged(rows) if len(rows) else np.zeros(0, bool)
     if judged.sum() < _LEAST_BASELINE or (record.regression and record.scale <= 0):
         return {}
-    values = recent.values[np.ix_(slots[judged], columns)]
+    values = recent.values[slots[judged]][:, list(columns)]
     return causes.links_to_loss(
         values, record.errors(rows[judged]), [pipeline.inputs.fields.names[column] for column in columns]
     )

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import islice
+from typing import Any
 
 import msgspec
 import numpy as np
@@ -75,17 +76,16 @@ class Join(msgspec.Struct):
 
     def rows_of(self, ids: Sequence[str]) -> Ints:
         """The rows of these events, new ones for ids never seen (or forgotten)."""
+        known = self.find(ids)
+        if (known >= 0).all():
+            return known
         index, following = self.index, self.next_row
-        rows = []
-        for name in ids:
-            row = index.get(name)
-            if row is None:
-                row = index[name] = following
-                following += 1
-            rows.append(row)
-        if following > self.next_row:
-            self._open(following)
-        return np.array(rows, np.int64)
+        for place in np.flatnonzero(known < 0).tolist():
+            row = index.setdefault(ids[place], following)
+            following += row == following
+            known[place] = row
+        self._open(following)
+        return known
 
     def find(self, ids: Sequence[str]) -> Ints:
         """The rows of these events, -1 for ids not known."""
@@ -99,7 +99,12 @@ class Join(msgspec.Struct):
 
     def read(self, name: str, rows: Ints) -> Floats:
         """A column at these rows, as floats; only rows that `known` holds for."""
-        return self.columns[name][rows % self._size].astype(float)
+        return self.columns[name][rows % self._size].astype(float, copy=False)
+
+    def cells(self, names: Sequence[str], rows: Ints) -> list[NDArray[Any]]:
+        """Columns at these rows, each of its own type; only rows that `known` holds for."""
+        slots = rows % self._size
+        return [self.columns[name][slots] for name in names]
 
     def known(self, rows: Ints) -> NDArray[np.bool_]:
         return (rows >= self.oldest) & (rows < self.next_row)
@@ -170,11 +175,12 @@ class Join(msgspec.Struct):
         rows = np.arange(max(first, self.oldest), min(last, self.next_row - 1) + 1)
         if not len(rows):
             return {}
-        offsets, partitions = self.read("offset", rows), self.read("partition", rows)
-        found = {}
-        for partition in np.unique(partitions[offsets >= 0]):
-            found[str(int(partition))] = int(offsets[(partitions == partition) & (offsets >= 0)].min())
-        return found
+        offsets, partitions = self.cells(("offset", "partition"), rows)
+        there = offsets >= 0
+        offsets, partitions = offsets[there], partitions[there]
+        if len(partitions) and (partitions == partitions[0]).all():
+            return {str(int(partitions[0])): int(offsets.min())}
+        return {str(int(each)): int(offsets[partitions == each].min()) for each in np.unique(partitions)}
 
     def times(self, first: int, last: int) -> tuple[float, float] | None:
         """The event times (seconds since 1970) that these rows span."""
@@ -186,16 +192,21 @@ class Join(msgspec.Struct):
     def _open(self, following: int) -> None:
         """Makes room for rows up to `following` and empties their slots."""
         self._grow(following)
-        fresh = np.arange(max(self.next_row, following - self._size), following) % self._size
-        for name, (_, blank) in self._layout().items():
-            self.columns[name][fresh] = blank
-        if self.probabilities.shape[1]:
-            self.probabilities[fresh] = np.nan
+        for fresh in self._slots(max(self.next_row, following - self._size), following):
+            for name, (_, blank) in self._layout().items():
+                self.columns[name][fresh] = blank
+            if self.probabilities.shape[1]:
+                self.probabilities[fresh] = np.nan
         self.next_row = following
         excess = len(self.index) - self._size
-        if excess > 0:
-            for name in list(islice(self.index, excess)):
-                del self.index[name]
+        for name in list(islice(self.index, max(0, excess))):
+            del self.index[name]
+
+    def _slots(self, first: int, until: int) -> list[slice]:
+        """Where rows first to until lie, at most as many as there are slots."""
+        begin, count = first % self._size, until - first
+        over = begin + count - self._size
+        return [slice(begin, begin + count)] if over <= 0 else [slice(begin, self._size), slice(0, over)]
 
     def _layout(self) -> dict[str, tuple[str, float]]:
         return {**_COLUMNS, **dict.fromkeys(self.further, ("f4", np.nan))}

@@ -37,6 +37,8 @@ class Names(msgspec.Struct):
 
     def codes(self, names: Sequence[str]) -> Ints:
         known = {name: self.code(name) for name in dict.fromkeys(names)}
+        if len(known) == 1:
+            return np.full(len(names), known[names[0]], np.int64)
         return np.array([known[name] for name in names], np.int64)
 
 
@@ -121,8 +123,13 @@ class Record(msgspec.Struct):
 
     def judged(self, rows: Ints) -> Ints:
         """Those of these known rows that have both an answer and a label."""
-        there = ~np.isnan(self.join.read("prediction", rows)) & ~np.isnan(self.join.read("label", rows))
-        return rows[there & (self.join.read("version", rows) >= 0)]
+        return rows[self.is_judged(rows)]
+
+    def is_judged(self, rows: Ints) -> Bools:
+        """Which of these known rows have both an answer and a label."""
+        prediction, label, version = self.join.cells(("prediction", "label", "version"), rows)
+        there: Bools = ~(np.isnan(prediction) | np.isnan(label)) & (version >= 0)
+        return there
 
     def rows_between(self, first: int, last: int) -> Ints:
         """Those of the rows `first` to `last` that are still known."""
