@@ -14,6 +14,8 @@ from tests.services.gateway.messages import alert, audit, metrics
 from tests.services.gateway.running import KEY, Running, running
 from tests.services.gateway.story import tell
 
+pytestmark = pytest.mark.xdist_group("browser")
+
 SECONDS = 60_000
 expect.set_options(timeout=SECONDS)
 PAYLOAD = "<img src=x onerror=\"document.title='owned'\"><script>document.title='owned'</script>"

@@ -12,6 +12,8 @@ from shared.messages import Alert, ModelPublished, Prediction
 from shared.topics import ALERTS, METRICS, MODEL_PUBLISHED, PREDICTIONS
 from tests.flows.loop import Loop
 
+pytestmark = pytest.mark.xdist_group("canary")
+
 WARM_UP = 2000
 BATCH = 100
 LABEL_LAG = 100

@@ -14,6 +14,8 @@ from shared.messages import AuditEntry, Command
 from shared.topics import AUDIT, COMMANDS, DEAD_LETTERS, FEATURES, PREDICTIONS
 from tests.flows.loop import KEY, Loop
 
+pytestmark = pytest.mark.xdist_group("healing")
+
 WARM_UP = 2000
 CHANGE = Fault("unit-change", 3500, 4500, "the price arrives in thousandths")
 RELEASE = Fault("bad-release", 6000, 6000, "a wrong version is promoted")

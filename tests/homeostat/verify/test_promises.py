@@ -14,6 +14,8 @@ from homeostat.verify.log import Found
 from shared.topics import TOPICS
 from tests.flows.loop import Loop
 
+pytestmark = pytest.mark.xdist_group("promises")
+
 LATER = datetime(2026, 2, 1, tzinfo=UTC)
 Run = dict[str, list[Found]]
 

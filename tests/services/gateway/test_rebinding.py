@@ -41,7 +41,7 @@ class Inside:
 @pytest.fixture
 def inside() -> Iterator[Inside]:
     made = Inside()
-    thread = Thread(target=made.server.serve_forever, daemon=True)
+    thread = Thread(target=made.server.serve_forever, args=(0.05,), daemon=True)
     thread.start()
     yield made
     made.server.shutdown()

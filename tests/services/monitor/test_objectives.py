@@ -13,6 +13,8 @@ from numpy.typing import NDArray
 from shared.messages import Alert
 from tests.services.monitor.real import History, Replay, specification
 
+pytestmark = pytest.mark.xdist_group("objectives")
+
 CALM = 12_000
 SLICES = ("day", "period")
 
