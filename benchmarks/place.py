@@ -28,6 +28,7 @@ from shared.topics import FEATURES, MODEL_PUBLISHED, PREDICTIONS
 PATIENCE_SECONDS = 60.0
 AT = datetime(2026, 1, 1, tzinfo=UTC)
 SENT_AT_ONCE = 5_000
+ENTITIES = 64
 
 
 @dataclass
@@ -77,7 +78,8 @@ class Place:
         topic = self.named(FEATURES.name)
         for start in range(0, count, SENT_AT_ONCE):
             numbers = range(start, min(start + SENT_AT_ONCE, count))
-            self._producer.send([NewRecord(topic, b"e", encode(self._event(n))) for n in numbers], PATIENCE_SECONDS)
+            events = [self._event(number) for number in numbers]
+            self._producer.send([NewRecord(topic, e.entity.encode(), encode(e)) for e in events], PATIENCE_SECONDS)
 
     def named(self, topic: str) -> str:
         """The topic's name on the broker."""
@@ -88,7 +90,7 @@ class Place:
         return Features(
             pipeline=self.specification.name,
             id=f"e-{number}",
-            entity="e",
+            entity=f"e-{number % ENTITIES}",
             source="bench",
             at=AT,
             values=row,

@@ -52,14 +52,15 @@ class CompiledModel:
         """As `answer`, for rows that are a matrix of the program's inputs already; no rows give no answers."""
         if not len(table):
             return Answers((), (), ())
-        figures = self._figures(table)
+        figures = self.figures(table)
         if self.metadata.kind == "regression":
             return number_answers(figures.ravel())
         if self.metadata.kind == "anomaly":
             return anomaly_answers(figures.ravel(), self.metadata)
         return class_answers(self._of_all_classes(figures), self.metadata)
 
-    def _figures(self, table: Floats) -> Floats:
+    def figures(self, table: Floats) -> Floats:
+        """The bare numbers of rows that are a matrix already: probabilities by class, numbers or raw scores."""
         figures = self._learner(self._expand(table))
         if not self._calibrations:
             return _linked(figures, self._link)

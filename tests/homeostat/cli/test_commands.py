@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from homeostat.cli.bench import BENCHMARKS
 from homeostat.local.discovery import Claim
 from shared.topics import AUDIT, RAW_DATA, REQUESTS
 from tests.homeostat.cli.conftest import Call
@@ -206,4 +207,4 @@ def test_a_benchmark_that_is_not_known_is_named_with_those_that_are(call: Call) 
     shown = call("bench", "--only", "nothing")
 
     assert shown.status != 0
-    assert "'nothing' is no benchmark; known are whole-path, restart, compiled-models" in shown.err
+    assert f"'nothing' is no benchmark; known are {', '.join(BENCHMARKS)}" in shown.err

@@ -1,0 +1,142 @@
+"""Streaming prediction on a real broker: events on `features` to answers, a backlog worked off by one process.
+
+The predictor as it runs (exactly once, schema checks, metrics, tracing, version tags) beside the loop that
+one would write by hand (`hand_written`: at least once, none of these), both on the same events and the same
+logistic model, taken in turn. Rates are over the answers from 10 % to the end, by the time they were written.
+Run it with `homeostat bench --only streaming`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import statistics
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, closing, contextmanager
+from dataclasses import asdict, dataclass
+from functools import partial
+from pathlib import Path
+
+import msgspec
+from rich.console import Console
+from rich.table import Table
+
+from benchmarks.compiled_models import EXAMPLE, KEY, rows_with_labels, trained
+from benchmarks.place import PATIENCE_SECONDS, Place, environ_of
+from homeostat.local.kafka import passing_kafka
+from services.trainer.packing import kept
+from shared.bus.base import LogReader, TopicSpec
+from shared.bus.factory import connect
+from shared.clock import monotonic
+from shared.errors import HomeostatError
+from shared.models.store import FileStore
+from shared.pipeline.load import load
+from shared.settings import common_settings
+from shared.topics import FEATURES, PREDICTIONS
+
+PARTITIONS = 4
+WARM_SHARE = 0.1
+REFERENCE = "by hand, compiled"
+
+
+@dataclass(frozen=True)
+class Worker:
+    """What is measured: its process, and where its answers go."""
+
+    running: Callable[[], AbstractContextManager[object]]
+    answers: str
+
+
+@dataclass(frozen=True)
+class Figure:
+    """Answers a second in each round; `ratio` is the median of the rounds' ratios to the reference."""
+
+    worker: str
+    rates: list[float]
+    ratio: float
+
+
+def main() -> int:
+    arguments = argparse.ArgumentParser(description=__doc__)
+    arguments.add_argument("--events", type=int, default=200_000)
+    arguments.add_argument("--rounds", type=int, default=3)
+    arguments.add_argument("--json", type=Path, default=None, help="where the figures are written")
+    given = arguments.parse_args()
+    with tempfile.TemporaryDirectory() as name, passing_kafka(Path(name)) as bootstrap:
+        figures = _measured(Path(name), bootstrap, given.events, max(3, given.rounds))
+    Console().print(_table(figures))
+    if given.json is not None:
+        given.json.write_text(json.dumps([asdict(each) for each in figures], indent=2) + "\n")
+    return 0
+
+
+def _measured(folder: Path, bootstrap: str, events: int, rounds: int) -> list[Figure]:
+    specification = load(EXAMPLE / "pipeline.yaml")
+    rows, labels = rows_with_labels(specification)
+    artifact = kept(
+        trained(specification, "logistic", rows, labels), rows, FileStore(folder / "artifacts"), KEY
+    ).artifact
+    (folder / "model.json").write_bytes(msgspec.json.encode(artifact))
+    place = Place(environ_of(folder, bootstrap, "ours"), specification, artifact, rows)
+    place.first()
+    bus = connect(common_settings(place.environ))
+    workers = {"homeostat, exactly once": Worker(place.running, place.named(PREDICTIONS.name))}
+    for form in ("estimator", "compiled"):
+        target = f"by-hand-{form}"
+        bus.ensure_topics([TopicSpec(target, PARTITIONS, 1, {})], timeout=PATIENCE_SECONDS)
+        running = partial(_by_hand, folder, bootstrap, place.named(FEATURES.name), target, form)
+        workers[f"by hand, {form}"] = Worker(running, target)
+    rates: dict[str, list[float]] = {name: [] for name in workers}
+    with closing(bus.reader("bench")) as reader:
+        for _ in range(rounds):
+            place.send(events)
+            for name, worker in workers.items():
+                rates[name].append(_rate(worker, reader, events))
+    return [Figure(name, found, _ratio(found, rates[REFERENCE])) for name, found in rates.items()]
+
+
+@contextmanager
+def _by_hand(folder: Path, bootstrap: str, source: str, target: str, form: str) -> Iterator[None]:
+    command = [sys.executable, "-m", "benchmarks.hand_written", "--bootstrap", bootstrap, "--source", source]
+    command += ["--target", target, "--model", str(folder / "model.json"), "--form", form]
+    process = subprocess.Popen(command)
+    try:
+        yield
+        process.terminate()
+        process.wait(PATIENCE_SECONDS)
+    finally:
+        process.kill()
+
+
+def _rate(worker: Worker, reader: LogReader, events: int) -> float:
+    """Answers a second to a backlog of `events`, its first tenth left out: starting is measured elsewhere."""
+    reader.follow({(worker.answers, p): end for p, end in reader.end_offsets(worker.answers).items()})
+    times: list[int] = []
+    deadline = monotonic() + PATIENCE_SECONDS
+    with worker.running():
+        while len(times) < events:
+            times += [record.timestamp_ms for record in reader.poll(20_000, 1.0)]
+            if monotonic() > deadline:
+                raise HomeostatError(f"{len(times)} of {events} answers on {worker.answers} by the deadline")
+    times.sort()
+    warm = int(len(times) * WARM_SHARE)
+    return (len(times) - warm) / max(0.001, (times[-1] - times[warm]) / 1000)
+
+
+def _ratio(ours: list[float], theirs: list[float]) -> float:
+    return statistics.median(one / other for one, other in zip(ours, theirs, strict=True))
+
+
+def _table(figures: list[Figure]) -> Table:
+    table = Table("worker", "answers a second, median (least to most)", f"against {REFERENCE}")
+    for each in figures:
+        spread = f"{min(each.rates):,.0f} to {max(each.rates):,.0f}"
+        table.add_row(each.worker, f"{statistics.median(each.rates):,.0f} ({spread})", f"{each.ratio:.2f}")
+    return table
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
