@@ -65,8 +65,8 @@ class _Transaction(MemoryTransaction):
         injector, paused = self._bus.injector, self._cursor._paused
         if injector.paused():
             return []
-        numbers = set(injector.held_back(self.service))
-        held = {at for at in self._cursor._positions if at[1] in numbers} - paused
+        numbers = tuple(injector.held_back(self.service))
+        held = {at for at in self._cursor._positions if at[1] in numbers} - paused if numbers else set()
         paused |= held
         try:
             records = super().poll(injector.cut(max_records), timeout)

@@ -197,7 +197,7 @@ class _Cursor:
     def take(self, most: int) -> list[Record]:
         """Up to `most` records, beginning with another partition each time, so that none starves."""
         self._first += 1
-        if not any(offset < self._bus._end(at) and at not in self._paused for at, offset in self._positions.items()):
+        if not self._anything():
             return []
         flowing = sorted(self._positions.keys() - self._paused)
         found: list[Record] = []
@@ -209,6 +209,11 @@ class _Cursor:
                     self._positions[at] = records[-1].offset + 1
                     found += records
         return found
+
+    def _anything(self) -> bool:
+        """Asked at every idle poll, which is most of them."""
+        end, paused = self._bus._end, self._paused
+        return any(offset < end(at) for at, offset in self._positions.items() if at not in paused)
 
     def wait(self, most: int, timeout: float) -> list[Record]:
         deadline = monotonic() + timeout

@@ -25,6 +25,9 @@ from shared.topics import BY_NAME, COMMANDS, JOB_RESULTS, MODEL_PUBLISHED, PIPEL
 _log = structlog.get_logger("homeostat.runtime")
 
 LONGEST_BACK_OFF = 10.0
+STARTING_SECONDS = 20.0
+"""A turn in which a start has failed after so long tries no other: who waits for an open journal waits for a minute."""
+
 FORGIVEN_AFTER = timedelta(seconds=30)
 Committed = Mapping[TopicPartition, int | None]
 RULES = (PIPELINES, MODEL_PUBLISHED, COMMANDS)
@@ -100,7 +103,10 @@ class Tasks:
 
     def start_waiting(self, now: datetime) -> bool:
         """Starts every task that may run, does not, and whose waiting time is over; whether any did."""
-        waiting = [task for task in self.assignment.tasks() if task not in self.running and self._may_start(task, now)]
+        tasks = self.assignment.tasks()
+        if len(self.running) == len(tasks):
+            return False
+        waiting = [task for task in tasks if task not in self.running and self._may_start(task, now)]
         if not waiting:
             return False
         try:
@@ -109,13 +115,15 @@ class Tasks:
             for task in waiting:
                 self.set_back(task, now, str(error))
             return False
-        started = False
-        for task in waiting:
+        began, started = self.parts.stopwatch(), False
+        for task in sorted(waiting, key=self._failures):
             try:
                 self._start(task, now, committed)
                 started = True
             except Transient as error:
                 self.set_back(task, now, str(error))
+                if self.parts.stopwatch() - began > STARTING_SECONDS:
+                    break  # what kept this one waiting would keep the others too: they come first in the next turn
         return started
 
     def set_back(self, task: Task, now: datetime, why: str, *, wait: timedelta | None = None) -> None:
@@ -183,6 +191,10 @@ class Tasks:
                 return
             if self.parts.snapshots.save(_snapshot_of(host, journal_from)):
                 running.saved_step = host.step
+
+    def _failures(self, task: Task) -> int:
+        setback = self.setbacks.get(task)
+        return 0 if setback is None else setback.failures
 
     def _may_start(self, task: Task, now: datetime) -> bool:
         setback = self.setbacks.get(task)
