@@ -27,6 +27,9 @@ RANGE_FETCH_WAIT_MS = 10
 TRANSACTION_SECONDS = 10.0
 """A transaction that is open for longer is aborted by the broker, so that it holds up no reader."""
 
+FIRST_SLOT_SECONDS = 30.0
+"""How long taking a slot may take: a cluster that has never had a transaction makes the topic for them first."""
+
 DECIDED_SECONDS = TRANSACTION_SECONDS + 3.0
 """How long offsets may stay undecided: a transaction's time, and the broker's look at what is over time."""
 

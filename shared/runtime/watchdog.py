@@ -1,6 +1,6 @@
 """Ends a process that hangs. Its supervisor starts it anew, and nothing is lost by that.
 
-A commit may hang for ever when a broker dies, with either client: that is what this is for.
+Both Kafka clients' calls have a limit here, but a library's limit is not a proof: that is what this is for.
 """
 
 from __future__ import annotations

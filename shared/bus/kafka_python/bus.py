@@ -38,7 +38,9 @@ class KafkaPythonBus:
         return KafkaPythonReader(self, self.clients, client_id)
 
     def transaction(self, group: str, transactional_id: str, client_id: str) -> KafkaPythonTransaction:
-        return self._made(lambda: KafkaPythonTransaction(self.clients, group, transactional_id, client_id, self.leave))
+        return self._made(
+            lambda: KafkaPythonTransaction(self.clients, group, transactional_id, client_id, self.leave, self.ping)
+        )
 
     def ensure_topics(self, topics: Sequence[TopicSpec], timeout: float) -> None:
         there = self._partitions()

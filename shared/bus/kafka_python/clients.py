@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from kafka import KafkaConsumer
 from kafka.coordinator.assignors.cooperative_sticky import CooperativeStickyAssignor
+from kafka.errors import UnstableOffsetCommitError
 
 from shared.bus.base import FETCH_WAIT_MS, REQUEST_SECONDS, TRANSACTION_SECONDS, Record, largest_request
 from shared.clock import monotonic
@@ -102,3 +104,11 @@ def _polled(consumer: KafkaConsumer, most: int, timeout: float) -> list[Record]:
         for found in consumer.poll(timeout_ms=int(timeout * 1000), max_records=most).values()
         for record in found
     ]
+
+
+def _of_what_failed(line: logging.LogRecord) -> bool:
+    """Offsets of an open transaction are asked for again, hundreds of times a second, each time as an unknown error."""
+    return not (isinstance(line.args, tuple) and any(isinstance(one, UnstableOffsetCommitError) for one in line.args))
+
+
+logging.getLogger("kafka.coordinator.consumer").addFilter(_of_what_failed)

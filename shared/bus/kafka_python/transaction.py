@@ -9,50 +9,59 @@ from kafka import (
     ConsumerGroupMetadata,
     ConsumerRebalanceListener,
     KafkaConsumer,
-    KafkaProducer,
     OffsetAndMetadata,
     TopicPartition,
 )
 from kafka.errors import KafkaError, KafkaTimeoutError
 
 from shared.bus.base import (
+    DECIDED_SECONDS,
+    FIRST_SLOT_SECONDS,
     REQUEST_SECONDS,
     TRANSACTION_SECONDS,
     Fenced,
     NewRecord,
     RebalanceListener,
     Record,
+    Undecided,
     refuse_too_large,
 )
 from shared.bus.kafka_python.clients import Clients, drain
+from shared.bus.kafka_python.transactional import TransactionalProducer
 from shared.clock import monotonic
 from shared.errors import Transient
 
 
 class KafkaPythonTransaction:
-    """A group consumer and a transactional producer that commit together.
+    """A group consumer and a transactional producer that commit together; the latter is replaced when a call fails.
 
-    The client's own commit and abort wait without limit when a broker dies: whoever runs this needs a
-    watchdog that ends the process.
+    `leave` gives up a member's place in a group; `ping` returns where a broker answers, else raises `Transient`.
     """
 
     def __init__(
-        self, clients: Clients, group: str, transactional_id: str, client_id: str, leave: Callable[[str, str], None]
+        self,
+        clients: Clients,
+        group: str,
+        transactional_id: str,
+        client_id: str,
+        leave: Callable[[str, str], None],
+        ping: Callable[[float], None],
     ) -> None:
         self._limits = clients.limits
         self._slot = transactional_id
         self._leave = partial(leave, group, client_id)
+        self._ping = ping
         self._changes = _Changes()
         self._listener: RebalanceListener | None = None
         self._paused: set[TopicPartition] = set()
         self._consumer = KafkaConsumer(**clients.in_group(client_id, group))
         self._changes.consumer = self._consumer
-        self._producer = KafkaProducer(
-            **clients.producing(client_id),
-            transactional_id=transactional_id,
-            transaction_timeout_ms=int(TRANSACTION_SECONDS * 1000),
-        )
-        self._take_slot()
+        self._producing = clients.producing(client_id) | {
+            "transactional_id": transactional_id,
+            "transaction_timeout_ms": int(TRANSACTION_SECONDS * 1000),
+        }
+        self._producer: TransactionalProducer | None = None
+        self._in_slot(FIRST_SLOT_SECONDS)
 
     def subscribe(self, topics: Iterable[str], on_change: RebalanceListener) -> None:
         self._listener = on_change
@@ -89,21 +98,31 @@ class KafkaPythonTransaction:
 
     def commit(self, records: Sequence[NewRecord], offsets: Mapping[tuple[str, int], int]) -> None:
         refuse_too_large(records, self._limits)
+        membership = self._membership() if offsets else None
+        producer = self._in_slot()
+        deadline = monotonic() + TRANSACTION_SECONDS
         try:
-            self._producer.begin_transaction()
+            producer.begin_transaction()
             for one in records:
-                self._producer.send(one.topic, one.value, one.key, list(one.headers), one.partition)
-            if offsets:
+                producer.send(one.topic, one.value, one.key, list(one.headers), one.partition)
+            if membership is not None:
                 positions = {TopicPartition(*at): OffsetAndMetadata(offset, "", -1) for at, offset in offsets.items()}
-                self._producer.send_offsets_to_transaction(positions, self._membership())
-            self._producer.commit_transaction()
+                producer.send_offsets(positions, membership, deadline)
+            producer.commit(deadline)
         except KafkaError as error:
-            self._abort(error)
+            self._producer = None
+            raise self._abandoned(producer, error, "transaction failed") from error
 
     def committed(self, partitions: Sequence[tuple[str, int]]) -> dict[tuple[str, int], int | None]:
-        wait = int(TRANSACTION_SECONDS * 1000)
+        self._in_slot()
+        deadline = monotonic() + DECIDED_SECONDS
         try:
-            return {at: self._consumer.committed(TopicPartition(*at), timeout_ms=wait) for at in partitions}
+            return {
+                at: self._consumer.committed(TopicPartition(*at), timeout_ms=_left_ms(deadline)) for at in partitions
+            }
+        except KafkaTimeoutError as error:
+            self._ping(REQUEST_SECONDS)  # where a broker answers, it is the offsets that are open
+            raise Undecided(f"committed offsets of {self._slot}: {error}") from error
         except KafkaError as error:
             raise Transient(f"committed offsets of {self._slot}: {type(error).__name__}: {error}") from error
 
@@ -111,7 +130,8 @@ class KafkaPythonTransaction:
         # A static member's place is kept for its session when it closes; only the administration can give it up.
         self._leave()
         self._consumer.close(autocommit=False, timeout_ms=int(REQUEST_SECONDS * 1000))
-        self._producer.close(timeout=REQUEST_SECONDS)
+        if self._producer is not None:
+            self._producer.abandon()  # nothing of it is open between two commits
 
     def _membership(self) -> ConsumerGroupMetadata:
         """The full membership. A bare group id would be taken too, and would fence nobody."""
@@ -119,27 +139,29 @@ class KafkaPythonTransaction:
         if not isinstance(metadata, ConsumerGroupMetadata):
             raise TypeError(f"the group's metadata is a {type(metadata).__name__}: transactions would not be fenced")
         if not metadata.member_id:
-            raise KafkaError("not a member of the group at present")
+            raise Transient(f"{self._slot} is not a member of its group at present")
         return metadata
 
-    def _take_slot(self) -> None:
-        deadline = monotonic() + TRANSACTION_SECONDS
-        while True:
+    def _in_slot(self, seconds: float = TRANSACTION_SECONDS) -> TransactionalProducer:
+        """The producer that holds the slot; after a failure a new one takes it."""
+        if self._producer is None:
+            deadline = monotonic() + seconds
             try:
-                self._producer.init_transactions()
-                return
-            except KafkaTimeoutError as error:
-                if monotonic() > deadline:
-                    raise Transient(f"{self._slot}: Kafka gives no transactions: {error}") from error
+                producer = TransactionalProducer(**self._producing)
+            except KafkaError as error:
+                raise Transient(f"{self._slot}: no Kafka broker answers: {type(error).__name__}: {error}") from error
+            try:
+                producer.take_slot(deadline)
+            except KafkaError as error:
+                raise self._abandoned(producer, error, "Kafka gives no transactions") from error
+            self._producer = producer
+        return self._producer
 
-    def _abort(self, cause: KafkaError) -> None:
-        """Aborts and raises `Transient`, or `Fenced` where not even that is possible."""
-        why = f"{type(cause).__name__}: {cause}"
-        try:
-            self._producer.abort_transaction()
-        except KafkaError as error:
-            raise Fenced(f"{self._slot}: {why}") from error
-        raise Transient(f"transaction of {self._slot} aborted: {why}") from cause
+    def _abandoned(self, producer: TransactionalProducer, error: KafkaError, what: str) -> Fenced | Transient:
+        """What to raise for `error` once the producer is gone."""
+        fenced = producer.fenced_by(error)
+        producer.abandon()
+        return (Fenced if fenced else Transient)(f"{self._slot}: {what}: {type(error).__name__}: {error}")
 
     def _tell_changes(self) -> set[tuple[str, int]]:
         """Passes on what changed, in this thread; returns the partitions that are owned now."""
@@ -173,3 +195,8 @@ class _Changes(ConsumerRebalanceListener):  # type: ignore[misc]
         partitions = sorted(revoked)
         if partitions:
             self.told.append((False, partitions))
+
+
+def _left_ms(deadline: float) -> int:
+    """What a call gets: enough to say what happened even where the time is over."""
+    return max(100, int((deadline - monotonic()) * 1000))

@@ -9,6 +9,7 @@ from confluent_kafka import Consumer, KafkaError, KafkaException, Producer, Topi
 
 from shared.bus.base import (
     DECIDED_SECONDS,
+    FIRST_SLOT_SECONDS,
     REQUEST_SECONDS,
     TRANSACTION_SECONDS,
     Fenced,
@@ -21,9 +22,6 @@ from shared.bus.base import (
 from shared.bus.librdkafka.clients import Clients, drain, produce
 from shared.clock import monotonic
 from shared.errors import Transient
-
-FIRST_SLOT_SECONDS = 30.0
-"""A cluster that has never had a transaction makes the topic for them first."""
 
 SHORTEST_SECONDS = 0.1
 """What a call gets whose time is over: enough to say what happened."""

@@ -1,11 +1,12 @@
-"""A member of a group whose place another one takes hears of it where it reads, though it commits nothing."""
+"""A member of a group whose place another one takes hears of it: where it reads, or at its next commit."""
 
 from __future__ import annotations
 
 import pytest
 
 from homeostat.local.waiting import wait_for
-from shared.bus.base import Fenced, TopicSpec, Transaction
+from shared.bus.base import Bus, Fenced, TopicSpec, Transaction
+from shared.bus.kafka_python import KafkaPythonBus
 from shared.bus.librdkafka import LibrdkafkaBus
 from tests.support.member import Share
 
@@ -24,7 +25,21 @@ def test_a_reader_whose_place_in_the_group_is_taken_is_told_so(kafka_bootstrap: 
     second.close()
 
 
-def _member(bus: LibrdkafkaBus, group: str, topic: str, slot: str) -> Transaction:
+def test_kafka_python_keeps_it_to_itself_until_the_next_commit(kafka_bootstrap: str, topic_prefix: str) -> None:
+    topic, group = f"{topic_prefix}in", f"{topic_prefix}group"
+    bus = KafkaPythonBus(kafka_bootstrap)
+    bus.ensure_topics([TopicSpec(topic, 1, 1, {})], timeout=30)
+    first = _member(bus, group, topic, "first")
+    second = _member(bus, group, topic, "second")
+
+    with pytest.raises(Fenced):
+        first.commit([], {(topic, 0): 0})
+    first.close()
+    second.close()
+    bus.close()
+
+
+def _member(bus: Bus, group: str, topic: str, slot: str) -> Transaction:
     """A member called as every other of this group, with a transactional id of its own."""
     share = Share()
     transaction = bus.transaction(group, f"{group}-{slot}", f"{group}-member")
