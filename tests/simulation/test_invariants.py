@@ -10,6 +10,7 @@ from typing import Any
 import msgspec
 import pytest
 
+from homeostat.simulation.campaign import without_faults
 from homeostat.simulation.faults import NO_FAULTS, Fault, Plan
 from homeostat.simulation.ground import FailingBus
 from homeostat.simulation.invariants import INVARIANTS, violations_in
@@ -169,9 +170,8 @@ def _promotes(step: Step) -> bool:
 
 
 def run(case: Break, folder: Path) -> Run:
-    without_faults = run_of(case.world, NO_FAULTS, folder / "without")
     made = run_of(case.world, case.plan, folder / "with", change=case.change, bus=case.bus)
-    return replace(made, without=without_faults)
+    return replace(made, without=without_faults(case.world.name))
 
 
 def broken(run: Run) -> set[str]:
