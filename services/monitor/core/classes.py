@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from operator import itemgetter
+from typing import Any
 
 import msgspec
 import numpy as np
@@ -70,8 +71,9 @@ class Classes(msgspec.Struct):
 
 def _rows_of(keys: Sequence[str], probabilities: Sequence[Mapping[str, float] | None]) -> Floats:
     """The probabilities of these classes; a class that is not named has none, NaN where nothing is said."""
-    take = itemgetter(*keys, keys[0])  # never a single one, which would come as no tuple
+    take: Callable[[Any], Any] = itemgetter(*keys, keys[0])  # never a single one, which would come as no tuple
     try:
-        return np.array([take(p) for p in probabilities], float)[:, :-1]  # type: ignore[arg-type]
+        return np.array([take(p) for p in probabilities], np.float64)[:, :-1]
     except (KeyError, TypeError):
-        return np.array([[p.get(key, 0.0) for key in keys] if p else [np.nan] * len(keys) for p in probabilities])
+        rows = [[p.get(key, 0.0) for key in keys] if p else [np.nan] * len(keys) for p in probabilities]
+        return np.array(rows, np.float64)

@@ -10,6 +10,8 @@ they see shifts of the inputs, not of the concept.
 
 from __future__ import annotations
 
+import itertools
+
 import msgspec
 import numpy as np
 
@@ -70,14 +72,11 @@ def class_estimator(version: str, confidence: Floats, right: Bools) -> Estimator
         return None
     half = len(right) // 2
     early = _calibrated(version, confidence[:half], right[:half])
-    plain = Estimator(version, False)
-    late = confidence[half:]
-    helps = calibration_error(right[half:], early.chance(late)) < calibration_error(right[half:], late)
-    judged, out = (early, _calibrated(version, confidence, right)) if helps else (plain, plain)
-    gaps = [
-        float(judged.chance(c).mean() - r.mean())
-        for c, r in zip(np.array_split(late, _BLOCKS), np.array_split(right[half:], _BLOCKS), strict=True)
-    ]
+    late, truth = confidence[half:], right[half:]
+    chance = early.chance(late)
+    helps = calibration_error(truth, chance) < calibration_error(truth, late)
+    judged, out = (chance, _calibrated(version, confidence, right)) if helps else (late, Estimator(version, False))
+    gaps = [float(judged[block].mean() - truth[block].mean()) for block in _blocks(len(late))]
     out.errors = {"accuracy": 2 * float(np.sqrt(np.mean(np.square(gaps))))}
     return out
 
@@ -88,9 +87,9 @@ def number_estimator(version: str, answer: Floats, residual: Floats) -> Estimato
         return None
     half = len(answer) // 2
     early = _by_range(version, answer[:half], residual[:half])
-    blocks = zip(np.array_split(answer[half:], _BLOCKS), np.array_split(residual[half:], _BLOCKS), strict=True)
     gaps: dict[str, list[float]] = {"mae": [], "rmse": []}
-    for answers, residuals in blocks:
+    for block in _blocks(len(answer) - half):
+        answers, residuals = answer[half:][block], residual[half:][block]
         estimated = early.values(answers, answers, None)
         gaps["mae"].append(estimated["mae"] - float(np.abs(residuals).mean()))
         gaps["rmse"].append(estimated["rmse"] - float(np.sqrt(np.mean(residuals**2))))
@@ -99,14 +98,22 @@ def number_estimator(version: str, answer: Floats, residual: Floats) -> Estimato
     return out
 
 
+def _blocks(count: int) -> list[slice]:
+    """Five stretches of so many rows, the first ones longer by one where they do not come out even."""
+    size, over = divmod(count, _BLOCKS)
+    edges = [place * size + min(place, over) for place in range(_BLOCKS + 1)]
+    return [slice(first, until) for first, until in itertools.pairwise(edges)]
+
+
 def _calibrated(version: str, confidence: Floats, right: Bools) -> Estimator:
     from scipy.optimize import isotonic_regression  # it takes as long as all other imports here
 
     order = np.argsort(confidence, kind="stable")
     fitted = isotonic_regression(right[order].astype(float)).x
-    knots, first = np.unique(confidence[order], return_index=True)
-    sizes = np.diff(np.append(first, len(order)))
-    return Estimator(version, False, knots, np.add.reduceat(fitted, first) / sizes)
+    ordered = confidence[order]
+    first = np.flatnonzero(np.concatenate([[True], ordered[1:] != ordered[:-1]]))
+    sizes = np.diff(first, append=len(order))
+    return Estimator(version, False, ordered[first], np.add.reduceat(fitted, first) / sizes)
 
 
 def _by_range(version: str, answer: Floats, residual: Floats) -> Estimator:

@@ -13,7 +13,7 @@ from services.monitor.core.answers import LEAST_BEFORE, Switch, extreme, too_man
 from services.monitor.core.inputs import DataWindow, Fault
 from services.monitor.core.level import Stretch as Judged
 from services.monitor.core.quality import WINDOW
-from services.monitor.core.record import Stretch
+from services.monitor.core.record import Stretch, codes_in
 from services.monitor.core.state import Floats, Ints
 from services.monitor.core.watch import Said, Watch
 from shared.messages import Evidence
@@ -97,21 +97,20 @@ def take_errors(pipeline: Watch, rows: Ints) -> None:
     if not len(rows) or not record.ready(rows):
         return
     rows = rows[~pipeline.excused(rows)]
-    errors, champion = record.errors(rows), record.join.read("champion", rows) > 0
-    doubts = record.doubts(rows)
-    version, withheld = record.join.read("version", rows), record.join.read("withheld", rows)
+    errors, doubts = record.errors(rows), record.doubts(rows)
+    champion, version, withheld = record.join.cells(("champion", "version", "withheld"), rows)
+    champion = champion > 0
     limits = pipeline.plan.limits
     live = champion & (version == record.versions.places.get(loss.live, -2)) & (rows >= loss.live_row)
     if pipeline.slicings:
         bare = live & (withheld == 0)
         pipeline.fairness.add(rows[bare], errors[bare])
-    for code in np.unique(withheld[live]):
-        own = live & (withheld == code)
-        judged = Judged(rows[own], errors[own], doubts[own])
-        loss.take(loss.live, record.withheld.names[int(code)], judged, limits)
-    for code in np.unique(version[~champion]):
+    judged = Judged(rows, errors, doubts)
+    for code in codes_in(withheld[live]):
+        loss.take(loss.live, record.withheld.names[code], judged.part(live & (withheld == code)), limits)
+    for code in codes_in(version[~champion]):
         own = ~champion & (version == code)
-        loss.take_canary(record.versions.names[int(code)], rows[own], errors[own], limits)
+        loss.take_canary(record.versions.names[code], rows[own], errors[own], limits)
     if loss.trouble is not None and not loss.trouble.confirmed and pipeline.held_since == 0.0:
         pipeline.held_since = pipeline.last_row_at
 

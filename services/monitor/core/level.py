@@ -78,8 +78,9 @@ class Level(msgspec.Struct):
         """Takes rows; what leaves the shorter window becomes reference until that is full."""
         after = self.after.and_(fresh)
         move = max(0, min(len(after) - SIZES[0], BASE - len(self.base)))
-        self.base = self.base.and_(after.part(slice(0, move)))
-        self.after = after.part(slice(move, None)).part(slice(-SIZES[-1], None))
+        if move:
+            self.base = self.base.and_(after.part(slice(0, move)))
+        self.after = after.part(slice(max(move, len(after) - SIZES[-1]), None))
         self.untested += len(fresh)
 
     def judge(self, tolerance: float, rate: float, ceiling: float | None) -> Verdict | None:

@@ -30,15 +30,17 @@ def class_values(truth: Floats, answer: Floats, proba: Floats | None, positive: 
     out without; roc_auc also needs two classes among the rows.
     """
     right = truth == answer
-    codes = np.unique(truth)
-    recalls = np.array([right[truth == code].mean() for code in codes])
+    codes, places, counts = np.unique(truth, return_inverse=True, return_counts=True)
+    recalls = np.bincount(places[right], minlength=len(codes)) / counts
     values = {"accuracy": float(right.mean()), "balanced_accuracy": float(recalls.mean())}
-    spoken_of = [float(positive)] if positive is not None else [float(c) for c in np.union1d(codes, np.unique(answer))]
+    spoken_of = [float(positive)] if positive is not None else np.union1d(codes, answer).tolist()
     parts = np.array([_precision_recall(truth == code, answer == code) for code in spoken_of])
     values |= dict(zip(("precision", "recall", "f1"), map(float, parts.mean(axis=0)), strict=True))
     if proba is not None:
         with_proba = ~np.isnan(proba).any(axis=1)
-        if with_proba.any():
+        if with_proba.all():
+            values |= _probability_values(truth, proba, positive)
+        elif with_proba.any():
             values |= _probability_values(truth[with_proba], proba[with_proba], positive)
     return values
 
@@ -71,7 +73,7 @@ def _probability_values(truth: Floats, proba: Floats, positive: int | None) -> d
     codes = truth.astype(int)
     width = proba.shape[1]
     of_truth = np.where(codes < width, proba[np.arange(len(codes)), np.minimum(codes, width - 1)], 0.0)
-    values = {"log_loss": float(-np.log(np.clip(of_truth, _LEAST_PROBABILITY, 1.0)).mean())}
+    values = {"log_loss": float(-np.log(np.minimum(np.maximum(of_truth, _LEAST_PROBABILITY), 1.0)).mean())}
     if positive is not None and positive < width:
         values["calibration_error"] = calibration_error(codes == positive, proba[:, positive])
         areas = [roc_auc(codes == positive, proba[:, positive])]

@@ -10,6 +10,7 @@ import numpy as np
 
 from services.monitor.core.estimate import Estimated, Estimator, class_estimator, number_estimator
 from services.monitor.core.inputs import DataWindow
+from services.monitor.core.record import codes_in
 from services.monitor.core.slices import PREFIX
 from services.monitor.core.state import Ints, no_rows
 from services.monitor.core.watch import Said, Watch
@@ -129,9 +130,9 @@ def _performance(pipeline: Watch, span: Span, now: datetime) -> Metrics:
     codes = record.join.read("version", rows)
     values = _measures(pipeline, rows)
     by_version = record.shadow_values(span.first, span.last)
-    for code in np.unique(codes):
+    for code in codes_in(codes):
         own = rows[codes == code]
-        by_version[record.versions.names[int(code)]] = values if len(own) == len(rows) else _measures(pipeline, own)
+        by_version[record.versions.names[code]] = values if len(own) == len(rows) else _measures(pipeline, own)
     return metrics(
         pipeline,
         "performance",

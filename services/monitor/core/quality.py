@@ -118,10 +118,9 @@ def suspicions(windows: Floats, bounds: Bounds, runs: Floats) -> list[list[Suspi
 
     `runs`: for each window and field, how many rows up to its end repeat one value (see `frozen_runs`).
     """
-    ordered = np.sort(windows, axis=1)
     rows = windows.shape[1]
     present = rows - np.isnan(windows).sum(axis=1)
-    medians = _median(ordered, present)
+    medians = _medians(windows, present)
     out = ((windows < bounds.low) | (windows > bounds.high)).sum(axis=1)
     far = _is_far(medians, bounds)
     strange = _new_categories(windows, bounds)
@@ -133,6 +132,8 @@ def suspicions(windows: Floats, bounds: Bounds, runs: Floats) -> list[list[Suspi
         | (strange >= bounds.fresh)
     )
     found: list[list[Suspicion]] = [[] for _ in windows]
+    if not flagged.any():
+        return found
     for window, column in np.argwhere(flagged):
         missing, outside = int(rows - present[window, column]), int(out[window, column])
         found[window] += _named(
@@ -156,10 +157,11 @@ def frozen_runs(windows: Floats, last: Floats, run: Floats) -> tuple[Floats, Flo
     count, so that a run is known to within a window.
     """
     out = np.zeros((len(windows), windows.shape[2]))
+    constant = (windows == windows[:, :1]).all(axis=1)
+    if not constant.any():
+        return out, windows[-1, -1].copy(), out[-1].copy()
     for place, window in enumerate(windows):
-        first = window[0]
-        constant = (window == first).all(axis=0)
-        run = np.where(constant, np.where(first == last, run, 0.0) + len(window), 0.0)
+        run = np.where(constant[place], np.where(window[0] == last, run, 0.0) + len(window), 0.0)
         last = window[-1].copy()
         out[place] = run
     return out, last, run
@@ -216,9 +218,13 @@ def _likely_run(cells: Floats, sources: Ints, level: float) -> float:
     return limit if limit <= _LONGEST_RUN else float("inf")
 
 
-def _median(ordered: Floats, present: Ints) -> Floats:
-    """The (lower) median of each column of sorted windows whose NaN stand last."""
-    place = np.clip((present - 1) // 2, 0, None)
+def _medians(windows: Floats, present: Ints) -> Floats:
+    """The (lower) median of each column of windows, `present` of whose cells are no NaN."""
+    middle, whole = (windows.shape[1] - 1) // 2, windows.shape[1]
+    if (present == whole).all():
+        return np.partition(windows, middle, axis=1)[:, middle]
+    ordered = np.sort(windows, axis=1)
+    place = np.maximum((present - 1) // 2, 0)
     taken: Floats = np.take_along_axis(ordered, place[:, None, :], axis=1)[:, 0, :]
     return taken
 
@@ -226,11 +232,13 @@ def _median(ordered: Floats, present: Ints) -> Floats:
 def _is_far(level: Floats, bounds: Bounds) -> Bools:
     """Whether a window's median lies where only another unit explains it (checked further when named)."""
     away = (level < bounds.level_low - 1.5 * bounds.spread) | (level > bounds.level_high + 1.5 * bounds.spread)
-    positive = bounds.level_low > 0
+    low = (bounds.level_low > level) & (level > 0)
+    if not low.any():
+        return np.asarray(away, bool)
     with np.errstate(divide="ignore", invalid="ignore"):
         decades = np.log10(bounds.level_high / bounds.level_low)
         sunk = np.log10(bounds.level_low / level) > np.fmax(0.9, decades + 0.5)
-    return np.asarray(away | (positive & (level > 0) & sunk))
+    return np.asarray(away | (low & sunk))
 
 
 def _new_categories(windows: Floats, bounds: Bounds) -> Floats:
