@@ -13,7 +13,6 @@ from shared.messages import Value
 from shared.models.artifact import load, load_estimator
 from shared.models.inputs import inputs_from
 from shared.models.store import MemoryStore
-from tests.support.processes import printed
 
 ROWS: list[Row] = [
     {"a": None if i % 9 == 0 else (i * 37 % 101) / 50 - 1, "b": (i * 53 % 97) / 48 - 1, "c": "xyz"[i % 3], "gap": None}
@@ -92,23 +91,3 @@ def test_an_anomaly_model_scores_its_training_rows_within_bounds_and_flags_about
 
     assert all(score is not None and 0 <= score <= 1 for score in answers.scores)
     assert sum(map(bool, answers.predictions)) <= 8
-
-
-RIVER_IN_A_PROCESS = """
-from services.trainer.core.candidates import candidates_for
-from services.trainer.core.fitting import Data, fitted, truth_of
-from shared.models.inputs import inputs_from
-
-names = [f"field_{i}" for i in range(12)]
-rows = [{name: (i * (7 + k) % 101) / 33 for k, name in enumerate(names)} | {"c": "xyz"[i % 3]} for i in range(150)]
-truth = truth_of("binary", [i * 37 % 101 > 50 for i in range(150)], (False, True))
-data = Data("binary", rows, truth, inputs_from(rows, (*names, "c")), (False, True))
-candidate = candidates_for("binary", ("river-logistic",))[0]
-print(fitted(candidate, candidate.defaults, data, 1).answer(rows).scores)
-"""
-
-
-def test_a_river_learner_answers_alike_to_the_last_digit_in_every_process() -> None:
-    answers = [printed(RIVER_IN_A_PROCESS, hash_seed=seed) for seed in ("1", "2")]
-
-    assert answers[0] == answers[1]
