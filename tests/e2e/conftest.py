@@ -13,5 +13,5 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Home]:
 
     It ends with the last of them: an idle system would slow the other tests.
     """
-    with running_home(tmp_path_factory.mktemp("home")) as started:
+    with running_home(tmp_path_factory.mktemp("home"), MLFLOW_TRACKING_URI="") as started:
         yield started
