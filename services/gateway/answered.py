@@ -10,11 +10,11 @@ import asyncio
 from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 from services.gateway.backlog import Backlog
 from services.gateway.readmodel.pipelines import Pipeline
-from services.gateway.readmodel.predictions import PredictionBook
+from services.gateway.readmodel.predictions import Place, PredictionBook
 from shared.bus.base import Bus
 from shared.errors import Transient
 from shared.messages import Features, Prediction, RawRecord
@@ -32,6 +32,7 @@ class Gone(NamedTuple):
 
 Known = Prediction | Gone
 Look = Callable[[Backlog], dict[str, Known]]
+T = TypeVar("T")
 
 
 class Answered:
@@ -76,6 +77,19 @@ class Answered:
             except Transient:  # what was asked for may still be answered
                 return {}
 
+    async def dropped(self, rows: Mapping[str, Place], deadline: float) -> set[str]:
+        """Ids of those raw rows, given by their places, that were taken for repetitions and so get no answer.
+
+        None while another search is under way: whoever asks will ask again.
+        """
+        if self._searching.locked():
+            return set()
+        async with self._searching:
+            try:
+                return await self._with_log(lambda log: log.passed_over(rows), deadline)
+            except Transient:  # it is not known yet
+                return set()
+
     def _at_places(self, asked: Mapping[str, RawRecord], pipeline: Pipeline) -> Look:
         name = pipeline.defined.pipeline
         held = {event: answer for event in asked if (answer := self._book.get(name, event)) is not None}
@@ -87,8 +101,8 @@ class Answered:
 
         return look
 
-    async def _with_log(self, look: Look, deadline: float) -> dict[str, Known]:
-        def work() -> dict[str, Known]:
+    async def _with_log(self, look: Callable[[Backlog], T], deadline: float) -> T:
+        def work() -> T:
             with closing(Backlog(self._bus, self._full_name, deadline)) as log:
                 return look(log)
 

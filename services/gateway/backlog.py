@@ -13,10 +13,11 @@ from shared.clock import monotonic
 from shared.codec import decode
 from shared.errors import Poison, Transient
 from shared.messages import RawRecord
-from shared.topics import Topic
+from shared.topics import FEATURES, Topic
 
 SEARCHED = 200_000
 BLOCK = 20_000
+TAIL = 2_000
 APART = 200
 """Records closer together than this are read in one go."""
 
@@ -59,6 +60,21 @@ class Backlog:
         for partition, rows in wanted.items():
             found |= self._backward(topic, partition, ends[partition], rows)
         return found
+
+    def passed_over(self, rows: Mapping[str, Place]) -> set[str]:
+        """Ids of raw rows, given by their places, that ingest has gone past and given no features.
+
+        Told by the newest `TAIL` features of the partition: they have the rows before and after, and none
+        of the id. A row at the end of a partition is not told.
+        """
+        _, ends = self._range(self._full_name(FEATURES.name))
+        gone: set[str] = set()
+        for partition in {partition for partition, _ in rows.values()}:
+            records = self._read(FEATURES, partition, max(0, ends[partition] - TAIL), ends[partition])
+            tail = [features for record in records for features in _decoded(FEATURES, record)]
+            known, taken = {one.id for one in tail}, sorted(one.origin for one in tail)
+            gone |= {e for e, at in rows.items() if e not in known and taken and taken[0] < at < taken[-1]}
+        return gone
 
     def _backward(self, topic: Topic[Any], partition: int, end: int, rows: Mapping[str, RawRecord]) -> dict[str, Any]:
         keys = {record.entity.encode() for record in rows.values()}

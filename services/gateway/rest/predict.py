@@ -41,8 +41,14 @@ async def predict(
     """
     found = pipeline_of(parts, pipeline)
     records, fresh = await _records(found, request, parts, source)
-    patience = parts.settings.patience_seconds
-    asking = Asking(parts.waiters, parts.answered, parts.write, found, fresh=fresh, patience=patience)
+    asking = Asking(
+        waiters=parts.waiters,
+        answered=parts.answered,
+        write=parts.write,
+        pipeline=found,
+        fresh=fresh,
+        patience=parts.settings.patience_seconds,
+    )
     outcomes = await asking.outcomes(records, timeout or parts.settings.predict_seconds)
     shown_rows = [_shown(record.id, outcomes.get(record.id)) for record in records]
     missing = [record.id for record in records if record.id not in outcomes]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Collection
 
 import msgspec
 
@@ -16,11 +17,15 @@ ELSEWHERE = Position("features", 0, 10**6)
 
 
 class Answering:
-    """Answers every event on the log in a thread, until closed. `features` False: they are not on the log."""
+    """Answers every event on the log in a thread, until closed.
 
-    def __init__(self, gateway: Running, *, features: bool = True) -> None:
+    `features` False: they are not on the log. Of `forgotten` ids nothing is there any more but that they were taken.
+    """
+
+    def __init__(self, gateway: Running, *, features: bool = True, forgotten: Collection[str] = ()) -> None:
         self._gateway = gateway
         self._features = features
+        self._forgotten = forgotten
         self._seen: dict[str, dict[str, object]] = {}
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, daemon=True)
@@ -41,12 +46,12 @@ class Answering:
             for record in reader.poll(100, 0.05):
                 event = msgspec.json.decode(record.value, type=RawRecord)
                 known = self._seen.setdefault(event.id, event.values)
-                if known is event.values:
-                    self._answer(event)
+                if known is event.values and event.id not in self._forgotten:
+                    self._answer(event, record)
                 elif known != event.values:
                     self._refuse(event, record)
 
-    def _answer(self, event: RawRecord) -> None:
+    def _answer(self, event: RawRecord, record: Record) -> None:
         features = Features(
             pipeline=event.pipeline,
             id=event.id,
@@ -55,7 +60,7 @@ class Answering:
             at=START,
             values={},
             raw=event.values,  # type: ignore[arg-type]
-            origin=(0, 0),
+            origin=(record.partition, record.offset),
             definition="abc",
         )
         (at,) = self._gateway.write_only(FEATURES, features) if self._features else (ELSEWHERE,)

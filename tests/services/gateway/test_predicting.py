@@ -134,6 +134,20 @@ def test_a_row_that_cannot_be_held_against_the_one_answered_is_told_so_at_once(
     assert len(gateway.written(RAW_DATA)) == 1
 
 
+def test_a_repeated_row_whose_answer_is_gone_is_told_so_once_ingest_has_gone_past_it(
+    gateway: Running, tmp_path: Path
+) -> None:
+    around = [GOOD | {"id": f"r{number}"} for number in range(2, 20)]
+    with Answering(gateway, forgotten={"r1"}), running(tmp_path, gateway.bus, patience_seconds=0.05) as second:
+        gateway.http.post(EVENTS, json=[{**row, "id": f"before-{row['id']}"} for row in around])
+        gateway.http.post(EVENTS, json=GOOD | {"id": "r1"})
+        answer = second.http.post(PREDICT, json=[GOOD | {"id": "r1"}, *around])
+
+    refused, *good = answer.json()["predictions"]
+    assert refused["error"]["reason"] == "answered-before"
+    assert [row["prediction"] for row in good] == [0.5] * len(around)
+
+
 def test_a_repeated_row_that_brings_its_label_is_sent_for_the_label_alone(gateway: Running) -> None:
     with Answering(gateway):
         first = gateway.http.post(PREDICT, json=GOOD | {"id": "r1"}).json()
