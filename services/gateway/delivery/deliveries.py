@@ -88,12 +88,19 @@ class Deliveries:
             task.cancel()
 
     async def _run(self, subscription: Subscription) -> None:
+        usual = pause = self._settings.delivery_pause_seconds
         while True:
+            cursor = subscription.cursor
             try:
+                await asyncio.to_thread(self._store.keep)
                 await self._walk(subscription)
             except HomeostatError as error:
                 log.warning("kafka is away; deliveries wait", subscription=subscription.id, error=str(error))
-                await asyncio.sleep(self._settings.delivery_pause_seconds)
+                pause = usual
+            except OSError as error:
+                log.warning("deliveries wait", subscription=subscription.id, error=str(error), seconds=pause)
+                pause = usual if subscription.cursor != cursor else min(2 * pause, LONGEST_PAUSE)
+            await asyncio.sleep(pause)
 
     async def _walk(self, subscription: Subscription) -> None:
         def wanted(entry: Entry[Any]) -> bool:

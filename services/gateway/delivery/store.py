@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterator
+import tempfile
+import threading
+from collections.abc import Iterable, Iterator
 from datetime import datetime
 from pathlib import Path
 from typing import Literal
@@ -74,11 +76,17 @@ class Subscription(BaseModel):
 
 
 class SubscriptionStore:
-    """Loads at the start; each change is on disk when the call returns."""
+    """Loads at the start; each change is on disk when the call returns. Called from any thread.
+
+    A subscription that cannot be written is not added, nor removed (OSError). What was delivered
+    counts at once, so it is not sent again; where that cannot be written (OSError), `keep` tries anew.
+    """
 
     def __init__(self, file: Path) -> None:
         self._file = file
         self._all: dict[str, Subscription] = {}
+        self._lock = threading.Lock()
+        self._unwritten = False
         if file.exists():
             try:
                 loaded = [Subscription.model_validate(entry) for entry in json.loads(file.read_bytes())]
@@ -95,30 +103,50 @@ class SubscriptionStore:
         return self._all.get(subscription)
 
     def add(self, subscription: Subscription) -> None:
-        self._all[subscription.id] = subscription
-        self._save()
+        with self._lock:
+            self._write([*self._all.values(), subscription])
+            self._all[subscription.id] = subscription
 
     def remove(self, subscription: str) -> None:
-        del self._all[subscription]
-        self._save()
+        with self._lock:
+            self._write(each for each in self._all.values() if each.id != subscription)
+            del self._all[subscription]
 
     def delivered(self, subscription: Subscription, cursor: str, at: datetime) -> None:
-        subscription.cursor, subscription.last_delivery = cursor, at
-        subscription.delivered += 1
-        self._save()
+        with self._lock:
+            subscription.cursor, subscription.last_delivery = cursor, at
+            subscription.delivered += 1
+            self._save()
 
     def gave_up(self, subscription: Subscription, cursor: str, undeliverable: Undeliverable) -> None:
-        subscription.cursor = cursor
-        subscription.given_up += 1
-        subscription.undeliverable = [*subscription.undeliverable, undeliverable][-UNDELIVERABLE_KEPT:]
-        self._save()
+        with self._lock:
+            subscription.cursor = cursor
+            subscription.given_up += 1
+            subscription.undeliverable = [*subscription.undeliverable, undeliverable][-UNDELIVERABLE_KEPT:]
+            self._save()
+
+    def keep(self) -> None:
+        """Writes what an earlier call could not; OSError where that is still so."""
+        with self._lock:
+            if self._unwritten:
+                self._save()
 
     def _save(self) -> None:
+        self._unwritten = True
+        self._write(self._all.values())
+
+    def _write(self, subscriptions: Iterable[Subscription]) -> None:
+        """All or nothing: whoever reads meanwhile, or after a crash, finds one whole list."""
+        text = json.dumps([subscription.model_dump(mode="json") for subscription in subscriptions], indent=1)
         self._file.parent.mkdir(parents=True, exist_ok=True)
-        text = json.dumps([subscription.model_dump(mode="json") for subscription in self._all.values()], indent=1)
-        draft = self._file.with_suffix(".new")
-        with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as out:
-            out.write(text)
-            out.flush()
-            os.fsync(out.fileno())
-        draft.replace(self._file)
+        handle, name = tempfile.mkstemp(dir=self._file.parent, prefix=f".{self._file.name}-")
+        try:
+            with os.fdopen(handle, "w") as out:
+                out.write(text)
+                out.flush()
+                os.fsync(out.fileno())
+            Path(name).replace(self._file)
+        except BaseException:
+            Path(name).unlink(missing_ok=True)
+            raise
+        self._unwritten = False

@@ -16,6 +16,7 @@ from typing import Any
 
 import pytest
 
+from homeostat.local.waiting import wait_for
 from services.gateway.delivery.guard import Refused, target_of
 from shared.topics import ALERTS, AUDIT, COMMAND_RESULTS, COMMANDS
 from tests.services.gateway.messages import alert, at, audit, command
@@ -147,6 +148,23 @@ def test_what_could_not_be_delivered_is_listed_and_the_next_goes_out(gateway: Ru
     (lost,) = gateway.http.get(f"/v1/subscriptions/{name}").json()["undeliverable"]
     assert types == ["alert.firing", "alert.resolved"]
     assert (lost["type"], lost["reason"]) == ("alert.firing", "127.0.0.1 answered 400")
+
+
+def test_a_disk_that_takes_nothing_for_a_while_ends_no_subscription(
+    gateway: Running, receiver: Receiver, tmp_path: Path
+) -> None:
+    name = subscribe(gateway, receiver.url)["id"]
+    folder = tmp_path / "gateway"
+    away = folder.rename(tmp_path / "away")
+    folder.write_text("no folder: nothing can be written")
+    gateway.put(ALERTS, alert(id="first"))
+    first = receiver.take()
+    assert wait_for(lambda: bool(gateway.http.get(f"/v1/subscriptions/{name}").json()["delivered"]), WAIT)
+    folder.unlink()
+    away.rename(folder)
+    gateway.put(ALERTS, alert(id="second"))
+
+    assert [first["data"]["id"], receiver.take()["data"]["id"]] == ["first", "second"]
 
 
 def test_a_redirect_is_not_followed(gateway: Running, receiver: Receiver) -> None:
