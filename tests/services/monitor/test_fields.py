@@ -1,0 +1,109 @@
+"""Faults of the data: which field, and which source it came from."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from shared.messages import Command, DeadLetter
+from shared.service import Batch
+from tests.services.monitor.changes import times_1000
+
+Make = Callable[..., Any]
+
+
+def test_a_changed_unit_is_a_fault_of_that_field_and_resolves_by_itself(stream: Make) -> None:
+    s = stream(warm=2000, delay=100)
+    s.run(1000, change=times_1000, error=0.5)
+    (row, alert) = s.alerts()[0]
+    assert row <= 3100
+    assert (alert.kind, alert.causes[0].kind, alert.causes[0].what) == ("data_quality", "feature", "price")
+    assert (alert.causes[1].kind, alert.causes[1].what) == ("source", "till")
+    assert "times 1000" in alert.summary
+    s.run(1000)
+    assert [(a.kind, a.state) for _, a in s.alerts()] == [("data_quality", "firing"), ("data_quality", "resolved")]
+
+
+def test_wrong_answers_on_faulty_inputs_are_not_held_against_the_model(stream: Make) -> None:
+    s = stream(warm=2000)
+    s.run(1000, change=times_1000, error=0.9)
+    assert {a.kind for _, a in s.alerts()} == {"data_quality"}
+
+
+def test_only_the_source_at_fault_is_named(stream: Make) -> None:
+    s = stream()
+    s.run(2000, sources=("north", "south"))
+    turn = iter(range(10_000))
+    s.run(400, sources=("north", "south"), change=lambda row: times_1000(row) if next(turn) % 2 else row)
+    ((_, alert),) = s.alerts(state="firing")
+    assert [c.what for c in alert.causes] == ["price", "south"]
+
+
+def test_a_frozen_sensor_a_lost_field_and_a_new_category_are_faults_of_their_fields(stream: Make) -> None:
+    s = stream()
+    s.run(2000)
+    broken = {"load": 7.5, "price": None, "colour": "mauve"}
+    s.run(200, change=lambda row: row | broken)
+    found = {a.causes[0].what: a.evidence.statistic for _, a in s.alerts(state="firing")}
+    assert found == {"load": "frozen.load", "price": "missing.price", "colour": "new_category.colour"}
+
+
+def test_moved_inputs_alone_are_information(stream: Make) -> None:
+    s = stream(warm=2000)
+    s.run(1000, change=lambda row: row | {"load": row["load"] + 4})
+    assert s.alerts() == []
+    ((_, alert),) = s.alerts("data_drift")
+    assert (alert.severity, alert.causes[0].what) == ("info", "load")
+
+
+def test_refused_rows_of_one_field_are_a_fault_of_that_field(stream: Make) -> None:
+    s = stream(warm=1000)
+    letters = [
+        DeadLetter(
+            topic="raw-data",
+            partition=0,
+            offset=i,
+            reason="schema",
+            detail="not a number",
+            value=b"",
+            field="load",
+            pipeline="shop",
+            source="north",
+            service="ingest",
+        )
+        for i in range(40)
+    ]
+    s.take(s.monitor.on_dead_letters(Batch("dead-letters", 0, list(range(40)), letters), s.now))
+    s.run(50)
+    ((_, alert),) = s.alerts()
+    assert (alert.kind, [c.what for c in alert.causes]) == ("data_quality", ["load", "north"])
+    s.run(300)
+    assert s.alerts()[-1][1].state == "resolved"
+
+
+def test_a_source_that_stops_is_named_and_welcomed_back(stream: Make) -> None:
+    s = stream()
+    s.run(1500, sources=("north", "south", "south"))
+    s.run(1000, sources=("south",))
+    ((_, alert),) = s.alerts()
+    assert (alert.kind, alert.causes[0].what) == ("data_quality", "north")
+    s.run(100, sources=("north", "south"))
+    assert s.alerts()[-1][1].state == "resolved"
+
+
+def test_a_quarantine_shows_in_the_data_figures(stream: Make) -> None:
+    s = stream(warm=500)
+    order = Command(
+        id="c",
+        incident="i",
+        pipeline="shop",
+        action="quarantine_source",
+        arguments={"source": "till", "fields": ["price"]},
+        reason="",
+        issued_by="policy:p@1",
+        at=s.now,
+        deadline=s.now,
+    )
+    s.take(s.monitor.on_commands(Batch("commands", 0, [0], [order]), s.now))
+    s.run(500)
+    assert s.metrics("data")[-1].values["quarantined.price"] == 1.0

@@ -1,0 +1,149 @@
+"""What labels say of a version: its performance, the rows at which it was lost, and when that is over."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+Make = Callable[..., Any]
+
+
+def test_performance_is_measured_for_each_version_in_windows_of_labelled_rows(stream: Make) -> None:
+    s = stream(warm=1000)
+    windows = s.metrics("performance")
+    assert [w.window.index for w in windows] == [0, 1, 2, 3]
+    assert all(w.by_version["1"]["rows"] == 250 for w in windows)
+    assert abs(np.mean([w.values["accuracy"] for w in windows]) - 0.9) < 0.04
+    assert windows[1].window.first_row == windows[0].window.last_row + 1
+    assert windows[1].window.positions == {"0": windows[1].window.first_row}
+
+
+def test_a_changed_rule_is_concept_drift_of_the_model_with_the_row_where_it_began(stream: Make) -> None:
+    s = stream(warm=2000)
+    s.run(400, error=0.7)
+    ((row, alert),) = s.alerts()
+    assert (alert.kind, alert.causes[0].kind) == ("concept_drift", "model")
+    assert row <= 3400
+    assert abs(alert.evidence.change.first_row - 3000) <= 20
+    assert alert.evidence.change.positions["0"] == alert.evidence.change.first_row
+    assert alert.evidence.baseline > 0.85
+    assert alert.evidence.value < 0.5
+
+
+def test_concept_drift_resolves_once_a_new_version_is_right(stream: Make) -> None:
+    s = stream(warm=2000)
+    s.run(300, error=0.7)
+    s.publish("2", accuracy=0.9)
+    s.run(200)
+    states = [alert.state for _, alert in s.alerts("concept_drift")]
+    assert states == ["firing", "resolved"]
+    assert len({alert.id for _, alert in s.alerts("concept_drift")}) == 1
+    s.run(2000)
+    assert len(s.alerts()) == 2
+
+
+def test_a_bad_release_is_the_versions_fault_within_300_labelled_rows(stream: Make) -> None:
+    s = stream(warm=2000)
+    s.publish("2", accuracy=0.95)
+    s.run(300, error=0.5)
+    ((row, alert),) = s.alerts()
+    assert row <= 3300
+    assert (alert.kind, alert.causes[0].kind, alert.causes[0].what) == ("performance", "version", "2")
+    assert alert.evidence.change.first_row == 3000
+    s.publish("1")
+    s.run(200)
+    assert s.alerts()[-1][1].state == "resolved"
+
+
+def test_a_burst_that_is_over_when_it_is_noticed_is_no_alert(stream: Make) -> None:
+    s = stream(warm=2000)
+    s.run(100, error=0.9)
+    s.run(2000)
+    assert s.alerts() == []
+
+
+def test_a_loss_is_over_only_after_many_good_rows_of_the_same_version(stream: Make) -> None:
+    s = stream(warm=2000)
+    s.run(600, error=0.6)
+    s.run(300)
+    assert [a.state for _, a in s.alerts()] == ["firing"]
+    s.run(400)
+    assert [a.state for _, a in s.alerts()] == ["firing", "resolved"]
+
+
+def test_a_bad_release_is_found_while_an_earlier_loss_is_not_over(stream: Make) -> None:
+    s = stream(warm=2000)
+    s.run(600, error=0.35)
+    s.publish("2", accuracy=0.1)
+    s.run(500, error=0.9)
+    said = [(a.kind, a.state, a.causes[0].kind) for _, a in s.alerts()]
+    assert said == [
+        ("concept_drift", "firing", "model"),
+        ("concept_drift", "resolved", "model"),
+        ("performance", "firing", "version"),
+    ]
+
+
+def test_a_small_loss_among_runs_of_errors_is_found_by_its_level_and_is_one_trouble(stream: Make) -> None:
+    s = stream()
+    s.run(1000)
+    s.publish("1", accuracy=0.86)
+    for _ in range(50):
+        s.run(25, error=0.02, batch=25)
+        s.run(25, error=0.26, batch=25)
+    assert s.alerts() == []
+    began = s.row
+    for _ in range(20):
+        s.run(25, error=0.14, batch=25)
+        s.run(25, error=0.42, batch=25)
+    ((row, alert),) = s.alerts()
+    assert (alert.kind, alert.causes[0].kind) == ("performance", "model")
+    assert row <= began + 1000
+    alerts = s.monitor._state.pipelines["shop"].alerts
+    assert alert.fingerprint == alerts.fingerprint("concept_drift", "model")
+    assert len(alerts.firing) == 1
+
+
+def test_a_bad_canary_is_measured_beside_the_champion_and_its_alert_names_it(stream: Make) -> None:
+    s = stream(warm=2000)
+    plain = s._answer
+
+    def answer(name: str, truth: int, wrong: bool, offset: int) -> object:
+        canary = offset % 4 == 0
+        made = plain(name, truth, s.rng.random() < 0.7 if canary else wrong, offset)
+        changed = {"model_version": "2", "role": "canary"} if canary else {}
+        return type(made)(**{f: getattr(made, f) for f in made.__struct_fields__} | changed)
+
+    s._answer = answer
+    s.run(1000)
+    ((row, alert),) = s.alerts()
+    assert (alert.kind, alert.causes[0].kind, alert.causes[0].what) == ("performance", "version", "2")
+    assert row <= 3400
+    newest = s.metrics("performance")[-1].by_version
+    assert newest["1"]["accuracy"] > newest["2"]["accuracy"] + 0.4
+
+
+def test_performance_is_estimated_while_labels_are_missing(stream: Make) -> None:
+    s = stream(warm=1000, delay=0)
+    s.run(1000, labels=False)
+    estimate = s.metrics("estimate")[-1]
+    assert abs(estimate.values["accuracy"] - 0.9) <= estimate.values["accuracy.stated_error"] + 0.03
+    assert estimate.completeness == 0.0
+
+
+def test_an_estimate_reports_its_own_error_once_labels_are_there(stream: Make) -> None:
+    s = stream(warm=1000, delay=600)
+    s.run(3000)
+    realised = [m for m in s.metrics("estimate") if m.revision == 1]
+    assert realised
+    for m in realised:
+        assert m.values["accuracy.error"] == m.values["accuracy"] - m.values["accuracy.realised"]
+
+
+def test_rows_answered_without_a_withheld_field_are_measured_apart(stream: Make) -> None:
+    s = stream(warm=2000)
+    s.run(1500, error=0.3, withheld=("price",))
+    assert s.alerts() == []
+    assert s.metrics("performance")[-1].values["accuracy"] < 0.8
