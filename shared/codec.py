@@ -42,3 +42,5 @@ def decode(topic: Topic[M], value: bytes) -> M:
         raise Poison(f"not a {topic.message.__name__}: {error}", reason="malformed") from error
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise Poison(f"not JSON: {error}", reason="not-json") from error
+    except RecursionError as error:
+        raise Poison("nested too deeply to be read", reason="not-json") from error

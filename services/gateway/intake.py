@@ -18,6 +18,11 @@ from shared.pipeline.problems import Problem
 from shared.pipeline.specification import Specification
 
 Row = Mapping[str, Any]
+MOST_NESTED = 32
+"""A row holds plain values. What is nested is refused by its field; what is so deep, before anyone reads on."""
+
+_UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
+
 LABEL_FIELDS = frozenset(("id", "label", "timestamp", "source"))
 
 
@@ -67,7 +72,7 @@ def items_of(body: bytes, content_type: str, headers: Mapping[str, str]) -> list
         return _lines(body)
     try:
         decoded = msgspec.json.decode(body)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+    except _UNREADABLE as error:
         if b"\n" in body.strip() and _is_json(body.strip().partition(b"\n")[0]):
             return _lines(body)
         raise Poison(f"the body is not JSON: {error}", reason="not-json") from error
@@ -213,9 +218,22 @@ def _time(value: object, field: str) -> datetime | None:
 
 
 def _bound(record: RawRecord, limit: int) -> None:
+    if _deeper_than(MOST_NESTED, record.values if record.kind == "event" else record.label):
+        raise Poison(f"the row is nested more than {MOST_NESTED} deep", reason="too-deep")
     size = len(msgspec.json.encode(record))
     if size > limit:
         raise Poison(f"the row has {size} bytes; one may have at most {limit}", reason="too-large")
+
+
+def _deeper_than(most: int, value: object) -> bool:
+    """Whether arrays and objects lie within each other more than `most` deep; level by level, not by recursion."""
+    level: list[object] = [value]
+    for _ in range(most + 1):
+        within = [each for each in level if isinstance(each, dict | list)]
+        level = [part for each in within for part in (each.values() if isinstance(each, dict) else each)]
+        if not within:
+            return False
+    return True
 
 
 def _id_in(item: Item, spec: Specification) -> str | None:
@@ -234,7 +252,7 @@ def _lines(body: bytes) -> list[Item]:
             continue
         try:
             items.append(Item(msgspec.json.decode(line)))
-        except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        except _UNREADABLE as error:
             items.append(Item(None, broken=Poison(f"the line is not JSON: {error}", reason="not-json")))
     return items
 
@@ -242,7 +260,7 @@ def _lines(body: bytes) -> list[Item]:
 def _is_json(line: bytes) -> bool:
     try:
         msgspec.json.decode(line)
-    except (msgspec.DecodeError, UnicodeDecodeError):
+    except _UNREADABLE:
         return False
     return True
 

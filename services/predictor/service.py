@@ -12,12 +12,14 @@ from services.predictor.board import Board, View
 from services.predictor.core.releases import Live, after
 from services.predictor.core.score import NOBODY, predictions_of
 from shared.errors import Poison
-from shared.messages import CommandResult, Features, ModelPublished, PipelineDefined, Value
+from shared.messages import CommandResult, DeadLetter, Features, ModelPublished, PipelineDefined, Value
 from shared.models.artifact import ModelCache
 from shared.models.base import Answers, Model
 from shared.models.metadata import ModelMetadata
 from shared.service import NOTHING, Batch, Job, JobResult, Step
-from shared.topics import COMMAND_RESULTS, PREDICTIONS, Out
+from shared.topics import COMMAND_RESULTS, DEAD_LETTERS, PREDICTIONS, Out
+
+NAME: Final = "predictor"
 
 ANSWERING_TASK: Final = 0
 """Every task hears every publication; this partition's answers for all."""
@@ -29,7 +31,6 @@ class State(msgspec.Struct):
     live: dict[str, Live] = {}
     pipelines: set[str] = set()
     position: int = -1
-    refused: int = 0
     unanswered: dict[str, int] = {}
 
 
@@ -37,7 +38,8 @@ class Predictor:
     """One prediction per features record, in order, whatever becomes of the models.
 
     Models come from `models` by content hash, so a replayed step answers the same. A publication
-    whose artefact is refused changes nothing; one whose artefact is not there yet is `Transient`.
+    whose artefact is refused changes nothing; one whose artefact is not there yet is `Transient`. A live
+    version whose artefact is damaged or lost answers null, with the reason; other pipelines go on.
     """
 
     def __init__(self, partition: int | None, models: ModelCache, board: Board) -> None:
@@ -60,17 +62,14 @@ class Predictor:
     def on_model_published(self, batch: Batch[ModelPublished], now: datetime) -> Step:
         live = dict(self._state.live)
         refusals: list[Out] = []
-        refused = 0
-        for message in batch.messages:
+        for index, message in enumerate(batch.messages):
             try:
                 if message.stage != "retired":
                     self._check(message)
                 live[message.pipeline] = after(live.get(message.pipeline, NOBODY), message)
             except Poison as poison:
-                refused += 1
-                refusals += self._refusal(message, poison, now)
+                refusals += self._refusal(batch, index, poison, now)
         self._state.live = live
-        self._state.refused += refused
         self._state.position = batch.offsets[-1]
         self._show()
         return Step(refusals)
@@ -122,9 +121,24 @@ class Predictor:
                 reason="metadata",
             )
 
-    def _refusal(self, message: ModelPublished, poison: Poison, now: datetime) -> list[Out]:
-        if message.command is None or self._partition not in (ANSWERING_TASK, None):
+    def _refusal(self, batch: Batch[ModelPublished], index: int, poison: Poison, now: datetime) -> list[Out]:
+        """Who asked for the version is answered; where nobody did, the publication is a dead letter."""
+        message = batch.messages[index]
+        if self._partition not in (ANSWERING_TASK, None):
             return []
+        if message.command is None:
+            letter = DeadLetter(
+                topic=batch.topic,
+                partition=batch.partition,
+                offset=batch.offsets[index],
+                reason=f"model-{poison.reason}",
+                detail=f"version {message.version} does not answer: {poison.detail}",
+                value=batch.values[index] if batch.values else b"",
+                pipeline=message.pipeline,
+                service=NAME,
+                at=now,
+            )
+            return [DEAD_LETTERS.of(letter)]
         return [
             COMMAND_RESULTS.of(
                 CommandResult(
@@ -132,7 +146,7 @@ class Predictor:
                     pipeline=message.pipeline,
                     state="failed",
                     at=now,
-                    service="predictor",
+                    service=NAME,
                     detail=f"version {message.version} refused ({poison.reason}): {poison.detail}",
                     model_version=message.version,
                 )

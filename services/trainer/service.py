@@ -246,7 +246,7 @@ class Trainer:
             return self._came_to_nothing(name, work, result.error or "the pipeline was removed", now, result.seconds)
         judged = typed(result.result, Judged)
         cost = work.spent + judged.cost_seconds
-        if work.command is not None and overtaken(pipeline, work):
+        if work.command is not None and not pipeline.releases.held and overtaken(pipeline, work):
             return self._once_more(pipeline, work, work.command, cost, now)
         if judged.candidate is None:
             reason = f"{judged.verdict.reason} ({judged.window})"
@@ -267,7 +267,8 @@ class Trainer:
         """The candidate becomes a version, and what the release says of it."""
         name, cost = pipeline.name, work.spent + judged.cost_seconds
         releases, version = with_version(pipeline.releases, candidate, gated=judged.verdict.passed)
-        releases = pruned(releases, {number for of, number in self._state.outbox.waiting if of == name})
+        untold = {number for of, number in self._state.outbox.waiting if of == name}
+        releases = pruned(releases, {version.number, *untold})
         self._put(msgspec.structs.replace(pipeline, releases=releases))
         reason = f"{judged.verdict.reason}; {judged.window}"
         if releases.held:

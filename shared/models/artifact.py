@@ -13,18 +13,19 @@ import io
 import threading
 import zipfile
 from collections import OrderedDict
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final, Protocol, cast
 
 import msgspec
 from numpy.typing import NDArray
 
+from shared.clock import monotonic
 from shared.errors import Poison
 from shared.messages import Artifact, Value
 from shared.models.base import Answers, MatrixModel, Model
 from shared.models.metadata import Input, ModelMetadata
 from shared.models.signing import check_signature, signature_of
-from shared.models.store import ArtifactStore
+from shared.models.store import ArtifactStore, Missing
 
 FORMATS: Final = {
     "compiled": "shared.models.compiled_format",
@@ -32,6 +33,9 @@ FORMATS: Final = {
     "signed-river": "shared.models.river_format",
 }
 """Format to the module that reads it, imported with the first artefact of that format."""
+
+MISSED_SECONDS = 60.0
+"""How long an artefact that the store does not have is waited for: the trainer may be writing it."""
 
 _METADATA = "homeostat.json"
 _BODY = "estimator"
@@ -115,27 +119,46 @@ def _loaded(artifact: Artifact, store: ArtifactStore, signing_key: bytes, member
 class ModelCache:
     """The last `size` models loaded, by hash, shared by the threads of a process.
 
-    A hit checks the signature all the same. The models it gives answer one thread at a time.
+    A hit checks the signature all the same. The models it gives answer one thread at a time. An artefact
+    that the store does not have is waited for (`Transient`); after `MISSED_SECONDS` it counts as lost, until it
+    is there.
     """
 
-    def __init__(self, store: ArtifactStore, signing_key: bytes, size: int = 32) -> None:
+    def __init__(
+        self, store: ArtifactStore, signing_key: bytes, size: int = 32, clock: Callable[[], float] = monotonic
+    ) -> None:
         self._store = store
         self._key = signing_key
         self._size = size
+        self._clock = clock
+        self._missed: dict[str, float] = {}
         self._models: OrderedDict[tuple[str, str], Model] = OrderedDict()
         self._lock = threading.Lock()
 
     def get(self, artifact: Artifact) -> Model:
-        """The model of this artefact, loaded at most once while it stays here; errors as `load`."""
+        """The model of this artefact, loaded at most once while it stays here; errors as `load`, and `Poison`
+        with reason ``missing`` for one that is lost.
+        """
         check_signature(artifact, self._key)
         address = (artifact.sha256, artifact.format)
         with self._lock:
             if address not in self._models:
-                self._models[address] = _one_thread_at_a_time(load(artifact, self._store, self._key))
+                self._models[address] = _one_thread_at_a_time(self._loaded(artifact))
                 while len(self._models) > self._size:
                     self._models.popitem(last=False)
             self._models.move_to_end(address)
             return self._models[address]
+
+    def _loaded(self, artifact: Artifact) -> Model:
+        try:
+            model = load(artifact, self._store, self._key)
+        except Missing as missing:
+            now = self._clock()
+            if now - self._missed.setdefault(artifact.sha256, now) < MISSED_SECONDS:
+                raise
+            raise Poison(str(missing), reason="missing") from missing
+        self._missed.pop(artifact.sha256, None)
+        return model
 
 
 class _OneThreadAtATime:

@@ -15,6 +15,10 @@ from shared.messages import Artifact
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 
 
+class Missing(Transient):
+    """The store answers, and has nothing under that hash: not yet, or no longer."""
+
+
 class ArtifactStore(Protocol):
     """Keeps artefacts. What `put` returned for, `get` gives back after any crash."""
 
@@ -25,7 +29,8 @@ class ArtifactStore(Protocol):
     def get(self, artifact: Artifact) -> bytes:
         """The bytes, checked against `artifact.sha256`.
 
-        `Transient` while there are none under that hash; `Poison` where hash and bytes differ.
+        `Missing` while there are none under that hash, `Transient` while the store does not answer; `Poison`
+        where hash and bytes differ.
         """
         ...
 
@@ -107,8 +112,8 @@ def checked_bytes(data: bytes, artifact: Artifact) -> bytes:
     return data
 
 
-def _missing(artifact: Artifact, where: str) -> Transient:
-    return Transient(f"artefact {artifact.sha256[:12]} is not in {where}: is it shared with the trainer?")
+def _missing(artifact: Artifact, where: str) -> Missing:
+    return Missing(f"artefact {artifact.sha256[:12]} is not in {where}: is it shared with the trainer?")
 
 
 def _sync_folder(folder: Path) -> None:

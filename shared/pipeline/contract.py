@@ -175,7 +175,7 @@ def _timestamp_check(field: FieldSpec, show: Callable[[object], str]) -> _Check:
         try:
             time = datetime.fromisoformat(value) if type(value) is str else datetime.fromtimestamp(value, UTC)
             utc = time.astimezone(UTC).replace(tzinfo=None) if time.tzinfo is not None else time
-        except (ValueError, OverflowError):
+        except (ValueError, OverflowError, OSError):
             raise _RefusedError(
                 "type", f"is {show(value)}, not a time: write 2026-01-31T12:00:00Z (RFC 3339)"
             ) from None

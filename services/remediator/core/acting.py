@@ -13,7 +13,7 @@ from services.remediator.core.knowledge import Spent, in_force, trained_on, trai
 from services.remediator.core.orders import Impossible, Order, onset, quarantine_of
 from services.remediator.core.triage import OF_BAD_ROWS, diagnosis_of
 from services.remediator.core.turn import Turn
-from services.remediator.core.undo import left_by, release_of, undo_of
+from services.remediator.core.undo import release_of, undo_of, withdrawal_of
 from shared.identity import stable_id
 from shared.messages import Alert, Command, CommandResult, Expectation
 from shared.pipeline.specification import Rung
@@ -286,12 +286,13 @@ def take_back(turn: Turn, incident_id: str, action: Action, why: str) -> None:
 
 
 def take_back_late(turn: Turn, incident_id: str, action: Action, why: str) -> None:
-    """Undoes a version that came too late or should not have been made, without leaving the state."""
-    left = left_by(action, turn.known(turn.incident(incident_id).pipeline))
-    if action.version is None or left is None or action.version == left:
-        return
-    order = Order("rollback", {"to_version": left}, version=left)
-    issue(turn, incident_id, order, "aside", f"version {action.version} {why}", Aim(), turn.now + UNDO_WITHIN)
+    """Undoes a version that came too late or should not have been made, without leaving the state.
+
+    One on trial ends its trial; one that does not answer any more stays as it is.
+    """
+    order = withdrawal_of(action, turn.known(turn.incident(incident_id).pipeline))
+    if isinstance(order, Order):
+        issue(turn, incident_id, order, "aside", f"version {action.version} {why}", Aim(), turn.now + UNDO_WITHIN)
 
 
 def take_back_spoilt(turn: Turn, incident_id: str, action: Action, because: Alert | None) -> None:

@@ -168,8 +168,8 @@ def training_ended(known: Knowledge, now: datetime) -> Knowledge:
 
 def trained_on(known: Knowledge, version: str, since: Mapping[str, int]) -> bool:
     """Whether `version` learned from rows at or after these features offsets. Unknown offsets: taken to be so."""
-    ends = next((reign.trained_until for reign in reversed(known.reigns) if reign.version == version), {})
-    return not since or any(ends.get(partition, 0) > start for partition, start in since.items())
+    ends = next((reign.trained_until for reign in reversed(known.reigns) if reign.version == version), None)
+    return not since or ends is None or any(ends.get(partition, 0) > start for partition, start in since.items())
 
 
 def with_spent(known: Knowledge, spent: Spent) -> Knowledge:

@@ -37,7 +37,8 @@ def undo_of(action: Action, known: Knowledge) -> Order | Impossible:
     return _back_to_what_it_left(action, known)
 
 
-def _back_to_what_it_left(action: Action, known: Knowledge) -> Order | Impossible:  # noqa: PLR0911 - one per reason
+def withdrawal_of(action: Action, known: Knowledge) -> Order | Impossible:
+    """The order by which the version that `action` made stops answering, or why there is none."""
     left = left_by(action, known)
     if left is None or left == action.version:
         return Impossible("there is no version to go back to")
@@ -45,10 +46,18 @@ def _back_to_what_it_left(action: Action, known: Knowledge) -> Order | Impossibl
         return Order("shift_traffic", {"version": action.version, "weight": 0.0}, version=known.live)
     if action.version is None or known.live != action.version:
         return Impossible(f"version {action.version or 'of this action'} does not answer")
+    return Order("rollback", {"to_version": left}, version=left)
+
+
+def _back_to_what_it_left(action: Action, known: Knowledge) -> Order | Impossible:
+    order = withdrawal_of(action, known)
+    if isinstance(order, Impossible) or order.action != "rollback":
+        return order
+    left = order.version
     if _helped(action):
         return Impossible(f"version {action.version} is better than {left} was, though not by enough")
     if action.name == "retrain":
-        return Order("rollback", {"to_version": left}, version=left)
+        return order
     if action.measured is None:
         return Impossible(f"it is not known that version {left} was better")
     return Order("promote", {"version": left, "force": True}, version=left)

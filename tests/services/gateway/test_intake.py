@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 
+import msgspec
 import pytest
 
 from shared.messages import RawRecord
@@ -156,6 +157,18 @@ def test_a_body_that_is_nothing_is_refused_as_a_whole(gateway: Running, body: by
     assert answer.headers["content-type"] == "application/problem+json"
     assert answer.json()["type"].endswith(code)
     assert raw(gateway) == []
+
+
+@pytest.mark.parametrize("depth", [40, 900, 100_000])
+def test_a_row_nested_as_deep_as_can_be_is_refused_and_the_others_are_not_harmed(gateway: Running, depth: int) -> None:
+    deep = b'{"id": "deep", "nswprice": ' + b"[" * depth + b"]" * depth + b"}"
+    body = b"\n".join([msgspec.json.encode(GOOD), deep])
+
+    answer = gateway.http.post(EVENTS, content=body, headers={"Content-Type": "application/x-ndjson"}).json()
+
+    assert answer["accepted"] == 1
+    assert [row["reason"] for row in answer["rejected"]] == ["too-deep" if depth < 1000 else "not-json"]
+    assert gateway.http.post(EVENTS, content=deep).status_code in (400, 422)
 
 
 def test_rows_that_are_no_objects_are_refused_one_by_one(gateway: Running) -> None:

@@ -11,14 +11,15 @@ import pytest
 
 from services.predictor.board import Board
 from services.predictor.core.assign import share_of
+from services.predictor.core.releases import Live
 from services.predictor.service import Predictor
 from shared.errors import Transient
 from shared.messages import ModelPublished, PipelineDefined, Value
-from shared.models.artifact import ModelCache, keep, package
+from shared.models.artifact import MISSED_SECONDS, ModelCache, keep, package
 from shared.models.store import FileStore, MemoryStore
 from shared.runtime.memory import MemoryRuntime
 from shared.service import Batch
-from shared.topics import COMMAND_RESULTS, FEATURES, MODEL_PUBLISHED, PIPELINES, PREDICTIONS
+from shared.topics import COMMAND_RESULTS, DEAD_LETTERS, FEATURES, MODEL_PUBLISHED, PIPELINES, PREDICTIONS
 from tests.support.models import AT, KEY, constant_model, event, linear_model, published, rows, stored
 
 STORE = MemoryStore()
@@ -167,6 +168,38 @@ def test_a_refused_artefact_leaves_the_old_version_at_work_and_answers_its_comma
     assert {prediction.model_version for prediction in world.messages(PREDICTIONS)} == {"1"}
     assert (result.command, result.state, result.model_version) == ("c-1", "failed", "2")
     assert f"refused ({reason})" in result.detail
+
+
+def test_a_refused_version_that_nobody_asked_for_is_a_dead_letter() -> None:
+    world = runtime()
+    world.put(MODEL_PUBLISHED, msgspec.structs.replace(bad_publications()["signature"], command=None))
+    world.run_until_idle()
+
+    (letter,) = world.messages(DEAD_LETTERS)
+    assert (letter.topic, letter.reason, letter.pipeline) == ("model-published", "model-signature", "demo")
+    assert "version 2 does not answer" in letter.detail
+    assert msgspec.json.decode(letter.value)["version"] == "2"
+
+
+def test_a_lost_artefact_is_waited_for_and_then_stops_nobody_else() -> None:
+    now = [0.0]
+    store = MemoryStore()
+    lost, there = constant(1), constant(2, pipeline="q")
+    store.put(STORE.get(there.artifact))
+    service = Predictor(0, ModelCache(store, KEY, clock=lambda: now[0]), Board())
+    for publication in (lost, there):
+        service._state.live[publication.pipeline] = Live(champion=publication)
+    events = Batch("features", 0, [0, 1], [event("a", {"x": 1.0}), event("b", {"x": 1.0}, pipeline="q")])
+
+    with pytest.raises(Transient):
+        service.on_features(events, AT)
+    now[0] = MISSED_SECONDS
+    first, second = (out.message for out in service.on_features(events, AT).messages)
+
+    assert (first.prediction, "is not in" in str(first.reason)) == (None, True)
+    assert (second.prediction, second.reason) == (2.0, None)
+    store.put(STORE.get(lost.artifact))
+    assert service.on_features(events, AT).messages[0].message.prediction == 1.0
 
 
 def test_an_artefact_damaged_on_disk_is_refused(tmp_path: Path) -> None:

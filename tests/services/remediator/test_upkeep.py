@@ -112,6 +112,17 @@ def test_a_version_made_while_worse_trouble_began_is_taken_back() -> None:
     assert desk.last.arguments == {"to_version": "1"}
 
 
+def test_a_version_made_while_worse_trouble_began_that_is_only_on_trial_ends_its_trial() -> None:
+    desk = due()
+    refresh = desk.last
+    desk.alert("data_quality", ("feature", "price"), ("source", "feed"), statistic="unit")
+    desk.model("2", "shadow", command=refresh.id)
+    desk.answer(refresh, version="2")
+
+    assert desk.actions == ["retrain", "quarantine_source", "shift_traffic"]
+    assert desk.last.arguments == {"version": "2", "weight": 0.0}
+
+
 def test_a_version_made_of_rows_from_before_the_trouble_stays() -> None:
     desk = due()
     refresh = desk.last

@@ -97,6 +97,7 @@ def test_a_good_row_goes_on_in_the_schemas_order_and_types_without_its_target() 
         ({"at": "0001-01-01T00:00:00+10:00"}, "at", "type", "not a time"),
         ({"at": True}, "at", "type", "not a time"),
         ({"at": 1.7e12}, "at", "type", "not a time"),
+        ({"at": 1.7e18}, "at", "type", "not a time"),
         ({"up": 2}, "up", "not-allowed", "none of the allowed"),
         ({"up": "1"}, "up", "type", "not a whole number"),
     ],
