@@ -44,6 +44,18 @@ CRASHES = tuple(
     for at, service in ((9.0, "ingest"), (13.0, "monitor"), (15.0, "predictor"), (21.0, "monitor"))
 )
 
+BURST = Plan(
+    552,
+    (
+        Fault("labels-doubled", 10.976, 6.547, amount=0.228),
+        Fault("burst", 19.724, 1.665),
+        Fault("labels-doubled", 22.468, 8.831, amount=0.743),
+        Fault("delay", 34.637, 8.963, service="ingest", amount=0.229),
+    ),
+    shuffled=True,
+)
+"""A quarantine is ordered and its rows have all come by then, some of them after the trouble has ended."""
+
 
 def altered(**changes: Any) -> Callable[[Any], Any]:
     return lambda message: msgspec.structs.replace(message, **changes)
@@ -90,6 +102,10 @@ def _with_more_rows(release: ModelPublished) -> ModelPublished:
     """As if rows had been trained on that may not be."""
     lineage = msgspec.structs.replace(release.lineage, rows=release.lineage.rows + 30)
     return msgspec.structs.replace(release, lineage=lineage)
+
+
+def _with_all(release: ModelPublished) -> ModelPublished:
+    return msgspec.structs.replace(release, lineage=msgspec.structs.replace(release.lineage, excluded_ranges=()))
 
 
 def _in_hindsight(entry: AuditEntry) -> AuditEntry:
@@ -188,6 +204,18 @@ def test_predictors_that_take_unsigned_models_are_caught(tmp_path: Path) -> None
     case = Break("verified-artefacts", CALM, change=lambda services: unsigned(services, store))
 
     assert "verified-artefacts" in broken(run(case, tmp_path))
+
+
+def test_a_trainer_that_leaves_nothing_out_is_caught_by_its_rows(tmp_path: Path) -> None:
+    made = run(Break("", BROKEN_FIELD, BURST, mutated("trainer", said=messages(ModelPublished, _with_all))), tmp_path)
+
+    assert any("which were quarantined" in each.detail for each in violations_in(made))
+
+
+def test_rows_after_the_monitor_saw_the_field_right_again_may_be_trained_on(tmp_path: Path) -> None:
+    made = run(Break("", BROKEN_FIELD, BURST), tmp_path)
+
+    assert "clean-training" not in broken(made)
 
 
 def test_there_is_a_break_for_every_invariant() -> None:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from homeostat.simulation.run import Run
 from shared.messages import Features, ModelPublished
-from shared.topics import COMMANDS, FEATURES, LABELS, MODEL_PUBLISHED
+from shared.topics import COMMANDS, FEATURES, LABELS, METRICS, MODEL_PUBLISHED
 
 Span = tuple[str, int, int, int]
 """Source, partition, from, until."""
@@ -54,13 +54,30 @@ def stretches(run: Run, before_ms: int) -> list[Span]:
 
 
 def _ends(run: Run, arguments: dict[str, object]) -> dict[str, int] | None:
-    """Where a quarantine ended, by partition: as its release says, else after its last row; None while it lasts."""
-    for command in run.messages(COMMANDS):
+    """Where a quarantine ended, by partition; None while it lasts.
+
+    As its release says; else after its last row, and no later than where the monitor had last seen the
+    stream: rows after that which came before the quarantine took hold were never suspect.
+    """
+    for place, command in run.of(COMMANDS):
         same = all(command.arguments.get(name) == arguments.get(name) for name in ("source", "fields"))
         if command.action == "release_source" and same:
             until = command.arguments.get("until")
-            return until if isinstance(until, dict) else _last_withheld(run, arguments)
+            if isinstance(until, dict):
+                return until
+            seen = _seen_by_monitor(run, place.timestamp_ms)
+            return {at: min(end, seen.get(at, end)) for at, end in _last_withheld(run, arguments).items()}
     return None
+
+
+def _seen_by_monitor(run: Run, before_ms: int) -> dict[str, int]:
+    """By partition, the newest offset that metrics had named by this time."""
+    seen: dict[str, int] = {}
+    for place, metrics in run.of(METRICS):
+        if place.timestamp_ms < before_ms:
+            for partition, offset in metrics.window.positions.items():
+                seen[partition] = max(offset, seen.get(partition, 0))
+    return seen
 
 
 def _last_withheld(run: Run, arguments: dict[str, object]) -> dict[str, int]:
