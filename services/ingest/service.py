@@ -112,8 +112,8 @@ class Ingest:
         found: dict[tuple[str, tuple[tuple[str, str], ...]], float] = {}
         for name, intake in self._pipelines.items():
             labels = (("pipeline", name), ("partition", str(self._partition)))
-            found["homeostat_repeated_rows", labels] = intake.counts.repeated
-            found["homeostat_unknown_fields", labels] = intake.counts.extra_fields
+            found["homeostat_repeated_rows_total", labels] = intake.counts.repeated
+            found["homeostat_unknown_fields_total", labels] = intake.counts.extra_fields
         return found
 
     def intake(self, pipeline: str) -> Intake | None:

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Literal
 
 from shared.messages import Heartbeat
-from shared.telemetry.metrics import Meters
+from shared.telemetry.metrics import BY_NAME, Meters
 from shared.telemetry.published import Observer
 
 Gauges = Mapping[tuple[str, tuple[tuple[str, str], ...]], float]
@@ -83,11 +83,19 @@ class Meter:
         self.meters.count("homeostat_steps_replayed_total", steps, service=self.service)
 
     def expose(self, task: str, gauges: Gauges) -> None:
-        """The service's own gauges; those a task no longer gives are taken away."""
-        for name, labels in self.gauges.get(task, {}).keys() - gauges.keys():
+        """The service's own gauges and running totals; those a task no longer gives are taken away.
+
+        A counter grows by what its total has grown since it was last given; a total that fell (a task
+        begun again from an earlier state) leaves it where it is.
+        """
+        before = self.gauges.get(task, {})
+        for name, labels in before.keys() - gauges.keys():
             self.meters.remove(name, **dict(labels))
         for (name, labels), value in gauges.items():
-            self.meters.set(name, value, **dict(labels))
+            if BY_NAME[name].kind == "counter":
+                self.meters.count(name, max(0.0, value - before.get((name, labels), 0.0)), **dict(labels))
+            else:
+                self.meters.set(name, value, **dict(labels))
         self.gauges[task] = gauges
 
     def beat(

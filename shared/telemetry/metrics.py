@@ -57,9 +57,15 @@ METRICS: tuple[Metric, ...] = (
         "homeostat_predictions_total", "counter", "predictions", ("service", "pipeline", "model_version"), "answers"
     ),
     Metric("homeostat_live_version", "gauge", "1", ("pipeline", "model_version"), "1 for the champion"),
-    Metric("homeostat_repeated_rows", "gauge", "rows", ("pipeline", "partition"), "events dropped as repetitions"),
     Metric(
-        "homeostat_unknown_fields", "gauge", "fields", ("pipeline", "partition"), "fields dropped as not in the schema"
+        "homeostat_repeated_rows_total", "counter", "rows", ("pipeline", "partition"), "events dropped as repetitions"
+    ),
+    Metric(
+        "homeostat_unknown_fields_total",
+        "counter",
+        "fields",
+        ("pipeline", "partition"),
+        "fields dropped as not in the schema",
     ),
     Metric("homeostat_rest_requests_total", "counter", "requests", ("service", "route", "status"), "REST calls"),
     Metric("homeostat_rest_seconds", "histogram", "seconds", ("service", "route"), "time of a REST call", _SECONDS),
@@ -123,9 +129,10 @@ class Meters:
             child.observe(value)
 
     def remove(self, name: str, **labels: str) -> None:
-        """The gauge with these labels no longer says anything."""
+        """The gauge or counter with these labels no longer says anything."""
         metric = BY_NAME[name]
-        self._of(name, Gauge).remove(*(labels[label] for label in metric.labels))
+        kind: type[Counter | Gauge] = Counter if metric.kind == "counter" else Gauge
+        self._of(name, kind).remove(*(labels[label] for label in metric.labels))
         self._children = {at: child for at, child in list(self._children.items()) if at[0] != name}
 
     def text(self) -> bytes:

@@ -103,7 +103,7 @@ def test_a_repeated_row_is_dropped_and_counted() -> None:
 
     assert [found.id for found in features(step)] == ["e-1", "e-2"]
     assert again.messages == []
-    assert service.gauges()["homeostat_repeated_rows", (("pipeline", "power"), ("partition", "2"))] == 2
+    assert service.gauges()["homeostat_repeated_rows_total", (("pipeline", "power"), ("partition", "2"))] == 2
 
 
 def test_a_repeated_row_that_now_has_its_target_gives_the_label_alone() -> None:
@@ -141,7 +141,7 @@ def test_fields_that_the_schema_does_not_know_are_dropped_and_counted() -> None:
     (found,) = features(service.on_raw_data(batch([event(1, surprise=1)]), NOW))
 
     assert "surprise" not in found.raw
-    assert service.gauges()["homeostat_unknown_fields", (("pipeline", "power"), ("partition", "2"))] == 1
+    assert service.gauges()["homeostat_unknown_fields_total", (("pipeline", "power"), ("partition", "2"))] == 1
 
 
 @pytest.mark.parametrize(
