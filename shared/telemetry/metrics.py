@@ -131,8 +131,8 @@ class Meters:
     def remove(self, name: str, **labels: str) -> None:
         """The gauge or counter with these labels no longer says anything."""
         metric = BY_NAME[name]
-        kind: type[Counter | Gauge] = Counter if metric.kind == "counter" else Gauge
-        self._of(name, kind).remove(*(labels[label] for label in metric.labels))
+        made = self._of(name, Counter) if metric.kind == "counter" else self._of(name, Gauge)
+        made.remove(*(labels[label] for label in metric.labels))
         self._children = {at: child for at, child in list(self._children.items()) if at[0] != name}
 
     def text(self) -> bytes:
