@@ -13,6 +13,7 @@ from services.trainer.core import outbox as box
 from services.trainer.core.deciding import Decision, decision_on
 from services.trainer.core.deciding import Job as Wanted
 from services.trainer.core.orders import Judged, Rows, plain, typed
+from services.trainer.core.quarantine import without_refused
 from services.trainer.core.releases import Candidate, pruned, publication, refused, with_version, without_card
 from services.trainer.core.rollout import Move, at_once, first_move, next_move
 from services.trainer.core.state import Pipeline, State, Work, order_for, overtaken, unfit, with_result
@@ -24,7 +25,7 @@ from shared.service import NOTHING, Batch, Job, JobResult, Step
 from shared.topics import COMMAND_RESULTS, MODEL_PUBLISHED
 
 NAME = "trainer"
-PREDICTOR = "predictor"
+PREDICTOR, INGEST = "predictor", "ingest"
 
 
 class Trainer:
@@ -80,11 +81,18 @@ class Trainer:
         return step
 
     def on_command_results(self, batch: Batch[CommandResult], now: datetime) -> Step:
-        """What the predictor refuses to load is not live: the version that goes on answering is named again."""
+        """What the predictor refuses to load is not live: the version that goes on answering is named again.
+        What ingest did not withhold was never in quarantine.
+        """
         step = Step()
         for result in batch.messages:
             pipeline = self._state.pipelines.get(result.pipeline)
-            if pipeline is None or result.service != PREDICTOR or result.state != "failed":
+            if pipeline is None or result.state not in ("failed", "refused", "expired"):
+                continue
+            if result.service == INGEST:
+                stretches = without_refused(pipeline.quarantines, result.command)
+                self._put(msgspec.structs.replace(pipeline, quarantines=stretches))
+            if result.service != PREDICTOR or result.state != "failed":
                 continue
             after = refused(pipeline.releases, result.model_version or "")
             if after is not None:
@@ -220,10 +228,9 @@ class Trainer:
     def _expect_first_model(self, name: str, specification: Specification, *, fresh: bool) -> None:
         """A first model needs `min_rows` rows that the present definition of the features computed."""
         pipeline = self._state.pipelines[name]
-        seen = 0 if fresh else _rows_for(pipeline, specification)
-        self._put(
-            msgspec.structs.replace(pipeline, first_from_rows=seen + specification.models.min_rows, first_from=None)
-        )
+        seen = 0 if fresh else pipeline.rows_to_learn(specification.kind)
+        rows = seen + specification.models.min_rows
+        self._put(msgspec.structs.replace(pipeline, first_from_rows=rows, first_from=None))
 
     def _first_model(self, name: str, now: datetime) -> Step:
         """Starts training when no model answers rows of the present definition and there are rows enough."""
@@ -233,7 +240,7 @@ class Trainer:
         champion = pipeline.champion
         if champion is not None and champion.definition == specification.definition:
             return NOTHING
-        seen = _rows_for(pipeline, specification)
+        seen = pipeline.rows_to_learn(specification.kind)
         if seen < pipeline.first_from_rows or (pipeline.first_from is not None and now < pipeline.first_from):
             return NOTHING
         job = stable_id("train", name, specification.definition, "first", seen, now.isoformat())
@@ -290,7 +297,7 @@ class Trainer:
         specification = self._specification(name)
         if work.command is None and specification is not None:
             pipeline = self._state.pipelines[name]
-            seen = _rows_for(pipeline, specification)
+            seen = pipeline.rows_to_learn(specification.kind)
             rows = pipeline.first_from_rows if broke else round(seen * self._settings.first_retry_growth)
             pause = self._settings.first_retry_pause if broke else timedelta(0)
             self._put(msgspec.structs.replace(pipeline, first_from_rows=rows, first_from=now + pause))
@@ -391,8 +398,3 @@ def _job(work: Work) -> Job:
 def _left(command: Command, now: datetime) -> float:
     """The seconds until the command's deadline, at least one."""
     return max(1.0, (command.deadline - now).total_seconds())
-
-
-def _rows_for(pipeline: Pipeline, specification: Specification) -> int:
-    """The rows that count for a first model: labelled ones, or for anomalies all."""
-    return pipeline.rows_seen if specification.kind == "anomaly" else pipeline.labelled_seen

@@ -9,6 +9,7 @@ from typing import Any
 import msgspec
 
 from services.trainer.core.orders import Rows, typed
+from services.trainer.core.quarantine import Quarantine, Stretches, ended, with_opened
 from services.trainer.core.releases import (
     Candidate,
     Releases,
@@ -19,7 +20,7 @@ from services.trainer.core.releases import (
     trial_ended,
 )
 from services.trainer.core.rollout import Move
-from services.trainer.core.state import Pipeline, Quarantine
+from services.trainer.core.state import Pipeline
 from services.trainer.core.window import as_offsets
 from shared.messages import Command, CommandState
 from shared.pipeline.specification import Specification
@@ -52,12 +53,14 @@ class Decision:
 def decision_on(pipeline: Pipeline, command: Command) -> Decision | None:
     """What to do, or None where the action is not the trainer's."""
     decide = _ACTIONS.get(command.action)
-    if decide is None:
+    if decide is None and command.action != "quarantine_source":
         return None
     if pipeline.specification is None:
         answered_by_others = command.action in {"quarantine_source", "release_source"}
         return Decision(None if answered_by_others else "refused", f"there is no pipeline {pipeline.name!r}")
     try:
+        if decide is None:
+            return _quarantine(pipeline, command.arguments, command.id)
         return decide(pipeline, command.arguments)
     except (ValueError, msgspec.ValidationError) as error:
         return Decision("refused", f"{command.action}: {error}")
@@ -162,12 +165,13 @@ def _holding(pipeline: Pipeline, *, held: bool, detail: str) -> Decision:
     return Decision("succeeded", detail, pipeline=msgspec.structs.replace(pipeline, releases=releases))
 
 
-def _quarantine(pipeline: Pipeline, arguments: dict[str, Any]) -> Decision:
+def _quarantine(pipeline: Pipeline, arguments: dict[str, Any], command: str) -> Decision:
     """Records the stretch; without `since` it starts where the monitor last saw the stream."""
-    since = _text_offsets(arguments, "since")
-    source, fields = _suspect(arguments)
-    stretch = Quarantine(source=source, fields=fields, since=pipeline.positions if since is None else since)
-    return Decision(None, pipeline=msgspec.structs.replace(pipeline, quarantines=(*pipeline.quarantines, stretch)))
+    named = _text_offsets(arguments, "since")
+    since = pipeline.positions if named is None else named
+    source, fields = _suspect(pipeline, arguments)
+    opened = Quarantine(source=source, fields=fields, since=since, command=command)
+    return _with_stretches(pipeline, with_opened(pipeline.quarantines, opened))
 
 
 def _release_source(pipeline: Pipeline, arguments: dict[str, Any]) -> Decision:
@@ -177,14 +181,11 @@ def _release_source(pipeline: Pipeline, arguments: dict[str, Any]) -> Decision:
     """
     named = _text_offsets(arguments, "until")
     until = pipeline.positions if named is None else named
-    suspect = _suspect(arguments)
-    ended = tuple(
-        msgspec.structs.replace(each, until=until)
-        if each.until is None and (each.source, each.fields) == suspect
-        else each
-        for each in pipeline.quarantines
-    )
-    return Decision(None, pipeline=msgspec.structs.replace(pipeline, quarantines=ended))
+    return _with_stretches(pipeline, ended(pipeline.quarantines, *_suspect(pipeline, arguments), until))
+
+
+def _with_stretches(pipeline: Pipeline, quarantines: Stretches) -> Decision:
+    return Decision(None, pipeline=msgspec.structs.replace(pipeline, quarantines=quarantines))
 
 
 def _unless_busy(pipeline: Pipeline, action: str) -> Decision | None:
@@ -243,8 +244,9 @@ def _text_offsets(arguments: dict[str, Any], name: str) -> dict[str, int] | None
     return None if not offsets else {str(partition): offset for partition, offset in offsets.items()}
 
 
-def _suspect(arguments: dict[str, Any]) -> tuple[str, tuple[str, ...]]:
-    fields = arguments.get("fields") or ()
+def _suspect(pipeline: Pipeline, arguments: dict[str, Any]) -> tuple[str, tuple[str, ...]]:
+    """The source and its fields; no fields named are all that can be withheld."""
+    fields = arguments.get("fields") or Specification.model_validate(pipeline.specification).withholdable
     return str(arguments.get("source") or ""), tuple(sorted(str(each) for each in fields))
 
 
@@ -259,6 +261,5 @@ _ACTIONS: dict[str, Callable[[Pipeline, dict[str, Any]], Decision]] = {
     "shift_traffic": _shift_traffic,
     "hold": _hold,
     "release_hold": _release_hold,
-    "quarantine_source": _quarantine,
     "release_source": _release_source,
 }

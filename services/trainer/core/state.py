@@ -8,20 +8,12 @@ from typing import Any
 import msgspec
 
 from services.trainer.core.orders import Order, Rows
+from services.trainer.core.quarantine import Quarantine
 from services.trainer.core.releases import Candidate, Releases
 from shared.messages import Command, CommandResult, Lineage
 
 HANDLED_KEPT = 5_000
 """Command ids remembered: a command repeated after so many others is past its deadline anyway."""
-
-
-class Quarantine(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """A stretch of features that no model is trained on. `until` None: it has no end yet."""
-
-    source: str
-    fields: tuple[str, ...]
-    since: dict[str, int]
-    until: dict[str, int] | None = None
 
 
 class Work(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -56,6 +48,10 @@ class Pipeline(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     positions: dict[str, int] = {}
     first_from_rows: int = 0
     first_from: datetime | None = None
+
+    def rows_to_learn(self, kind: str) -> int:
+        """The rows that count for a first model: labelled ones, or for anomalies all."""
+        return self.rows_seen if kind == "anomaly" else self.labelled_seen
 
     @property
     def champion(self) -> Candidate | None:

@@ -465,6 +465,40 @@ def test_a_release_without_an_offset_ends_the_stretch_where_the_stream_was_last_
     assert bench.jobs[0].arguments["rows"]["excluded"] == [[0, 50, 90]]
 
 
+def test_a_quarantine_that_ingest_refused_leaves_nothing_out(bench: Bench) -> None:
+    bench.with_champions(1)
+    bench.command("quarantine_source", name="q", source="a", fields=["x"], since={"0": 50})
+    refusal = CommandResult(command="q", pipeline=PIPELINE, state="refused", at=NOW, service="ingest")
+    bench.take(bench.trainer.on_command_results(Batch("command-results", 0, [0], [refusal]), NOW))
+
+    bench.command("retrain")
+
+    assert bench.jobs[0].arguments["rows"].get("excluded", []) == []
+
+
+def test_a_release_of_all_fields_ends_what_was_withheld_field_by_field_and_one_of_others_nothing(bench: Bench) -> None:
+    bench.with_champions(1)
+    bench.command("quarantine_source", name="q", source="a", fields=["x"], since={"0": 50})
+    bench.command("quarantine_source", name="q", source="a", fields=["x"], since={"0": 50})
+    bench.command("release_source", source="b", until={"0": 60})
+    bench.command("release_source", source="a", until={"0": 80})
+
+    bench.command("retrain")
+
+    assert bench.jobs[0].arguments["rows"]["excluded"] == [[0, 50, 80]]
+
+
+def test_a_training_that_ends_while_held_is_not_begun_again_for_another_champion(bench: Bench) -> None:
+    bench.with_champions(2)
+    bench.command("retrain")
+    bench.command("rollback")
+    bench.command("hold")
+    bench.end(bench.passes("model-3"))
+
+    assert bench.jobs == []
+    assert bench.results[-1].state == "refused"
+
+
 def test_a_release_in_steps_goes_from_shadow_over_canaries_to_champion() -> None:
     bench = Bench(release=CANARY).with_champions(1)
     bench.command("retrain")
