@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 from collections.abc import Callable
 from contextlib import suppress
@@ -11,6 +12,7 @@ from datetime import datetime
 import psutil
 
 from homeostat.local.orders import Plan, plan_of
+from homeostat.local.own_log import LOGGER, tell_safely
 from homeostat.local.parts import Part
 from homeostat.local.supervisor import Supervisor
 from shared import codec
@@ -28,6 +30,8 @@ PING_SECONDS = 1.0
 BEAT_SECONDS = 5.0
 SERVERS = ("kafka", "redis", "mlflow")
 
+_log = logging.getLogger(LOGGER)
+
 
 @dataclass(slots=True)
 class _Pending:
@@ -42,7 +46,8 @@ class Control:
     """Follows `commands` from when it starts, in a thread of its own, until it is closed.
 
     A command that came while no stack ran finds no result and expires where it was issued. `make`
-    makes one more instance of a service. `tell` hears of what a person should know.
+    makes one more instance of a service. `tell` hears of what a person should know. A result is
+    kept until Kafka has it; a command that cannot be carried out is answered `failed`.
     """
 
     def __init__(
@@ -61,6 +66,7 @@ class Control:
         self._started = utc_now()
         self._seen: set[str] = set()
         self._pending: list[_Pending] = []
+        self._unsent: list[Out] = []
         self._ended = threading.Event()
         self._following = threading.Event()
         self._thread = threading.Thread(target=self._run, name="control", daemon=True)
@@ -83,8 +89,11 @@ class Control:
                 self._follow()
             except HomeostatError as error:
                 if self._following.is_set():
-                    self._tell(f"commands about services are not heard for now: {error}")
+                    tell_safely(self._tell, f"commands about services are not heard for now: {error}")
                 self._ended.wait(0.5)
+            except Exception:  # noqa: BLE001 - ended in silence, this thread would leave every order unanswered
+                _log.exception("commands about services are not heard for now")
+                self._ended.wait(BEAT_SECONDS)
 
     def _follow(self) -> None:
         self._bus.ping(PING_SECONDS)
@@ -99,17 +108,18 @@ class Control:
             self._following.set()
             beat_at = monotonic()
             while not self._ended.is_set():
-                out = []
                 for record in reader.poll(100, 0.5):
                     self._ends[record.partition] = record.offset + 1
                     with suppress(Poison):
-                        out += self._obey(codec.decode(COMMANDS, record.value), utc_now())
-                out += self._finished(utc_now())
+                        self._unsent += self._obey(codec.decode(COMMANDS, record.value), utc_now())
+                self._unsent += self._finished(utc_now())
+                beats: list[Out] = []
                 if monotonic() >= beat_at:
                     beat_at = monotonic() + BEAT_SECONDS
-                    out += self._pulse(utc_now())
-                if out:
-                    producer.send([self._record(each) for each in out], timeout=30)
+                    beats = self._pulse(utc_now())
+                if self._unsent or beats:
+                    producer.send([self._record(each) for each in self._unsent + beats], timeout=30)
+                    self._unsent = []
         finally:
             reader.close()
             producer.close()
@@ -132,7 +142,11 @@ class Control:
             return [_result(command, "refused", plan.refusal, now)]
         if command.deadline <= now:
             return [_result(command, "expired", "its deadline had passed when it came", now)]
-        self._carry_out(command, plan)
+        try:
+            self._carry_out(command, plan)
+        except Exception as error:  # noqa: BLE001 - whoever ordered it is told, and the next order is obeyed
+            _log.exception("command %s cannot be carried out", command.id)
+            return [_result(command, "failed", f"cannot be carried out: {error}", now)]
         return [_result(command, "accepted", "", now)]
 
     def _carry_out(self, command: Command, plan: Plan) -> None:

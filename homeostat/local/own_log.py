@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 from pathlib import Path
+from typing import TypeVar
 
 from shared.telemetry.logging import configure_logging
 
 LOGGER = "homeostat.stack"
 """What happens to the parts, and why."""
+
+T = TypeVar("T")
 
 
 def keep_own_log(data: Path) -> Path:
@@ -18,3 +22,14 @@ def keep_own_log(data: Path) -> Path:
     configure_logging("stack", to=file.open("a", buffering=1))
     logging.getLogger(LOGGER).setLevel(logging.INFO)
     return file
+
+
+def tell_safely(tell: Callable[[T], object], what: T) -> None:
+    """`tell(what)`; what it raises is logged: nobody who listens can end the thread that tells.
+
+    Also what is no `Exception`: rich raises SystemExit where the terminal it writes to is closed.
+    """
+    try:
+        tell(what)
+    except BaseException as error:  # noqa: BLE001 - a thread of the stack goes on, whoever has gone
+        logging.getLogger(LOGGER).warning("could not be told: %r: %r", what, error)

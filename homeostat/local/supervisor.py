@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import logging
 import queue
 import threading
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
 from homeostat.local.errors import PartFailed
+from homeostat.local.own_log import LOGGER, tell_safely
 from homeostat.local.parts import Part
 from homeostat.local.waiting import wait_for
 from homeostat.local.watching import Watch
@@ -17,6 +19,8 @@ from shared.errors import HomeostatError, Misconfigured
 TURN_SECONDS = 0.1
 ALIVE_EVERY_SECONDS = 2.0
 CRASHES_AT_START = 3
+
+_log = logging.getLogger(LOGGER)
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,11 +39,12 @@ class Event:
 
 @dataclass(slots=True)
 class Watched:
-    """A part and what is known of it."""
+    """A part and what is known of it. `fault` is what last went wrong with watching it, logged once."""
 
     part: Part
     watch: Watch = field(default_factory=Watch)
     asked: float = 0.0
+    fault: str = ""
 
 
 class Supervisor:
@@ -47,7 +52,8 @@ class Supervisor:
 
     Parts start in the given order as soon as what they need is ready, without waiting for each
     other otherwise. One that crashes starts again, each time after a longer pause. `on_event` is
-    called in the supervisor's thread.
+    called in the supervisor's thread. Whatever it, or a part's own functions, raise is logged, and
+    all parts are watched on.
     """
 
     def __init__(self, parts: Iterable[Part], on_event: Callable[[Event], None]) -> None:
@@ -131,14 +137,23 @@ class Supervisor:
 
     def _run(self) -> None:
         while not self._ended.wait(TURN_SECONDS):
-            while not self._orders.empty():
-                self._orders.get()()
+            self._take_orders()
             for name, each in list(self._watched.items()):
                 if self._ended.is_set():
                     return
-                self._turn(each)
+                try:
+                    self._turn(each)
+                except Exception as error:  # noqa: BLE001 - one part's fault leaves the others watched
+                    self._fault(each, error)
                 if each.watch.phase == "gone":
                     del self._watched[name]
+
+    def _take_orders(self) -> None:
+        while not self._orders.empty():
+            try:
+                self._orders.get()()
+            except Exception:  # noqa: BLE001 - as with a part's turn
+                _log.exception("an order failed")
 
     def _turn(self, each: Watched) -> None:
         before, now = each.watch.what, monotonic()
@@ -146,7 +161,7 @@ class Supervisor:
         answers, needs_met = self._answers(each, now), self._needs_met(each.part, now)
         deed = each.watch.step(now, running=running, answers=answers, needs_met=needs_met, status=status)
         if each.watch.what != before:
-            self._on_event(self._event(each))
+            self._tell(each)
         if deed == "kill":
             each.part.child.strike()
         elif deed == "launch":
@@ -158,12 +173,16 @@ class Supervisor:
         return all(each.phase == "ready" and now - each.since >= part.after_seconds for each in needed)
 
     def _answers(self, each: Watched, now: float) -> bool:
-        if each.watch.phase == "starting":
-            return each.part.ready()
-        if each.watch.phase != "ready" or now - each.asked < ALIVE_EVERY_SECONDS:
+        """Whether it is well. One that cannot be asked has not answered."""
+        starting = each.watch.phase == "starting"
+        if not starting and (each.watch.phase != "ready" or now - each.asked < ALIVE_EVERY_SECONDS):
             return False
         each.asked = now
-        return each.part.alive()
+        try:
+            return each.part.ready() if starting else each.part.alive()
+        except Exception as error:  # noqa: BLE001 - a probe may fail in any way
+            self._fault(each, error)
+            return False
 
     def _launch(self, each: Watched) -> None:
         try:
@@ -175,7 +194,7 @@ class Supervisor:
 
     def _failed(self, each: Watched, error: HomeostatError) -> None:
         each.watch.failed_to_launch(monotonic(), str(error))
-        self._on_event(self._event(each))
+        self._tell(each)
         if each.part.awaited and not each.watch.ever_ready:
             self._failure = self._failure or error
 
@@ -191,7 +210,15 @@ class Supervisor:
             return
         each.part.child.terminate()
         each.watch.stop(monotonic(), each.part.stop_seconds, leaving=leaving, why=why)
-        self._on_event(self._event(each))
+        self._tell(each)
+
+    def _tell(self, each: Watched) -> None:
+        tell_safely(self._on_event, self._event(each))
+
+    def _fault(self, each: Watched, error: Exception) -> None:
+        if each.fault != repr(error):
+            each.fault = repr(error)
+            _log.error("%s: %r", each.part.name, error, exc_info=error)
 
     def _event(self, each: Watched) -> Event:
         return Event(each.part.name, each.watch.phase, each.watch.what, each.watch.restarts, each.watch.starts)

@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
@@ -13,20 +13,45 @@ from homeostat.local.parts import Part
 from homeostat.local.supervisor import Supervisor
 from homeostat.local.waiting import wait_for
 from shared import codec
-from shared.bus.base import NewRecord
-from shared.bus.memory import MemoryBus
+from shared.bus.base import NewRecord, Position
+from shared.bus.memory import MemoryBus, MemoryProducer
 from shared.clock import utc_now
+from shared.errors import Transient
 from shared.messages import ActionName, Command, CommandResult, Heartbeat
 from shared.settings import CommonSettings
 from shared.topics import COMMAND_RESULTS, COMMANDS, TELEMETRY, Topic
 from tests.local.programs import part
+
+MOST = 2  # instances that `make` has room for beside the first
+
+
+class StumblingBus(MemoryBus):
+    """`failures` are raised in turn by its producers, instead of sending."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.failures: list[Exception] = []
+
+    def producer(self, client: str) -> StumblingProducer:
+        return StumblingProducer(self)
+
+
+class StumblingProducer(MemoryProducer):
+    def __init__(self, bus: StumblingBus) -> None:
+        super().__init__(bus)
+        self._failures = bus.failures
+
+    def send(self, records: Sequence[NewRecord], timeout: float) -> list[Position]:
+        if self._failures and any(record.topic == "p." + COMMAND_RESULTS.name for record in records):
+            raise self._failures.pop()
+        return super().send(records, timeout)
 
 
 @dataclass
 class Installation:
     """A control over one `ingest` and one `kafka`, and the log they talk over."""
 
-    bus: MemoryBus
+    bus: StumblingBus
     supervisor: Supervisor
     made: list[str]
 
@@ -63,20 +88,26 @@ class Installation:
 
 @pytest.fixture
 def installation(tmp_path: Path, guard: Guard) -> Iterator[Installation]:
-    bus, made = MemoryBus(), []
+    bus, made = StumblingBus(), []
     late = part("mlflow", tmp_path, guard, awaited=False)
     late.ready = lambda: False
     parts = [part("kafka", tmp_path, guard), part("ingest", tmp_path, guard), late]
     supervisor = Supervisor(parts, lambda _: None)
 
     def make(service: str, instance: int) -> Part:
+        if instance > MOST:
+            raise RuntimeError("no room for more")
         made.append(f"{service}-{instance}")
         new = part(made[-1], tmp_path, guard, service=service)
         new.instance = str(instance)
         return new
 
     settings = CommonSettings(bootstrap_servers="memory", data_dir=tmp_path, topic_prefix="p.")
-    control = Control(bus, settings, supervisor, make)
+
+    def tell(what: str) -> None:
+        raise BrokenPipeError(what)
+
+    control = Control(bus, settings, supervisor, make, tell)
     supervisor.start()
     supervisor.wait_until_ready(10)
     control.start()
@@ -123,6 +154,26 @@ def test_what_cannot_be_done_is_refused_and_what_is_late_expires(installation: I
 
     assert wait_for(lambda: installation.states("late") == ["expired"], 20)
     assert installation.states("unknown") == ["refused"]
+
+
+def test_a_result_that_kafka_did_not_take_is_sent_again(installation: Installation) -> None:
+    installation.bus.failures += [Transient("the broker is away")] * 2
+
+    installation.order("restart_service", service="ingest")
+
+    assert wait_for(lambda: installation.states()[-1:] == ["succeeded"], 20)
+    assert installation.states() == ["accepted", "succeeded"]
+    assert installation.bus.failures == []
+
+
+def test_a_command_that_cannot_be_carried_out_is_answered_and_the_next_is_obeyed(installation: Installation) -> None:
+    installation.order("scale_service", "hopeless", service="ingest", replicas=4)
+    installation.order("restart_service", "next", service="ingest")
+
+    assert wait_for(lambda: installation.states("next")[-1:] == ["succeeded"], 20)
+    (answer,) = installation.results()[:1]
+    assert (answer.command, answer.state) == ("hopeless", "failed")
+    assert "no room" in answer.detail
 
 
 def test_the_servers_that_have_started_beat_and_the_services_beat_for_themselves(installation: Installation) -> None:

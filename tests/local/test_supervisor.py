@@ -140,6 +140,38 @@ def test_a_stop_ends_even_what_does_not_listen_and_its_children(tmp_path: Path, 
     assert wait_for(lambda: not _runs(int((tmp_path / "grandchild").read_text())), 5)
 
 
+@pytest.mark.parametrize("raised", [BrokenPipeError("the terminal is closed"), SystemExit(1)], ids=repr)
+def test_a_closed_terminal_does_not_end_the_watch(tmp_path: Path, guard: Guard, raised: BaseException) -> None:
+    def told(_: Event) -> None:
+        raise raised
+
+    with _supervised(part("only", tmp_path, guard), on_event=told) as supervisor:
+        supervisor.wait_until_ready(10)
+        supervisor.kill("only")
+
+        assert wait_for(lambda: supervisor.status()["only"].starts == 2 and supervisor.is_ready("only"), 10)
+
+
+def test_a_part_that_cannot_be_asked_leaves_the_others_watched(
+    tmp_path: Path, guard: Guard, caplog: pytest.LogCaptureFixture
+) -> None:
+    mute = part("mute", tmp_path, guard, awaited=False)
+
+    def ready() -> bool:
+        raise ValueError("no such socket")
+
+    mute.ready = ready
+    with _supervised(mute, part("other", tmp_path, guard)) as supervisor:
+        supervisor.wait_until_ready(10)
+        supervisor.kill("other")
+
+        assert wait_for(lambda: supervisor.status()["other"].starts == 2 and supervisor.is_ready("other"), 10)
+        assert not supervisor.is_ready("mute")
+    assert [record.getMessage() for record in caplog.records if "mute" in record.getMessage()] == [
+        "mute: ValueError('no such socket')"
+    ]
+
+
 def test_an_unknown_part_is_an_error_that_names_the_known(tmp_path: Path, guard: Guard) -> None:
     with _supervised(part("only", tmp_path, guard)) as supervisor, pytest.raises(Misconfigured, match="it has only"):
         supervisor.restart("lonely")
