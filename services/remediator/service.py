@@ -14,7 +14,7 @@ from services.remediator.core import upkeep
 from services.remediator.core.acting import answered
 from services.remediator.core.healing import heal
 from services.remediator.core.intake import take_alert
-from services.remediator.core.knowledge import measured, published, training_ordered
+from services.remediator.core.knowledge import Knowledge, measured, published, training_ordered
 from services.remediator.core.policies import problems_in
 from services.remediator.core.requests import take_request
 from services.remediator.core.turn import State, Turn
@@ -127,7 +127,7 @@ class Remediator:
         body: dict[str, Any] = {"version": message.version, "digest": message.digest, "issued_by": message.issued_by}
         if message.removed:
             self._specifications.pop(message.pipeline, None)
-            turn.learn(msgspec.structs.replace(known, specification=None))
+            turn.learn(Knowledge(pipeline=message.pipeline))
             turn.record("pipeline_defined", message.pipeline, f"removed by {message.issued_by}", **body)
             return
         try:
@@ -135,6 +135,8 @@ class Remediator:
         except ValidationError as error:
             turn.record("pipeline_defined", message.pipeline, f"not taken: {error.error_count()} faults", **body)
             return
+        if known.specification is not None and known.specification.get("kind") != specification.kind:
+            known = Knowledge(pipeline=message.pipeline)
         self._specifications[message.pipeline] = specification
         turn.learn(
             msgspec.structs.replace(known, specification=message.specification, specification_version=message.version)

@@ -16,7 +16,7 @@ from services.trainer.core.orders import Judged, Rows, plain, typed
 from services.trainer.core.quarantine import without_refused
 from services.trainer.core.releases import Candidate, pruned, publication, refused, with_version, without_card
 from services.trainer.core.rollout import Move, at_once, first_move, next_move
-from services.trainer.core.state import Pipeline, State, Work, order_for, overtaken, unfit, with_result
+from services.trainer.core.state import Pipeline, State, Work, begun_anew, order_for, overtaken, unfit, with_result
 from services.trainer.settings import TrainerSettings
 from shared.identity import stable_id
 from shared.messages import Command, CommandResult, CommandState, Metrics, PipelineDefined
@@ -41,16 +41,18 @@ class Trainer:
     def on_pipelines(self, batch: Batch[PipelineDefined], now: datetime) -> Step:
         step = Step()
         for defined in batch.messages:
-            known = self._state.pipelines.get(defined.pipeline)
-            pipeline = known or Pipeline(name=defined.pipeline, specification=None)
-            before = self._specification(pipeline.name)
+            name = defined.pipeline
+            pipeline = self._state.pipelines.get(name) or Pipeline(name=name, specification=None)
+            before = self._specification(name)
             specification = None if defined.removed else defined.specification
+            if specification is None or (before is not None and before.kind != specification.get("kind")):
+                pipeline = begun_anew(pipeline)
             self._put(
                 msgspec.structs.replace(pipeline, specification=specification, specification_version=defined.version)
             )
-            after = self._specification(pipeline.name)
+            after = self._specification(name)
             if after is not None and (before is None or before.definition != after.definition):
-                self._expect_first_model(pipeline.name, after, fresh=known is None)
+                self._expect_first_model(name, after)
         return step
 
     def on_metrics(self, batch: Batch[Metrics], now: datetime) -> Step:
@@ -225,11 +227,10 @@ class Trainer:
 
     # --- models
 
-    def _expect_first_model(self, name: str, specification: Specification, *, fresh: bool) -> None:
+    def _expect_first_model(self, name: str, specification: Specification) -> None:
         """A first model needs `min_rows` rows that the present definition of the features computed."""
         pipeline = self._state.pipelines[name]
-        seen = 0 if fresh else pipeline.rows_to_learn(specification.kind)
-        rows = seen + specification.models.min_rows
+        rows = pipeline.rows_to_learn(specification.kind) + specification.models.min_rows
         self._put(msgspec.structs.replace(pipeline, first_from_rows=rows, first_from=None))
 
     def _first_model(self, name: str, now: datetime) -> Step:

@@ -77,6 +77,12 @@ class State(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     outbox: Outbox = Outbox()
 
 
+def begun_anew(pipeline: Pipeline) -> Pipeline:
+    """As it is after its removal: nothing is live and nothing counted, only its versions' numbers go on."""
+    releases = Releases(versions=pipeline.releases.versions, numbered=pipeline.releases.numbered)
+    return Pipeline(name=pipeline.name, specification=None, releases=releases, work=pipeline.work)
+
+
 def excluded_stretches(pipeline: Pipeline) -> tuple[tuple[int, int, int | None], ...]:
     """The quarantined stretches as (partition, from, until); until None reaches to the log's end.
 

@@ -620,11 +620,13 @@ def test_a_removed_pipeline_comes_back_with_its_versions_counted_on(bench: Bench
     bench.with_champions(2)
     bench.define(bench.spec, version=2, removed=True)
     bench.define(bench.spec, version=3)
+    bench.metrics(99, index=1)
+    assert bench.jobs == []
 
-    bench.command("retrain")
+    bench.metrics(100, index=2)
     bench.end(bench.passes("model-3"))
 
-    assert bench.published[-1].version == "3"
+    assert [(each.version, each.stage) for each in bench.published] == [("3", "champion")]
 
 
 def test_a_recalibration_becomes_a_version_or_says_why_not(bench: Bench) -> None:
