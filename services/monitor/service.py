@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 
 import msgspec
 
-from services.monitor.core.alerting import Alerts
+from services.monitor.core.alerting import Alerts, Past
 from services.monitor.core.early import Early, Kind
 from services.monitor.core.pipeline import Pipeline
 from services.monitor.core.state import pack, unpack
@@ -33,18 +33,19 @@ from shared.service import Batch, Job, JobResult, Step
 from shared.topics import ALERTS, DEAD_LETTERS, METRICS, Out
 
 _OWN = "monitor"
-
+_MOST_ENDED = 100
 
 R = TypeVar("R", Features, Prediction, Label)
 
 
 class State(msgspec.Struct):
-    """Everything the monitor knows."""
+    """Everything the monitor knows. `ended`: what alerts of removed pipelines were, so that no id comes twice."""
 
     pipelines: dict[str, Pipeline] = {}
     specifications: dict[str, dict[str, object]] = {}
     system: System = msgspec.field(default_factory=System)
     early: Early = msgspec.field(default_factory=Early)
+    ended: dict[str, dict[str, Past]] = {}
 
 
 class Monitor:
@@ -58,16 +59,17 @@ class Monitor:
         step = Step()
         for message in batch.messages:
             if message.removed:
-                self._state.pipelines.pop(message.pipeline, None)
+                step += self._end(message.pipeline, now, "the pipeline was removed")
                 self._state.specifications.pop(message.pipeline, None)
                 continue
             specification = Specification.model_validate(message.specification)
             self._state.specifications[message.pipeline] = message.specification
             known = self._state.pipelines.get(message.pipeline)
-            if known is None or known.plan.kind != specification.kind:
-                self._state.pipelines[message.pipeline] = Pipeline.of(specification, self._settings.patience)
-            else:
+            if known is not None and known.plan.kind == specification.kind:
                 known.adopt(specification, self._settings.patience)
+            else:
+                step += self._end(message.pipeline, now, f"the pipeline is of kind {specification.kind} now")
+                self._begin(specification)
             step += self._catch_up(message.pipeline, now)
         return step
 
@@ -162,7 +164,7 @@ class Monitor:
         self, batch: Batch[R], kind: Kind, now: datetime
     ) -> list[tuple[Pipeline, Sequence[R], Sequence[int]]]:
         """The batch cut by pipeline, in order of appearance; records of unknown pipelines wait."""
-        names = list(dict.fromkeys(message.pipeline for message in batch.messages))
+        names = list(dict.fromkeys([message.pipeline for message in batch.messages]))
         parts: list[tuple[Pipeline, Sequence[R], Sequence[int]]] = []
         for name in names:
             messages, offsets = batch.messages, batch.offsets
@@ -175,6 +177,23 @@ class Monitor:
             else:
                 self._state.early.keep(name, kind, batch.partition, offsets, messages, now)
         return parts
+
+    def _begin(self, specification: Specification) -> None:
+        pipeline = Pipeline.of(specification, self._settings.patience)
+        pipeline.alerts.past = self._state.ended.pop(specification.name, {})
+        self._state.pipelines[specification.name] = pipeline
+
+    def _end(self, name: str, now: datetime, why: str) -> Step:
+        """The watch of a pipeline ends, and with it all that fires there."""
+        pipeline = self._state.pipelines.pop(name, None)
+        if pipeline is None:
+            return Step()
+        said = pipeline.alerts.end(now, why)
+        self._state.system.released.pop(name, None)
+        self._state.ended[name] = pipeline.alerts.past
+        for oldest in list(self._state.ended)[:-_MOST_ENDED]:
+            del self._state.ended[oldest]
+        return _step([said])
 
     def _catch_up(self, name: str, now: datetime) -> Step:
         """Hands the pipeline what came before its specification."""

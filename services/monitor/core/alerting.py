@@ -85,6 +85,14 @@ class Alerts(msgspec.Struct):
         self.past[fingerprint].ended_row = row
         return [msgspec.structs.replace(current, state="resolved", at=now, summary=why)]
 
+    def end(self, now: datetime, why: str) -> list[Alert]:
+        """The last word on every alert that fires: nobody watches any more. `past` knows rows no longer."""
+        said = [msgspec.structs.replace(alert, state="resolved", at=now, summary=why) for alert in self.firing.values()]
+        self.firing = {}
+        for past in self.past.values():
+            past.ended_row = -HOLD_OFF_ROWS
+        return said
+
     def patience(self, kind: str, place: str, usual: int) -> int:
         """How many quiet windows end the alert: doubled for each flap, eightfold at most."""
         past = self.past.get(self.fingerprint(kind, place))

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from services.monitor.core.distributions import correlation, median_of
+from services.monitor.core.distributions import correlation, median_of, order_of
 from services.monitor.core.drift import Shift
 from services.monitor.core.state import Floats, Ints
 from shared.messages import Cause
@@ -48,9 +48,9 @@ def links_to_loss(values: Floats, errors: Floats, names: Sequence[str]) -> dict[
         own, wrong = cells[there], errors[there]
         if len(own) < _LEAST or not _varies(own) or not _varies(wrong):
             continue
-        order = np.argsort(own, kind="stable")
+        order = order_of(own)
         far = np.abs(own - median_of(own[order]))
-        pairs = [correlation(_places(order), wrong), correlation(_places(np.argsort(far, kind="stable")), wrong)]
+        pairs = [correlation(_places(order), wrong), correlation(_places(order_of(far)), wrong)]
         found[name] = max(abs(value) for value in pairs)
     return found
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from itertools import chain
 from operator import itemgetter
 from typing import Any
 
@@ -48,6 +49,9 @@ class Classes(msgspec.Struct):
 
     def codes(self, values: Sequence[Value]) -> Floats:
         """Codes of many values, one look-up per distinct value and type."""
+        if len(set(map(type, values))) <= 1:
+            codes = {value: self.code(value) for value in dict.fromkeys(values)}
+            return np.array([codes[value] for value in values], float)
         known = {key: self.code(key[1]) for key in dict.fromkeys(zip(map(type, values), values, strict=True))}
         return np.array([known[key] for key in zip(map(type, values), values, strict=True)], float)
 
@@ -73,7 +77,10 @@ def _rows_of(keys: Sequence[str], probabilities: Sequence[Mapping[str, float] | 
     """The probabilities of these classes; a class that is not named has none, NaN where nothing is said."""
     take: Callable[[Any], Any] = itemgetter(*keys, keys[0])  # never a single one, which would come as no tuple
     try:
-        return np.array([take(p) for p in probabilities], np.float64)[:, :-1]
+        cells = np.fromiter(
+            chain.from_iterable(map(take, probabilities)), np.float64, len(probabilities) * (len(keys) + 1)
+        )
+        return cells.reshape(len(probabilities), -1)[:, :-1]
     except (KeyError, TypeError):
         rows = [[p.get(key, 0.0) for key in keys] if p else [np.nan] * len(keys) for p in probabilities]
         return np.array(rows, np.float64)

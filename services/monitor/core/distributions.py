@@ -8,8 +8,10 @@ from __future__ import annotations
 import math
 from bisect import bisect_left
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy.special import bdtrc, pdtrc, stdtr
 
 from services.monitor.core.state import Floats, Ints
@@ -55,6 +57,17 @@ def median_of(ordered: Floats) -> float:
     return middle if len(ordered) % 2 else (float(ordered[half - 1]) + middle) / 2
 
 
+def order_of(values: Floats) -> Ints:
+    """The stable `np.argsort` of numbers of which none is NaN."""
+    order = np.argsort(values)
+    ordered = values[order]
+    changes = ordered[1:] != ordered[:-1]
+    if changes.all():
+        return order
+    group = np.concatenate([[0], np.cumsum(changes)])
+    return order[np.argsort(group * len(order) + order)]
+
+
 def ranks_of(values: Floats | Ints) -> Floats:
     """The rank of each value from 1; equal ones share the mean of theirs."""
     order = np.argsort(values)
@@ -68,14 +81,27 @@ def ranks_of(values: Floats | Ints) -> Floats:
 
 def correlation(one: Floats, other: Floats) -> float:
     """Pearson's correlation of numbers that vary, as `np.corrcoef`."""
+    found = covariance(one, other)
+    spread = np.sqrt(found.diagonal())
+    return max(min(float(found[0, 1] / spread[0] / spread[1]), 1.0), -1.0)
+
+
+def covariance(one: Floats, other: Floats) -> Floats:
+    """`np.cov` of two rows of numbers."""
     pair = np.array((one, other))
     pair -= pair.mean(axis=1)[:, None]
-    covariance = np.dot(pair, pair.T)
-    covariance *= 1 / (pair.shape[1] - 1)
-    spread = np.sqrt(covariance.diagonal())
-    return max(min(float(covariance[0, 1] / spread[0] / spread[1]), 1.0), -1.0)
+    found: Floats = np.dot(pair, pair.T)
+    found *= 1 / (pair.shape[1] - 1)
+    return found
 
 
 def rank_correlation(one: Floats | Ints, other: Floats | Ints) -> float:
     """Spearman's correlation: Pearson's of the ranks."""
     return correlation(ranks_of(one), ranks_of(other))
+
+
+def codes_in(codes: NDArray[Any]) -> list[int]:
+    """The codes that occur, in order: mostly it is a single one."""
+    if not len(codes):
+        return []
+    return [int(codes[0])] if (codes == codes[0]).all() else [int(code) for code in np.unique(codes)]

@@ -23,6 +23,7 @@ _EFFECT_KS = 0.1
 _EFFECT_PSI = 0.1
 _LEAST_ROWS = 50
 _GRID = (np.arange(100) + 0.5) / 100
+_FIRST = np.array([True])
 
 
 class FieldReference(msgspec.Struct):
@@ -175,11 +176,12 @@ def _shift(column: int, cells: Floats, reference: FieldReference) -> Shift:
 
 def _ks(own: Floats, ordered: Floats) -> float:
     """The largest gap between the two distribution functions, of values that are sorted."""
-    right = ordered.searchsorted(own, side="right") / len(ordered)
-    left = ordered.searchsorted(own, side="left") / len(ordered)
-    above = own.searchsorted(own, side="right") / len(own)
-    below = own.searchsorted(own, side="left") / len(own)
-    return float(max(np.abs(above - right).max(), np.abs(below - left).max()))
+    begins = np.flatnonzero(np.concatenate([_FIRST, own[1:] != own[:-1]]))
+    ends = np.append(begins[1:], len(own))
+    steps = own[begins]
+    above = ends / len(own) - ordered.searchsorted(steps, side="right") / len(ordered)
+    below = begins / len(own) - ordered.searchsorted(steps, side="left") / len(ordered)
+    return float(max(np.abs(above).max(), np.abs(below).max()))
 
 
 def _wasserstein(own: Floats, ordered: Floats) -> float:

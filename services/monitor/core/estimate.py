@@ -15,6 +15,7 @@ import itertools
 import msgspec
 import numpy as np
 
+from services.monitor.core.distributions import order_of
 from services.monitor.core.performance import calibration_error
 from services.monitor.core.state import Bools, Floats, Ints, empty
 
@@ -108,7 +109,7 @@ def _blocks(count: int) -> list[slice]:
 def _calibrated(version: str, confidence: Floats, right: Bools) -> Estimator:
     from scipy.optimize import isotonic_regression  # it takes as long as all other imports here
 
-    order = np.argsort(confidence, kind="stable")
+    order = order_of(confidence)
     fitted = isotonic_regression(right[order].astype(float)).x
     ordered = confidence[order]
     first = np.flatnonzero(np.concatenate([[True], ordered[1:] != ordered[:-1]]))

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from itertools import chain
 from operator import itemgetter
+from typing import Any
 
 import msgspec
 import numpy as np
@@ -71,6 +73,17 @@ class Fields(msgspec.Struct):
 def _numbers(names: Sequence[str], rows: Sequence[Mapping[str, Value]]) -> Floats:
     if not names:
         return np.empty((len(rows), 0))
+    take: Callable[[Any], Any] = itemgetter(*names, names[0])  # never a single one, which would come as no tuple
+    try:
+        return np.fromiter(chain.from_iterable(map(take, rows)), np.float64, len(rows) * (len(names) + 1)).reshape(
+            len(rows), -1
+        )[:, :-1]
+    except (KeyError, ValueError, TypeError, OverflowError):
+        return _odd_numbers(names, rows)
+
+
+def _odd_numbers(names: Sequence[str], rows: Sequence[Mapping[str, Value]]) -> Floats:
+    """Of rows in which something is missing, or is no number."""
     try:
         take = itemgetter(*names)
         cells = [take(row) for row in rows]

@@ -19,7 +19,7 @@ from __future__ import annotations
 import msgspec
 import numpy as np
 
-from services.monitor.core.distributions import student_tail
+from services.monitor.core.distributions import covariance, student_tail
 from services.monitor.core.state import Bools, Floats, Ints, empty, no_rows
 
 BASE = 1000
@@ -146,7 +146,7 @@ def _weight_of_doubt(base: Stretch) -> float:
     spread = float(doubts.var(ddof=1))
     if spread < 1e-9:
         return 0.0
-    return float(np.clip(np.cov(errors, doubts)[0, 1] / spread, 0.0, _MOST_WEIGHT))
+    return min(max(float(covariance(errors, doubts)[0, 1]) / spread, 0.0), _MOST_WEIGHT)
 
 
 def _blocks(values: Floats) -> Floats:

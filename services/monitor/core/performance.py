@@ -30,8 +30,10 @@ def class_values(truth: Floats, answer: Floats, proba: Floats | None, positive: 
     out without; roc_auc also needs two classes among the rows.
     """
     right = truth == answer
-    codes, places, counts = np.unique(truth, return_inverse=True, return_counts=True)
-    recalls = np.bincount(places[right], minlength=len(codes)) / counts
+    places = truth.astype(int)
+    counts = np.bincount(places)
+    codes = np.flatnonzero(counts)
+    recalls = (np.bincount(places[right], minlength=len(counts)) / np.maximum(1, counts))[codes]
     values = {"accuracy": float(right.mean()), "balanced_accuracy": float(recalls.mean())}
     spoken_of = [float(positive)] if positive is not None else np.union1d(codes, answer).tolist()
     parts = np.array([_precision_recall(truth == code, answer == code) for code in spoken_of])

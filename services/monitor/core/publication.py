@@ -8,9 +8,9 @@ from typing import Literal
 
 import numpy as np
 
+from services.monitor.core.distributions import codes_in
 from services.monitor.core.estimate import Estimated, Estimator, class_estimator, number_estimator
 from services.monitor.core.inputs import DataWindow
-from services.monitor.core.record import codes_in
 from services.monitor.core.slices import PREFIX
 from services.monitor.core.state import Ints, no_rows
 from services.monitor.core.watch import Said, Watch

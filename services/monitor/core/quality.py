@@ -14,7 +14,7 @@ from collections.abc import Collection
 import msgspec
 import numpy as np
 
-from services.monitor.core.distributions import binomial_limit, correlation, quantiles_of, ranks_of
+from services.monitor.core.distributions import binomial_limit, codes_in, correlation, quantiles_of, ranks_of
 from services.monitor.core.state import Bools, Floats, Ints
 from services.monitor.core.units import named_change
 
@@ -95,8 +95,10 @@ def bounds_of(values: Floats, sources: Ints, categorical: Bools, level: float, d
     low, high, level_low, level_high, spread, run, missing, fresh = np.full((8, width), np.nan)
     out = Bounds(low, high, level_low, level_high, spread, run, missing, fresh, [[] for _ in range(width)])
     for column in range(width):
-        kept = slice(None) if doubted is None else ~doubted[:, column]
-        cells, senders = values[kept, column], sources[kept]
+        cells, senders = values[:, column].copy(), sources
+        if doubted is not None and doubted[:, column].any():
+            kept = ~doubted[:, column]
+            cells, senders = cells[kept], sources[kept]
         present = cells[~np.isnan(cells)]
         out.missing[column] = _too_many(_worst_block(np.isnan(cells)), level)
         out.fresh[column], out.run[column] = np.inf, np.inf
@@ -206,7 +208,7 @@ def _too_many(share: float, level: float) -> float:
 def _likely_run(cells: Floats, sources: Ints, level: float) -> float:
     """The run of equal values that is too long: unlikely by how often neighbours repeat, and thrice the longest."""
     longest, repeats, pairs = 1, 0, 0
-    for source in np.unique(sources):
+    for source in codes_in(sources):
         own = cells[sources == source]
         own = own[~np.isnan(own)]
         same = own[1:] == own[:-1]

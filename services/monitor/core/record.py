@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
-from typing import Any, Literal
+from typing import Literal
 
 import msgspec
 import numpy as np
@@ -241,10 +241,3 @@ def mask_of(rows: Ints, stretches: Sequence[tuple[int, int]]) -> NDArray[np.bool
     for first, last in stretches:
         out |= (rows >= first) & (rows <= last)
     return out
-
-
-def codes_in(codes: NDArray[Any]) -> list[int]:
-    """The codes that occur, in order: mostly it is a single one."""
-    if not len(codes):
-        return []
-    return [int(codes[0])] if (codes == codes[0]).all() else [int(code) for code in np.unique(codes)]

@@ -61,7 +61,7 @@ class Detector(msgspec.Struct):
         """
         for begin in range(0, len(values), _CHUNK):
             wealth = self._chunk(values[begin : begin + _CHUNK], bar, memory)
-            over = np.flatnonzero(wealth.mean(axis=1) >= 1.0 / rate)
+            over = np.flatnonzero(wealth.sum(axis=1) / len(STAKES) >= 1.0 / rate)
             self.wealth = wealth[-1]
             if len(over):
                 return begin + int(over[0])
@@ -78,7 +78,8 @@ class Detector(msgspec.Struct):
     def _chunk(self, values: Floats, bar: float, memory: float) -> Floats:
         """Wealth after each row: ``w[t] = growth[t] * (w[t-1] + 1)``, solved for the whole chunk."""
         logs = np.cumsum(_growth(values, bar, memory), axis=0)
-        before = np.vstack([np.zeros(len(STAKES)), logs[:-1]])
+        before = np.zeros(logs.shape)
+        before[1:] = logs[:-1]
         started = np.cumsum(np.exp(np.minimum(-before, _MOST_LOG)), axis=0)
         wealth: Floats = np.exp(np.minimum(logs, _MOST_LOG)) * (self.wealth + started)
         return np.minimum(wealth, _MOST_WEALTH)

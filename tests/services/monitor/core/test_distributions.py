@@ -10,6 +10,7 @@ from services.monitor.core.distributions import (
     binomial_limit,
     correlation,
     median_of,
+    order_of,
     poisson_limit,
     quantiles_of,
     rank_correlation,
@@ -59,6 +60,12 @@ def test_quantiles_and_medians_are_numpy_s(size: int) -> None:
 
         assert quantiles_of(ordered, shares) == np.quantile(values, shares).tolist()
         assert median_of(ordered) == np.median(values)
+
+
+@pytest.mark.parametrize("size", [1, 2, 50, 2000])
+def test_an_order_is_numpy_s_stable_one(size: int) -> None:
+    for values in (rng.normal(size=size), rng.integers(0, 9, size) / 7, np.zeros(size)):
+        assert order_of(values).tolist() == np.argsort(values, kind="stable").tolist()
 
 
 @pytest.mark.parametrize("size", [2, 3, 50, 999, 2000])
