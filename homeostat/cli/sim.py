@@ -124,7 +124,9 @@ def diff(
 
 @app.command()
 def soak(
-    rows: Annotated[int, typer.Option("--rows", min=20_000, help="How many, with a label each.")] = 10_000_000,
+    rows: Annotated[
+        int, typer.Option("--rows", min=400_000, help="How many, with a label each; memories fill in the first 200,000.")
+    ] = 10_000_000,
     as_json: Json = False,
 ) -> None:
     """Feed a long stream through the data path and weigh every state; status 1 where one still grows at its end."""
