@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import tempfile
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -73,11 +74,24 @@ def _versions(client: Any, pipeline: str) -> dict[str, str]:
 
 
 def _written(client: Any, order: Registration, store: ArtifactStore, files: str | None) -> str:
-    """A run with everything that made the version, and the version that points at it."""
+    """A run with everything that made the version, and the version that points at it. A run that is not whole
+    is marked as failed.
+    """
+    from mlflow.exceptions import MlflowException
+
+    run = client.create_run(_experiment(client, order.pipeline, files), run_name=f"{order.pipeline}-{order.version}")
+    try:
+        return _told(client, order, store, run.info.run_id)
+    except BaseException:
+        with suppress(MlflowException):
+            client.set_terminated(run.info.run_id, "FAILED")
+        raise
+
+
+def _told(client: Any, order: Registration, store: ArtifactStore, run_id: str) -> str:
+    """Fills the run and makes the version of it."""
     candidate = order.candidate
     lineage = candidate.lineage
-    run = client.create_run(_experiment(client, order.pipeline, files), run_name=f"{order.pipeline}-{order.version}")
-    run_id = run.info.run_id
     for name, value in _parameters(order).items():
         client.log_param(run_id, name, value)
     for name, figure in candidate.metrics.items():

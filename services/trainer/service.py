@@ -62,9 +62,8 @@ class Trainer:
             specification = self._specification(metrics.pipeline)
             if pipeline is None or specification is None:
                 continue
-            newest = {**pipeline.positions}
-            for partition, offset in sorted(metrics.window.positions.items()):
-                newest[partition] = max(offset, newest.get(partition, 0))
+            known = pipeline.positions
+            newest = known | {p: max(at, known.get(p, 0)) for p, at in sorted(metrics.window.positions.items())}
             pipeline = msgspec.structs.replace(
                 pipeline,
                 rows_seen=max(pipeline.rows_seen, metrics.rows_seen),
@@ -257,10 +256,10 @@ class Trainer:
         if work.command is not None and not pipeline.releases.held and overtaken(pipeline, work):
             return self._once_more(pipeline, work, work.command, cost, now)
         if judged.candidate is None:
-            reason = f"{judged.verdict.reason} ({judged.window})"
-            return self._came_to_nothing(name, work, reason, now, cost, broke=False)
-        if reason := unfit(pipeline, judged.candidate, specification.definition):
-            return self._came_to_nothing(name, work, reason, now, cost)
+            told = f"{judged.verdict.reason} ({judged.window})"
+            return self._came_to_nothing(name, work, told, now, cost, broke=False)
+        if why := unfit(pipeline, judged.candidate, specification.definition):
+            return self._came_to_nothing(name, work, why, now, cost)
         return self._made(pipeline, work, judged, judged.candidate, specification, now)
 
     def _made(
