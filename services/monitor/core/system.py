@@ -1,7 +1,10 @@
 """The services' own pulse: silence, lag, errors, slowness, memory, each against its own past.
 
 Beats of one (service, instance) are compared with the median of its earlier ones. A trouble must
-show in three beats running before it is raised, and be gone for three before it is resolved.
+show in three beats running before it is raised, and be gone for three before it is resolved. One
+alert tells of all instances of a service: it ends when none of them shows the trouble any more. An
+instance is down until it beats again, says that it leaves, has been replaced by one that came after
+it fell silent, or has not been heard of for an hour.
 """
 
 from __future__ import annotations
@@ -28,10 +31,15 @@ _SLOWER = 10.0
 _LEAST_RSS = 1 << 30
 _BIGGER = 3.0
 _JUST_RELEASED_SECONDS = 300.0
+_FORGOTTEN_SECONDS = 3600.0
+_KINDS: tuple[AlertKind, ...] = ("lag", "errors", "latency", "saturation")
 
 
 class Pulse(msgspec.Struct):
-    """The newest beat of one instance, what was usual before, and how long each trouble has shown."""
+    """The newest beat of one instance, what was usual before, and how long each trouble has shown.
+
+    `came` is when its first beat was heard; `replaces` the instance whose place it took.
+    """
 
     beat: Heartbeat
     seen: float
@@ -41,6 +49,9 @@ class Pulse(msgspec.Struct):
     lag: int = 0
     shows: dict[str, int] = {}
     quiet: dict[str, int] = {}
+    came: float = 0.0
+    replaces: str = ""
+    down: bool = False
 
 
 class Sign(msgspec.Struct, frozen=True):
@@ -70,12 +81,13 @@ class System(msgspec.Struct):
         self.beats += 1
         name = f"{beat.service}/{beat.instance}"
         old = self.pulses.get(name)
-        said = self._back(beat, now) if beat.state == "running" else []
+        said = [] if beat.state == "down" else self._up(old, beat, now)
         if old is None or beat.started != old.beat.started or beat.state != "running":
-            pulse = self.pulses[name] = Pulse(beat, now.timestamp(), lag=sum(beat.lag.values()))
+            pulse = self.pulses[name] = Pulse(beat, now.timestamp(), lag=sum(beat.lag.values()), came=now.timestamp())
             if old is not None:
-                pulse.shows, pulse.quiet = old.shows, old.quiet
-            return said + (self._down(beat, now, 0.0) if beat.state == "down" else [])
+                pulse.shows, pulse.quiet, pulse.down = old.shows, old.quiet, old.down
+                pulse.came, pulse.replaces = old.came, old.replaces
+            return said + (self._down(pulse, now, 0.0) if beat.state == "down" else [])
         signs = _signs(old, beat)
         said += self._weigh(old, beat, signs, now)
         _remember(old, beat, now)
@@ -95,9 +107,9 @@ class System(msgspec.Struct):
                 pulse.seen += time - self.ticked
         self.ticked = time
         said: list[Alert] = []
-        for pulse in self.pulses.values():
-            if time - pulse.seen > silence and pulse.beat.state == "running":
-                said += self._down(pulse.beat, now, time - pulse.seen)
+        for name, pulse in list(self.pulses.items()):
+            if time - pulse.seen > silence:
+                said += self._silent(name, pulse, now, silence)
         if not self.pulses or time - self.published < every:
             return said, None
         self.published = time
@@ -105,17 +117,60 @@ class System(msgspec.Struct):
 
     def _weigh(self, pulse: Pulse, beat: Heartbeat, signs: Mapping[str, Sign], now: datetime) -> list[Alert]:
         said: list[Alert] = []
-        for kind in ("lag", "errors", "latency", "saturation"):
+        for kind in _KINDS:
             sign = signs.get(kind)
             pulse.shows[kind] = pulse.shows.get(kind, 0) + 1 if sign else 0
             pulse.quiet[kind] = 0 if sign else pulse.quiet.get(kind, 0) + 1
             if sign is not None and pulse.shows[kind] >= BEATS:
                 said += self.alerts.raise_(self._finding(sign, beat, now), now, self.beats)
-            elif pulse.quiet[kind] >= BEATS:
+            elif not self._shown(kind, beat.service):
                 said += self.alerts.resolve(
                     kind, beat.service, now, self.beats, f"{beat.service}: {kind} is usual again"
                 )
         return said
+
+    def _shown(self, kind: str, service: str) -> bool:
+        """Whether an instance of this service shows the trouble, or has not been free of it for long."""
+        instances = (pulse for pulse in self.pulses.values() if pulse.beat.service == service)
+        return any(pulse.quiet.get(kind, BEATS) < BEATS for pulse in instances)
+
+    def _silent(self, name: str, pulse: Pulse, now: datetime, silence: float) -> list[Alert]:
+        """One that is not heard: down, unless it left in order or another has come in its place."""
+        silent, beat = now.timestamp() - pulse.seen, pulse.beat
+        pulse.shows, pulse.quiet = {}, {}
+        heir = self._heir(pulse, now, silence) if beat.state == "running" else None
+        if heir is not None:
+            heir.replaces = name
+            return self._forget(name, now, f"{name} has been replaced by {beat.service}/{heir.beat.instance}")
+        if silent > _FORGOTTEN_SECONDS:
+            return self._forget(name, now, f"{name} has not been heard of for an hour: it is expected no more")
+        return self._down(pulse, now, silent) if beat.state == "running" else []
+
+    def _heir(self, pulse: Pulse, now: datetime, silence: float) -> Pulse | None:
+        """An instance of the same service, heard now, that came after this one's last beat and replaces no other."""
+        for other in self.pulses.values():
+            heard = other.beat.state == "running" and now.timestamp() - other.seen <= silence
+            if other.beat.service == pulse.beat.service and heard and other.came > pulse.seen and not other.replaces:
+                return other
+        return None
+
+    def _forget(self, name: str, now: datetime, why: str) -> list[Alert]:
+        service = self.pulses.pop(name).beat.service
+        over = [kind for kind in _KINDS if not self._shown(kind, service)]
+        said = [alert for kind in over for alert in self.alerts.resolve(kind, service, now, self.beats, why)]
+        return self._resolve_down(service, now, why) + said
+
+    def _up(self, pulse: Pulse | None, beat: Heartbeat, now: datetime) -> list[Alert]:
+        if pulse is not None:
+            pulse.down = False
+        gone = "is back" if beat.state == "running" else "has left in order"
+        return self._resolve_down(beat.service, now, f"{beat.service} {gone}")
+
+    def _resolve_down(self, service: str, now: datetime, why: str) -> list[Alert]:
+        """The alert ends with the last instance that is down."""
+        if any(pulse.down for pulse in self.pulses.values() if pulse.beat.service == service):
+            return []
+        return self.alerts.resolve("service_down", service, now, self.beats, why)
 
     def _finding(self, sign: Sign, beat: Heartbeat, now: datetime) -> Finding:
         causes = [Cause(kind="service", what=beat.service, score=0.8)]
@@ -141,7 +196,8 @@ class System(msgspec.Struct):
             causes=tuple(causes),
         )
 
-    def _down(self, beat: Heartbeat, now: datetime, silent: float) -> list[Alert]:
+    def _down(self, pulse: Pulse, now: datetime, silent: float) -> list[Alert]:
+        pulse.down, beat = True, pulse.beat
         finding = Finding(
             kind="service_down",
             place=beat.service,
@@ -155,12 +211,9 @@ class System(msgspec.Struct):
                 samples=1,
                 method="heartbeats",
             ),
-            causes=(Cause(kind="service", what=beat.service, score=1.0),),
+            causes=(Cause(kind="service", what=beat.service, score=1.0, detail=f"instance {beat.instance}"),),
         )
         return self.alerts.raise_(finding, now, self.beats)
-
-    def _back(self, beat: Heartbeat, now: datetime) -> list[Alert]:
-        return self.alerts.resolve("service_down", beat.service, now, self.beats, f"{beat.service} is back")
 
     def _window(self, now: datetime) -> Window:
         return Window(index=self.windows, first_row=self.beats, last_row=self.beats, rows=BEATS, ends=now)

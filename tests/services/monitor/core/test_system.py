@@ -52,6 +52,78 @@ def test_a_service_that_says_it_is_leaving_is_not_missed() -> None:
     assert [a for s in range(51, 120) for a in system.tick(START + timedelta(seconds=s), 20.0, 15.0)[0]] == []
 
 
+def pair(system: System, seconds: range, who: str = "01", **changes: object) -> list[tuple[int, Alert]]:
+    """What is said, and in which second, while these instances of the predictor beat once in five seconds."""
+    said = []
+    for second in seconds:
+        now = START + timedelta(seconds=second)
+        for instance in who if second % 5 == 0 else "":
+            common: dict[str, object] = {"records_in": 100 * second, "step_seconds": 0.02, "lag": {"features": 50}}
+            own = {name: value(instance, second) for name, value in changes.items() if callable(value)}
+            beat = Heartbeat(service="predictor", instance=instance, at=now, started=START, **common | own)  # type: ignore[arg-type]
+            said += [(second, alert) for alert in system.take(beat, now)]
+        said += [(second, alert) for alert in system.tick(now, 20.0, 15.0)[0]]
+    return said
+
+
+def test_an_instance_that_falls_silent_stays_down_while_another_one_beats() -> None:
+    system = System()
+    assert pair(system, range(60)) == []
+    said = pair(system, range(60, 300), "0")
+    assert [(alert.kind, alert.state) for _, alert in said] == [("service_down", "firing")]
+    ((_, back),) = pair(system, range(300, 320))
+    assert (back.id, back.state, back.summary) == (said[0][1].id, "resolved", "predictor is back")
+
+
+def test_a_service_is_down_until_the_last_of_its_instances_is_back() -> None:
+    system = System()
+    pair(system, range(60))
+    ((_, alert),) = pair(system, range(60, 120), "")
+    assert pair(system, range(120, 180), "0") == []
+    ((_, back),) = pair(system, range(180, 240))
+    assert (back.id, back.state) == (alert.id, "resolved")
+
+
+def test_an_instance_that_came_after_one_fell_silent_takes_its_place() -> None:
+    system = System()
+    pair(system, range(60))
+    ((_, alert),) = pair(system, range(60, 120), "0")
+    ((second, gone),) = pair(system, range(120, 180), "02")
+    assert (second, gone.id, gone.state) == (120, alert.id, "resolved")
+    assert gone.summary == "predictor/1 has been replaced by predictor/2"
+    assert sorted(system.pulses) == ["predictor/0", "predictor/2"]
+    ((_, again),) = pair(system, range(180, 300), "2")
+    assert (again.state, again.causes[0].detail) == ("firing", "instance 0")
+
+
+def test_an_instance_that_leaves_once_it_beats_again_is_not_missed() -> None:
+    system = System()
+    pair(system, range(60))
+    ((_, alert),) = pair(system, range(60, 120), "0")
+    now = START + timedelta(seconds=120)
+    leaving = Heartbeat(service="predictor", instance="1", at=now, started=START, state="draining")
+    (left,) = system.take(leaving, now)
+    assert (left.id, left.state, left.summary) == (alert.id, "resolved", "predictor has left in order")
+    assert pair(system, range(121, 300), "0") == []
+
+
+def test_an_instance_that_is_silent_for_an_hour_is_expected_no_more() -> None:
+    system = System()
+    pair(system, range(60))
+    said = pair(system, range(60, 3800), "0")
+    assert [(alert.state, second) for second, alert in said] == [("firing", 76), ("resolved", 3656)]
+    assert list(system.pulses) == ["predictor/0"]
+
+
+def test_what_one_instance_shows_does_not_end_because_another_does_not_show_it() -> None:
+    system = System()
+    pair(system, range(100))
+    said = pair(system, range(100, 200), lag=lambda who, second: {"features": 50 if who == "0" else 200 * second})
+    assert [(alert.kind, alert.state) for _, alert in said] == [("lag", "firing")]
+    ((_, over),) = pair(system, range(200, 230))
+    assert (over.kind, over.state) == ("lag", "resolved")
+
+
 def test_silence_while_the_monitor_itself_slept_does_not_count() -> None:
     system = System()
     beats(system, 10)
