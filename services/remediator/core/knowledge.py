@@ -15,6 +15,7 @@ from shared.pipeline.span import Span
 KEPT_READINGS = 80
 KEPT_REIGNS = 30
 KEPT_SPENT = 300
+KEPT_STAGES = 200
 
 LOWER_IS_BETTER = frozenset(
     {"mae", "mse", "rmse", "mape", "log_loss", "logloss", "brier", "ece", "error", "error_rate", "loss", "lag"}
@@ -140,7 +141,8 @@ def published(known: Knowledge, message: ModelPublished, action: str = "") -> Kn
     """With the stage that a version took, by an order to `action` where there was one. A champion
     published again begins no new reign.
     """
-    stages = {**known.stages, message.version: message.stage}
+    stages = {version: stage for version, stage in known.stages.items() if version != message.version}
+    stages[message.version] = message.stage
     reigns = known.reigns
     if message.stage == "champion" and known.live != message.version:
         if known.live is not None:
@@ -152,7 +154,13 @@ def published(known: Knowledge, message: ModelPublished, action: str = "") -> Kn
         )
         reigns = (*reigns, reign)[-KEPT_REIGNS:]
         known = msgspec.structs.replace(known, trained_rows=message.lineage.rows, upkeep_missed=0)
-    return msgspec.structs.replace(known, stages=stages, reigns=reigns)
+    newest = list(stages)[-KEPT_STAGES:]
+    return msgspec.structs.replace(
+        known,
+        stages={version: stages[version] for version in newest},
+        reigns=reigns,
+        condemned=tuple(version for version in known.condemned if version in newest),
+    )
 
 
 def training_ordered(known: Knowledge, now: datetime) -> Knowledge:
