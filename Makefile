@@ -84,7 +84,7 @@ trial: setup env ## SERVICE=predictor: that environment starts the service on a 
 	@$(BIN)/python -m tools.trial $(SERVICE) $(ENV)/bin/python
 
 image: named ## SERVICE=predictor: the service's container image
-	docker build --file deploy/Dockerfile --build-arg SERVICE=$(SERVICE) --build-arg REVISION=$$(git rev-parse HEAD) --build-arg HEALTH_PORT=$(if $(filter gateway,$(SERVICE)),8080,9464) --tag $(IMAGE) .
+	docker build --file deploy/Dockerfile --build-arg SERVICE=$(SERVICE) --build-arg REVISION=$$(git rev-parse HEAD) --tag $(IMAGE) .
 
 compose: ## everything in containers, with Prometheus and Grafana
 	@$(PYTHON) tools/compose_env.py

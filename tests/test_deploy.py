@@ -9,13 +9,16 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 from ruamel.yaml import YAML
 
 from homeostat.local.jars import KAFKA_VERSION
 from homeostat.local.kafka import SINGLE_NODE
+from services.gateway.exposure import exposed
 from shared.telemetry.metrics import METRICS
 from shared.topics import SERVICES
+from tests.services.gateway.running import running
 from tests.support.rules import ROOT, sources
 from tools.compose_env import write_env
 
@@ -108,11 +111,22 @@ def test_an_image_runs_as_nobody_in_particular_and_tells_its_health() -> None:
     assert "--constraints requirements.lock" in stages[0]
 
 
-def test_prometheus_asks_every_service() -> None:
+def test_prometheus_asks_every_service_on_the_health_port_that_containers_are_given() -> None:
     (job,) = _yaml(ROOT / "deploy" / "prometheus.yml")["scrape_configs"]
-    hosts = {target.partition(":")[0] for target in job["static_configs"][0]["targets"]}
+    given = re.search(r"HOMEOSTAT_HEALTH_PORT=(\d+)", (ROOT / "deploy" / "Dockerfile").read_text())
 
-    assert hosts == set(SERVICES)
+    assert given
+    assert set(job["static_configs"][0]["targets"]) == {f"{service}:{given[1]}" for service in SERVICES}
+
+
+def test_what_prometheus_asks_of_the_gateway_is_answered_as_it_asks(tmp_path: Path) -> None:
+    with running(tmp_path) as gateway, exposed(gateway.parts, "127.0.0.1", 0) as port:
+        scraped = httpx.get(f"http://127.0.0.1:{port}/metrics")
+        elsewhere = httpx.get(f"{gateway.url}/metrics")
+
+    assert scraped.status_code == 200
+    assert "homeostat_memory_bytes" in scraped.text
+    assert elsewhere.status_code == 401
 
 
 def test_the_dashboard_shows_metrics_and_labels_that_exist() -> None:

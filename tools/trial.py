@@ -38,15 +38,17 @@ def try_service(service: str, python: Path, bootstrap: str, folder: Path, prefix
         "HOMEOSTAT_PREDICTOR_PORT": "0",
         "HOMEOSTAT_HEALTH_PORT": str(health),
     }
-    log, port = folder / f"{service}.log", gateway if service == "gateway" else health
+    log, ports = folder / f"{service}.log", [health, gateway] if service == "gateway" else [health]
     with log.open("w") as out:
         process = subprocess.Popen(  # noqa: S603 - the service on trial
             [str(python), "-m", f"services.{service}"], env=environ, stdout=out, stderr=subprocess.STDOUT
         )
     try:
-        wait_for(lambda: process.poll() is not None or http_ok(port, "/readyz"), READY_SECONDS)
-        if process.poll() is not None or not http_ok(port, "/readyz"):
+        wait_for(lambda: process.poll() is not None or all(http_ok(port, "/readyz") for port in ports), READY_SECONDS)
+        if process.poll() is not None or not all(http_ok(port, "/readyz") for port in ports):
             raise TrialFailed(f"{service} was not ready in {READY_SECONDS:g} s:\n{log.read_text()}")
+        if not http_ok(health, "/metrics"):
+            raise TrialFailed(f"{service} shows no metrics on its health port:\n{log.read_text()}")
         process.send_signal(signal.SIGTERM)
         if process.wait(END_SECONDS) != 0:
             raise TrialFailed(f"{service} ended with status {process.returncode}:\n{log.read_text()}")

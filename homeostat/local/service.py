@@ -22,14 +22,14 @@ FRUGAL = {
 
 
 def service_part(service: str, instance: int, environ: Mapping[str, str], logs: Path, guard: Guard) -> Part:
-    """`python -m services.<service>` with `environ`; its health is on a port of its own (the gateway: on its own).
+    """`python -m services.<service>` with `environ`, asked for its health on a port of its own.
 
-    It starts beside Kafka and waits for it by itself.
+    The gateway is asked on the port where people ask. It starts beside Kafka and waits for it by itself.
     """
     name = service if instance == 0 else f"{service}-{instance}"
     child = Child(name, logs / f"{name}.log", guard)
     port = int(environ["HOMEOSTAT_PORT"]) if service == "gateway" else free_port()
-    own = {"HOMEOSTAT_INSTANCE": str(instance), "HOMEOSTAT_HEALTH_PORT": str(port)}
+    own = {"HOMEOSTAT_INSTANCE": str(instance), "HOMEOSTAT_HEALTH_PORT": "0" if service == "gateway" else str(port)}
     if instance > 0:
         own["HOMEOSTAT_PREDICTOR_PORT"] = "0"  # the first has the known one
 

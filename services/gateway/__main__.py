@@ -7,6 +7,7 @@ import sys
 import threading
 
 from services.gateway.app import create_app
+from services.gateway.exposure import exposed
 from services.gateway.parts import make_parts
 from services.gateway.server import serve
 from services.gateway.settings import gateway_settings
@@ -28,7 +29,8 @@ def main() -> int:
     wait_for_listener(common.bootstrap_servers, TOPICS_SECONDS, threading.Event())
     bus.ensure_topics(topic_specs(common), TOPICS_SECONDS)
     parts = make_parts(settings, bus, common.full_name, common.data_dir, instance=common.instance)
-    serve(create_app(parts), settings)
+    with exposed(parts, common.health_host, common.health_port):
+        serve(create_app(parts), settings)
     return 0
 
 

@@ -7,7 +7,7 @@ from typing import Any
 from fastapi import APIRouter
 from fastapi.responses import JSONResponse, PlainTextResponse, Response
 
-from services.gateway.gauges import expose
+from services.gateway.exposure import metrics_text, missing
 from services.gateway.parts import Needs, Parts
 from services.gateway.readmodel.pipelines import Pipeline
 
@@ -23,10 +23,9 @@ async def livez() -> dict[str, str]:
 @router.get("/readyz", responses={503: {"description": "Not ready: `parts` says what is missing."}})
 async def readyz(parts: Needs) -> Response:
     """Whether what was in the log is folded and Kafka answers."""
-    kafka = parts.follower.problem or "ok"
-    log = "ok" if parts.follower.ready.is_set() else "the log is still being read"
-    ready = kafka == "ok" and log == "ok"
-    body = {"status": "ready" if ready else "not ready", "parts": {"kafka": kafka, "read_models": log}}
+    needs = missing(parts)
+    ready = set(needs.values()) == {"ok"}
+    body = {"status": "ready" if ready else "not ready", "parts": needs}
     return JSONResponse(body, 200 if ready else 503)
 
 
@@ -47,8 +46,7 @@ async def status(parts: Needs) -> dict[str, Any]:
 @router.get("/metrics", response_class=PlainTextResponse)
 async def metrics(parts: Needs) -> Response:
     """This process's metrics, in Prometheus's text format."""
-    expose(parts.models, parts.meter, parts.follower.lag)
-    return Response(parts.meter.meters.text(), media_type="text/plain; version=0.0.4; charset=utf-8")
+    return Response(metrics_text(parts), media_type="text/plain; version=0.0.4; charset=utf-8")
 
 
 def _pipeline(parts: Parts, pipeline: Pipeline) -> dict[str, Any]:
