@@ -33,6 +33,16 @@ def chromium() -> str:
     return bring()
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Who is given more time than usual goes first: at the end no worker waits for another's long test."""
+    items.sort(key=_seconds_allowed, reverse=True)
+
+
+def _seconds_allowed(item: pytest.Item) -> float:
+    mark = item.get_closest_marker("timeout")
+    return float(mark.args[0]) if mark and mark.args else 0.0
+
+
 @pytest.fixture
 def topic_prefix(request: pytest.FixtureRequest) -> str:
     """A prefix for topic names that no other test, worker or run has."""

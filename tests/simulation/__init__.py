@@ -1,0 +1,1 @@
+"""A package, so that what its tests silence is heard again after the last of them."""
