@@ -15,6 +15,7 @@ from ruamel.yaml import YAML
 
 from homeostat.local.jars import KAFKA_VERSION
 from homeostat.local.kafka import SINGLE_NODE
+from homeostat.local.layout import SECRETS
 from services.gateway.exposure import exposed
 from shared.telemetry.metrics import METRICS
 from shared.topics import SERVICES
@@ -94,6 +95,11 @@ def test_containers_are_given_only_settings_that_the_code_reads(compose: Any) ->
     given |= set(re.findall(r"(HOMEOSTAT_\w+)=", (ROOT / "deploy" / "Dockerfile").read_text()))
 
     assert {name for name in given if f'"{name}"' not in code} == set()
+
+
+@pytest.mark.parametrize("secret", SECRETS)
+def test_containers_are_given_their_own_secrets_alone(compose: Any, secret: str) -> None:
+    assert {service for service in SERVICES if secret in compose["services"][service]["environment"]} == SECRETS[secret]
 
 
 def test_nothing_listens_beyond_this_machine(compose: Any) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TextIO
@@ -24,9 +24,13 @@ from homeostat.local.settings import KAFKA_PORT, StackSettings
 _LISTENER = re.compile(r"^advertised\.listeners=PLAINTEXT://[^:]+:(\d+)$", re.MULTILINE)
 
 
+SECRETS = {"HOMEOSTAT_SIGNING_KEY": {"trainer", "predictor"}, "HOMEOSTAT_API_KEY_HASHES": {"gateway"}}
+"""Which services are given a secret: who signs or loads models, and who checks keys."""
+
+
 @dataclass(frozen=True, slots=True)
 class Layout:
-    """`environ` is what services are given, `public_environ` its part without secrets.
+    """`environ` is what the services are given (each only its own of `SECRETS`), `public_environ` what is no secret.
 
     `service` makes one more instance of a service. `notes` say what a person should know.
     `reservation` keeps Kafka's usual port for this stack.
@@ -64,7 +68,7 @@ def settle(settings: StackSettings, api_key: str, guard: Guard) -> Layout:
     environ = {**settings.environ, **_secrets(settings, api_key), **public}
 
     def service(name: str, instance: int) -> Part:
-        return service_part(name, instance, environ, settings.data_dir / "logs", guard)
+        return service_part(name, instance, environ_of(name, environ), settings.data_dir / "logs", guard)
 
     services = [service(name, 0) for name in settings.services]
     parts = [server.part for server in (redis, kafka) if server.part] + services
@@ -79,6 +83,15 @@ def settle(settings: StackSettings, api_key: str, guard: Guard) -> Layout:
         notes=tuple(each.note for each in servers.values() if each.note),
         reservation=kafka.reservation,
     )
+
+
+def environ_of(service: str, environ: Mapping[str, str]) -> dict[str, str]:
+    """`environ` without the secrets of other services.
+
+    >>> environ_of("ingest", {"HOMEOSTAT_SIGNING_KEY": "hush", "HOMEOSTAT_PORT": "8080"})
+    {'HOMEOSTAT_PORT': '8080'}
+    """
+    return {name: value for name, value in environ.items() if service in SECRETS.get(name, {service})}
 
 
 def without_password(address: str) -> str:

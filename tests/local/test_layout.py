@@ -3,9 +3,12 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
+import psutil
+import pytest
+
 from homeostat.local.guard import Guard
 from homeostat.local.keys import hash_of
-from homeostat.local.layout import Layout, settle
+from homeostat.local.layout import SECRETS, Layout, settle
 from homeostat.local.process import reserve_port
 from homeostat.local.settings import stack_settings
 
@@ -48,6 +51,18 @@ def test_services_are_given_the_keys_hash_and_others_are_told_no_secret(tmp_path
     assert layout.environ["HOMEOSTAT_API_KEY_HASHES"] == f"local:{hash_of('key')},ci:{'0' * 64}"
     assert len(layout.environ["HOMEOSTAT_SIGNING_KEY"]) > 30
     assert not {"HOMEOSTAT_SIGNING_KEY", "HOMEOSTAT_API_KEY_HASHES"} & set(layout.public_environ)
+
+
+@pytest.mark.parametrize("service", ["ingest", "trainer", "predictor", "gateway"])
+def test_a_service_starts_with_its_own_secrets_alone(service: str, tmp_path: Path, guard: Guard) -> None:
+    part = _settled(tmp_path, guard, KAFKA_BOOTSTRAP_SERVERS="127.0.0.1:1").service(service, 0)
+
+    part.launch()
+    given = psutil.Process(part.child.pid).environ()
+    part.child.kill()
+
+    assert set(SECRETS) & set(given) == {secret for secret, services in SECRETS.items() if service in services}
+    assert given["KAFKA_BOOTSTRAP_SERVERS"] == "127.0.0.1:1"
 
 
 def test_one_more_instance_has_its_own_slot(tmp_path: Path, guard: Guard) -> None:
