@@ -125,7 +125,8 @@ def diff(
 @app.command()
 def soak(
     rows: Annotated[
-        int, typer.Option("--rows", min=400_000, help="How many, with a label each; memories fill in the first 200,000.")
+        int,
+        typer.Option("--rows", min=400_000, help="How many, with a label each; memories fill in the first 200,000."),
     ] = 10_000_000,
     as_json: Json = False,
 ) -> None:
