@@ -1,7 +1,7 @@
 """`homeostat`: the command line. One file per group of commands.
 
 Exit status: 0 done, 1 what was asked failed, 2 bad usage. Every option has an environment variable:
-``homeostat up --port`` is ``HOMEOSTAT_UP_PORT``.
+``homeostat up --pipeline`` is ``HOMEOSTAT_UP_PIPELINE``; `--help` shows those that are called otherwise.
 """
 
 from __future__ import annotations

@@ -18,7 +18,7 @@ from homeostat.local.own_log import keep_own_log
 from homeostat.local.stack import Stack, stack_settings
 from shared.pipeline.load import load
 
-Port = Annotated[int, typer.Option(help="The gateway's port.")]
+Port = Annotated[int, typer.Option(help="The gateway's port.", envvar="HOMEOSTAT_PORT")]
 
 
 def register(app: typer.Typer) -> None:

@@ -105,6 +105,23 @@ def test_a_taken_gateway_port_is_refused_before_anything_starts(tmp_path: Path) 
     assert not any("started" in line for line in lines)
 
 
+def test_the_port_is_read_from_the_variable_that_the_refusal_names(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        port = other.getsockname()[1]
+        refused = subprocess.run(
+            [sys.executable, "-m", "homeostat", "up", "--data", str(tmp_path)],
+            env={**os.environ, **MLFLOW_ELSEWHERE, "HOMEOSTAT_PORT": str(port)},
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=60,
+        )
+
+    assert refused.returncode == 1
+    assert f"gateway cannot listen on 127.0.0.1:{port}" in refused.stderr
+    assert "--port or HOMEOSTAT_PORT" in refused.stderr
+
+
 def test_a_service_that_cannot_start_ends_the_whole_stack_with_its_log(tmp_path: Path) -> None:
     elsewhere = {"KAFKA_BOOTSTRAP_SERVERS": "127.0.0.1:9", "REDIS_URL": "redis://127.0.0.1:9"}
     settings = stack_settings(tmp_path, 0, {**os.environ, **MLFLOW_ELSEWHERE, **elsewhere})
