@@ -13,6 +13,9 @@ from functools import cache
 from typing import Any
 from urllib.parse import urlsplit
 
+NAT64 = ipaddress.IPv6Network("64:ff9b::/96")
+GLOBAL_UNICAST = ipaddress.IPv6Network("2000::/3")
+
 Resolve = Callable[[str, int], list[str]]
 
 
@@ -114,8 +117,15 @@ def _at_connection(event: str, arguments: tuple[Any, ...]) -> None:
 def _public(text: str) -> bool:
     address = ipaddress.ip_address(text.partition("%")[0])
     if isinstance(address, ipaddress.IPv6Address):
-        address = address.ipv4_mapped or address.sixtofour or address
+        address = address.ipv4_mapped or address.sixtofour or _translated(address) or address
+        if address.version == 6 and address not in GLOBAL_UNICAST:
+            return False
     return address.is_global and not address.is_multicast
+
+
+def _translated(address: ipaddress.IPv6Address) -> ipaddress.IPv4Address | None:
+    """The IPv4 address behind one of NAT64's well-known prefix (RFC 6052): a gateway on the way leads there."""
+    return ipaddress.IPv4Address(int(address) & 0xFFFFFFFF) if address in NAT64 else None
 
 
 def _allowed(text: str, allow: Sequence[str]) -> bool:

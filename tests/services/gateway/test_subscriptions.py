@@ -214,7 +214,8 @@ def written(gateway: Running, wanted: int) -> list[Any]:
 
 INSIDE = (
     "127.0.0.1 10.0.0.7 172.16.1.1 192.168.1.1 169.254.169.254 100.64.0.1 0.0.0.0 "
-    "::1 fe80::1 fd00::1 ::ffff:10.0.0.1 2002:7f00:1::"
+    "::1 fe80::1 fd00::1 ::ffff:10.0.0.1 2002:7f00:1:: "
+    "64:ff9b::a9fe:a9fe 64:ff9b::10.0.0.1 64:ff9b:1::1 ::127.0.0.1 ::ffff:0:169.254.169.254"
 )
 
 
@@ -222,6 +223,11 @@ INSIDE = (
 def test_a_webhook_may_not_reach_inside(address: str) -> None:
     with pytest.raises(Refused, match="not a public address"):
         target_of("https://hooks.example/x", (), lambda host, port: [address])
+
+
+@pytest.mark.parametrize("address", ["93.184.216.34", "2606:4700::1", "64:ff9b::5db8:d822"])
+def test_a_webhook_may_reach_outside(address: str) -> None:
+    assert target_of("https://hooks.example/x", (), lambda host, port: [address]).address == address
 
 
 def test_one_inner_address_among_public_ones_is_enough_to_refuse() -> None:
