@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import msgspec
-
 from tests.support.desk import Desk
 
 
@@ -96,93 +94,6 @@ def test_inputs_that_move_harmlessly_are_watched_and_nothing_is_done() -> None:
     assert desk.incidents == []
 
 
-def test_a_field_in_another_unit_is_quarantined_then_released_and_performance_is_seen_to_return() -> None:
-    desk = Desk()
-    desk.steady()
-    bad = desk.alert("data_quality", ("feature", "price"), ("source", "feed"), statistic="unit.price", since_row=1000)
-    assert desk.actions == ["quarantine_source"]
-    assert desk.last.arguments["source"] == "feed"
-    assert desk.last.arguments["fields"] == ["price"]
-    assert desk.last.arguments["since"] == {"0": 1000, "1": 7}
-    desk.answer(desk.last)
-
-    desk.pass_rows(0.7)
-    loss = desk.alert("concept_drift", ("model", "1"), severity="critical", value=0.7, since_row=1000)
-    desk.pass_rows(0.7)
-    assert desk.actions == ["quarantine_source"], "no retrain on bad data"
-
-    desk.resolve(bad)
-    assert desk.actions == ["quarantine_source", "release_source"]
-    desk.answer(desk.last)
-    desk.pass_rows(0.9)
-    assert desk.state == "verifying"
-    desk.pass_rows(0.9)
-    desk.resolve(loss)
-    assert desk.state == "resolved"
-    assert desk.actions == ["quarantine_source", "release_source"]
-    assert len([entry for entry in desk.audit if entry.kind == "verified"]) == 2
-
-
-def test_a_derived_feature_is_quarantined_by_the_fields_it_is_made_of() -> None:
-    desk = Desk()
-    desk.alert("data_quality", ("feature", "ratio"), ("source", "feed"), statistic="range.ratio")
-    assert desk.last.arguments["fields"] == ["demand", "price"]
-
-
-def test_every_source_that_sends_the_field_wrong_is_quarantined_and_released() -> None:
-    desk = Desk()
-    desk.steady()
-    bad = desk.alert("data_quality", ("feature", "price"), ("source", "a"), ("source", "b"), statistic="unit.price")
-    assert [c.arguments["source"] for c in desk.commands] == ["a", "b"]
-    for command in list(desk.commands):
-        desk.answer(command)
-    desk.again(bad, causes=(*bad.causes, bad.causes[-1].__class__(kind="source", what="c", score=0.3)))
-    assert [c.arguments["source"] for c in desk.commands] == ["a", "b", "c"]
-    desk.answer(desk.last)
-    desk.resolve(bad)
-    released = [c.arguments["source"] for c in desk.commands if c.action == "release_source"]
-    assert sorted(map(str, released)) == ["a", "b", "c"]
-
-
-def test_a_loss_noticed_before_its_bad_field_is_the_same_incident_and_its_retrain_is_taken_back() -> None:
-    desk = Desk()
-    desk.steady()
-    desk.pass_rows(0.6)
-    desk.alert("concept_drift", ("model", "1"), severity="critical", since_row=1000)
-    assert desk.actions == ["retrain"]
-    retrain = desk.last
-    desk.alert("data_quality", ("feature", "price"), ("source", "feed"), statistic="unit.price", since_row=1000)
-    assert desk.actions == ["retrain", "quarantine_source"]
-    assert desk.incident.diagnosis.name == "bad_field"
-    desk.retrained(retrain, "2")
-    assert desk.actions == ["retrain", "quarantine_source", "rollback"]
-    assert desk.last.arguments == {"to_version": "1"}
-
-
-def test_a_retrain_on_rows_from_before_the_bad_field_is_kept() -> None:
-    desk = Desk()
-    desk.steady()
-    desk.pass_rows(0.6)
-    desk.alert("concept_drift", ("model", "1"), severity="critical", since_row=1000)
-    desk.retrained(desk.last, "2")
-
-    desk.alert("data_quality", ("feature", "price"), ("source", "feed"), statistic="unit.price", since_row=1251)
-
-    assert desk.actions == ["retrain", "quarantine_source"]
-
-
-def test_a_field_that_goes_bad_after_a_concept_changed_is_trouble_of_its_own() -> None:
-    desk = Desk()
-    desk.steady()
-    desk.pass_rows(0.6)
-    desk.alert("concept_drift", ("model", "1"), severity="critical", since_row=1000)
-
-    desk.alert("data_quality", ("feature", "price"), ("source", "feed"), statistic="unit.price", since_row=1900)
-
-    assert desk.actions == ["retrain", "quarantine_source"]
-    assert sorted(i.diagnosis.name for i in desk.incidents) == ["bad_field", "concept_drift"]
-
-
 def test_poisoned_labels_put_learning_on_hold_until_they_are_right() -> None:
     desk = Desk()
     desk.steady()
@@ -193,53 +104,6 @@ def test_poisoned_labels_put_learning_on_hold_until_they_are_right() -> None:
     assert desk.actions == ["hold"]
     desk.resolve(bad)
     assert desk.actions[:2] == ["hold", "release_hold"]
-
-
-def test_a_bad_release_is_rolled_back_to_the_version_before_it() -> None:
-    desk = Desk()
-    desk.steady()
-    desk.ask("promote", version="2", force=True)
-    desk.retrained(desk.last, "2")
-    desk.pass_rows(0.5, version="2")
-    desk.alert("performance", ("version", "2"), severity="critical", value=0.5, since_row=1000)
-    assert desk.actions == ["promote", "rollback"]
-    assert desk.last.arguments == {"to_version": "1"}
-    desk.model("1", command=desk.last.id)
-    desk.answer(desk.last, version="1")
-    desk.pass_rows(0.9, version="1")
-    desk.pass_rows(0.9, version="1")
-    assert next(i for i in desk.incidents if i.request is None).state == "resolved"
-    assert desk.remediator._state.knowledge["prices"].condemned == ("2",)
-
-
-def test_a_rollback_that_made_it_worse_is_taken_back_and_the_model_is_retrained() -> None:
-    desk = Desk()
-    desk.steady()
-    desk.model("2")
-    desk.alert("performance", ("version", "2"), severity="critical", value=0.7, since_row=1000)
-    desk.model("1", command=desk.last.id)
-    desk.answer(desk.last, version="1")
-    desk.pass_rows(0.5, version="1")
-    desk.pass_rows(0.5, version="1")
-    assert desk.actions == ["rollback", "promote"]
-    assert desk.last.arguments == {"version": "2", "force": True}
-    desk.model("2", command=desk.last.id)
-    desk.answer(desk.last, version="2")
-    assert desk.actions == ["rollback", "promote", "retrain"]
-
-
-def test_a_slow_release_is_rolled_back_and_verified_by_its_alert_ending() -> None:
-    desk = Desk()
-    desk.steady()
-    desk.model("2")
-    slow = desk.alert("latency", ("version", "2"), statistic="p99_ms", value=900.0, baseline=20.0)
-    assert desk.actions == ["rollback"]
-    assert desk.last.expects is not None
-    assert desk.last.expects.metric == "alert.resolved"
-    desk.model("1", command=desk.last.id)
-    desk.answer(desk.last, version="1")
-    desk.resolve(slow)
-    assert desk.state == "resolved"
 
 
 def test_a_dead_service_is_restarted_and_a_person_called_when_that_does_not_help() -> None:
@@ -264,17 +128,6 @@ def test_load_is_met_with_one_more_replica_and_back_down_afterwards() -> None:
     desk.answer(desk.last)
     assert desk.state == "resolved"
     assert desk.actions == ["scale_service", "scale_service"]
-
-
-def test_a_silent_source_is_told_of_and_ends_by_itself() -> None:
-    desk = Desk()
-    silent = desk.alert("data_quality", ("source", "feed"), statistic="silent_rows")
-    assert desk.actions == []
-    assert len(desk.told) == 1
-    desk.resolve(silent)
-    desk.wait(3600)
-    assert desk.state == "resolved"
-    assert len(desk.told) == 1
 
 
 def test_a_fault_that_comes_and_goes_is_one_incident_within_its_budget_and_told_once() -> None:
@@ -321,40 +174,6 @@ def test_a_person_hears_of_a_healed_incident_once_it_stayed_quiet() -> None:
     assert len(desk.told) == 1
 
 
-def test_an_alert_on_the_version_a_retrain_made_is_the_end_of_that_version_and_no_second_incident() -> None:
-    desk = Desk()
-    desk.steady()
-    desk.alert("concept_drift", ("model", "1"), severity="critical", since_row=1000)
-    desk.retrained(desk.last, "2")
-    desk.now = desk.now.replace(minute=5)
-    desk.alert("performance", ("version", "2"), severity="critical", since_row=1200)
-    assert desk.actions == ["retrain", "rollback"]
-    assert desk.state == "undoing"
-
-
-def test_a_canary_that_does_not_help_loses_its_traffic() -> None:
-    desk = Desk()
-    desk.steady()
-    desk.alert("concept_drift", ("model", "1"), severity="critical", since_row=1000)
-    desk.model("2", stage="canary", command=desk.last.id)
-    desk.answer(desk.last, version="2")
-    for _ in range(4):
-        desk.pass_rows(0.6, version="1", rows=500, beside={"2": 0.5})
-    assert desk.actions == ["retrain", "shift_traffic"]
-    assert desk.last.arguments == {"version": "2", "weight": 0.0}
-
-
-def test_a_version_that_the_trainer_withdraws_on_trial_was_no_help() -> None:
-    desk = Desk()
-    desk.steady()
-    desk.alert("concept_drift", ("model", "1"), severity="critical", since_row=1000)
-    desk.model("2", stage="canary", command=desk.last.id)
-    desk.answer(desk.last, version="2")
-    desk.model("2", stage="retired")
-    assert desk.state == "triaged"
-    assert any("version 2 was withdrawn" in entry.summary for entry in desk.audit)
-
-
 def test_labels_that_come_late_reopen_nothing_but_the_question_whether_performance_came_back() -> None:
     desk = Desk()
     desk.steady()
@@ -372,41 +191,6 @@ def test_labels_that_come_late_reopen_nothing_but_the_question_whether_performan
     desk.resolve(late)
     assert desk.state == "resolved"
     assert desk.actions == ["quarantine_source", "release_source"]
-
-
-def test_many_fields_that_move_together_are_told_of_and_none_is_quarantined() -> None:
-    desk = Desk()
-    desk.steady()
-    desk.alert("data_drift", ("feature", "day"), ("feature", "price"), statistic="psi.day")
-    assert desk.actions == []
-    assert len(desk.told) == 1
-
-
-def test_answers_that_differ_after_a_retrain_were_meant_to_and_alarm_nobody() -> None:
-    desk = Desk()
-    desk.steady()
-    desk.alert("concept_drift", ("model", "1"), severity="critical", since_row=1000)
-    desk.retrained(desk.last, "2")
-    desk.now = desk.now.replace(minute=5)
-    desk.alert("prediction_drift", ("version", "2"), statistic="psi.prediction", since_row=1000)
-    assert desk.actions == ["retrain"]
-    assert desk.state == "verifying"
-    desk.pass_rows(0.9, version="2")
-    desk.pass_rows(0.9, version="2")
-    assert desk.state == "resolved"
-
-
-def test_answers_that_differ_after_a_promotion_by_hand_are_rolled_back_without_any_label() -> None:
-    desk = Desk()
-    desk.steady()
-    desk.ask("promote", version="2", force=True)
-    desk.retrained(desk.last, "2")
-    drift = desk.alert("prediction_drift", ("version", "2"), statistic="psi.prediction", baseline=None)
-    assert desk.actions == ["promote", "rollback"]
-    assert desk.last.expects is not None
-    desk.model("1", command=desk.last.id)
-    desk.answer(desk.last, version="1")
-    desk.resolve(drift)
 
 
 def test_an_incident_that_healed_and_came_back_still_calls_a_person_in_the_end() -> None:
@@ -452,88 +236,6 @@ def test_a_loss_that_fires_again_while_its_retrain_is_measured_is_for_the_measur
     assert desk.state == "verifying"
 
 
-def test_a_field_that_is_wrong_again_right_after_its_release_is_quarantined_again() -> None:
-    desk = Desk()
-    desk.steady()
-    bad = desk.alert("data_quality", ("feature", "price"), ("source", "feed"))
-    desk.answer(desk.last)
-    desk.resolve(bad)
-    release = desk.last
-    desk.alert("data_quality", ("feature", "price"), ("source", "feed"), firing=2)
-    desk.answer(release)
-    desk.pass_rows(0.9)
-    assert desk.actions == ["quarantine_source", "release_source", "quarantine_source"]
-    assert desk.incident.reopened == 1
-
-
-def test_a_consequence_that_comes_alone_after_its_cause_is_over_is_an_incident_of_its_own() -> None:
-    desk = Desk()
-    desk.steady()
-    bad = desk.alert("data_quality", ("feature", "price"), ("source", "feed"), since_row=1000)
-    desk.answer(desk.last)
-    loss = desk.alert("concept_drift", ("model", "1"), severity="critical", since_row=1000)
-    desk.resolve(bad)
-    desk.answer(desk.last)
-    desk.pass_rows(0.9, rows=500)
-    desk.resolve(loss)
-    assert desk.state == "resolved"
-    desk.rows += 200
-    desk.alert("concept_drift", ("model", "1"), severity="critical", firing=2, since_row=desk.rows)
-    assert [i.diagnosis.name for i in desk.incidents] == ["bad_field", "concept_drift"]
-    assert desk.actions == ["quarantine_source", "release_source", "retrain"]
-
-
-def test_a_version_the_predictor_will_not_load_has_not_helped_and_the_next_rung_is_taken() -> None:
-    desk = Desk()
-    desk.steady()
-    desk.model("2")
-    desk.pass_rows(0.4, version="2")
-    desk.alert("performance", ("version", "2"), severity="critical", version="2")
-    rollback = desk.last
-    assert rollback.action == "rollback"
-    desk.model("1", command=rollback.id)
-    desk.answer(rollback, version="1")
-    assert desk.state == "verifying"
-
-    desk.answer(rollback, "failed", version="1", detail="version 1 refused (hash)")
-
-    assert desk.actions == ["rollback", "retrain"]
-    assert any("version 1 refused (hash)" in entry.summary for entry in desk.audit if entry.kind == "not_verified")
-
-
-def test_a_loss_beside_rows_that_were_only_refused_is_trouble_of_its_own() -> None:
-    desk = Desk()
-    desk.steady()
-    refused = desk.alert(
-        "data_quality", ("feature", "price"), ("source", "feed"), statistic="dead_letters.price", since_row=1000
-    )
-    desk.answer(desk.last)
-
-    loss = desk.alert("concept_drift", ("model", "1"), severity="critical", since_row=1100)
-    desk.resolve(refused)
-    desk.answer(desk.last)
-    desk.pass_rows(0.6, rows=500)
-
-    assert [i.diagnosis.name for i in desk.incidents] == ["refused_rows", "concept_drift"]
-    assert loss.fingerprint not in desk.incidents[0].alerts
-    assert desk.actions == ["quarantine_source", "release_source", "retrain"]
-
-
-def test_refused_rows_that_turn_out_to_be_a_bad_field_explain_a_loss_after_all() -> None:
-    desk = Desk()
-    desk.steady()
-    refused = desk.alert(
-        "data_quality", ("feature", "price"), ("source", "feed"), statistic="dead_letters.price", since_row=1000
-    )
-    evidence = msgspec.structs.replace(refused.evidence, statistic="unit.price")
-    desk.again(refused, evidence=evidence)
-
-    desk.alert("concept_drift", ("model", "1"), severity="critical", since_row=1000)
-
-    assert desk.incident.diagnosis.name == "bad_field"
-    assert desk.actions == ["quarantine_source"]
-
-
 def test_an_unfair_slice_is_told_to_a_person_and_hides_no_loss_that_follows() -> None:
     desk = Desk()
     desk.steady()
@@ -543,32 +245,6 @@ def test_an_unfair_slice_is_told_to_a_person_and_hides_no_loss_that_follows() ->
 
     assert len(desk.told) == 1
     assert "retrain" in desk.actions
-
-
-def test_a_slice_that_a_version_answers_worse_is_rolled_back() -> None:
-    desk = Desk()
-    desk.steady()
-    desk.model("2")
-    desk.pass_rows(0.9, version="2")
-
-    desk.alert("fairness", ("version", "2"), ("slice", "region = NSW"), baseline=None, version="2")
-
-    assert desk.last.action == "rollback"
-    assert desk.last.expects is not None
-    assert desk.last.expects.metric == "alert.resolved"
-
-
-def test_late_answers_of_a_version_are_rolled_back_and_under_load_the_predictor_grows() -> None:
-    slow, loaded = Desk(), Desk()
-    for desk in (slow, loaded):
-        desk.steady()
-        desk.model("2")
-
-    slow.alert("latency", ("version", "2"), statistic="latency_p99_ms", baseline=None, version="2")
-    loaded.alert("latency", ("load", "predictor"), statistic="latency_p99_ms", baseline=None, version="2")
-
-    assert (slow.last.action, slow.last.arguments["to_version"]) == ("rollback", "1")
-    assert (loaded.last.action, loaded.last.arguments["service"]) == ("scale_service", "predictor")
 
 
 def test_labels_that_are_late_are_only_watched() -> None:

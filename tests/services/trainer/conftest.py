@@ -20,6 +20,7 @@ from shared.pipeline.specification import Specification
 from shared.runtime.jobs import JobContext
 from shared.settings import CommonSettings
 from shared.topics import FEATURES, LABELS
+from tests.services.trainer.bench import Bench
 
 EXAMPLE = Path(__file__).parents[3] / "examples" / "electricity"
 NOW = datetime(2026, 11, 21, tzinfo=UTC)
@@ -80,6 +81,11 @@ class World:
                 labels.append(NewRecord(LABELS.name, None, encode(told), partition=(index * 7) % PARTITIONS))
         self.producer.send(features, 10.0)
         self.producer.send(labels, 10.0)
+
+
+@pytest.fixture
+def bench() -> Bench:
+    return Bench()
 
 
 @pytest.fixture

@@ -1,0 +1,177 @@
+"""Rows of the healing matrix about data: a field or a source goes wrong, is withheld and given back."""
+
+from __future__ import annotations
+
+import msgspec
+
+from tests.support.desk import Desk
+
+
+def test_a_field_in_another_unit_is_quarantined_then_released_and_performance_is_seen_to_return() -> None:
+    desk = Desk()
+    desk.steady()
+    bad = desk.alert("data_quality", ("feature", "price"), ("source", "feed"), statistic="unit.price", since_row=1000)
+    assert desk.actions == ["quarantine_source"]
+    assert desk.last.arguments["source"] == "feed"
+    assert desk.last.arguments["fields"] == ["price"]
+    assert desk.last.arguments["since"] == {"0": 1000, "1": 7}
+    desk.answer(desk.last)
+
+    desk.pass_rows(0.7)
+    loss = desk.alert("concept_drift", ("model", "1"), severity="critical", value=0.7, since_row=1000)
+    desk.pass_rows(0.7)
+    assert desk.actions == ["quarantine_source"], "no retrain on bad data"
+
+    desk.resolve(bad)
+    assert desk.actions == ["quarantine_source", "release_source"]
+    desk.answer(desk.last)
+    desk.pass_rows(0.9)
+    assert desk.state == "verifying"
+    desk.pass_rows(0.9)
+    desk.resolve(loss)
+    assert desk.state == "resolved"
+    assert desk.actions == ["quarantine_source", "release_source"]
+    assert len([entry for entry in desk.audit if entry.kind == "verified"]) == 2
+
+
+def test_a_derived_feature_is_quarantined_by_the_fields_it_is_made_of() -> None:
+    desk = Desk()
+    desk.alert("data_quality", ("feature", "ratio"), ("source", "feed"), statistic="range.ratio")
+    assert desk.last.arguments["fields"] == ["demand", "price"]
+
+
+def test_every_source_that_sends_the_field_wrong_is_quarantined_and_released() -> None:
+    desk = Desk()
+    desk.steady()
+    bad = desk.alert("data_quality", ("feature", "price"), ("source", "a"), ("source", "b"), statistic="unit.price")
+    assert [c.arguments["source"] for c in desk.commands] == ["a", "b"]
+    for command in list(desk.commands):
+        desk.answer(command)
+    desk.again(bad, causes=(*bad.causes, bad.causes[-1].__class__(kind="source", what="c", score=0.3)))
+    assert [c.arguments["source"] for c in desk.commands] == ["a", "b", "c"]
+    desk.answer(desk.last)
+    desk.resolve(bad)
+    released = [c.arguments["source"] for c in desk.commands if c.action == "release_source"]
+    assert sorted(map(str, released)) == ["a", "b", "c"]
+
+
+def test_a_loss_noticed_before_its_bad_field_is_the_same_incident_and_its_retrain_is_taken_back() -> None:
+    desk = Desk()
+    desk.steady()
+    desk.pass_rows(0.6)
+    desk.alert("concept_drift", ("model", "1"), severity="critical", since_row=1000)
+    assert desk.actions == ["retrain"]
+    retrain = desk.last
+    desk.alert("data_quality", ("feature", "price"), ("source", "feed"), statistic="unit.price", since_row=1000)
+    assert desk.actions == ["retrain", "quarantine_source"]
+    assert desk.incident.diagnosis.name == "bad_field"
+    desk.retrained(retrain, "2")
+    assert desk.actions == ["retrain", "quarantine_source", "rollback"]
+    assert desk.last.arguments == {"to_version": "1"}
+
+
+def test_a_retrain_on_rows_from_before_the_bad_field_is_kept() -> None:
+    desk = Desk()
+    desk.steady()
+    desk.pass_rows(0.6)
+    desk.alert("concept_drift", ("model", "1"), severity="critical", since_row=1000)
+    desk.retrained(desk.last, "2")
+
+    desk.alert("data_quality", ("feature", "price"), ("source", "feed"), statistic="unit.price", since_row=1251)
+
+    assert desk.actions == ["retrain", "quarantine_source"]
+
+
+def test_a_field_that_goes_bad_after_a_concept_changed_is_trouble_of_its_own() -> None:
+    desk = Desk()
+    desk.steady()
+    desk.pass_rows(0.6)
+    desk.alert("concept_drift", ("model", "1"), severity="critical", since_row=1000)
+
+    desk.alert("data_quality", ("feature", "price"), ("source", "feed"), statistic="unit.price", since_row=1900)
+
+    assert desk.actions == ["retrain", "quarantine_source"]
+    assert sorted(i.diagnosis.name for i in desk.incidents) == ["bad_field", "concept_drift"]
+
+
+def test_a_silent_source_is_told_of_and_ends_by_itself() -> None:
+    desk = Desk()
+    silent = desk.alert("data_quality", ("source", "feed"), statistic="silent_rows")
+    assert desk.actions == []
+    assert len(desk.told) == 1
+    desk.resolve(silent)
+    desk.wait(3600)
+    assert desk.state == "resolved"
+    assert len(desk.told) == 1
+
+
+def test_many_fields_that_move_together_are_told_of_and_none_is_quarantined() -> None:
+    desk = Desk()
+    desk.steady()
+    desk.alert("data_drift", ("feature", "day"), ("feature", "price"), statistic="psi.day")
+    assert desk.actions == []
+    assert len(desk.told) == 1
+
+
+def test_a_field_that_is_wrong_again_right_after_its_release_is_quarantined_again() -> None:
+    desk = Desk()
+    desk.steady()
+    bad = desk.alert("data_quality", ("feature", "price"), ("source", "feed"))
+    desk.answer(desk.last)
+    desk.resolve(bad)
+    release = desk.last
+    desk.alert("data_quality", ("feature", "price"), ("source", "feed"), firing=2)
+    desk.answer(release)
+    desk.pass_rows(0.9)
+    assert desk.actions == ["quarantine_source", "release_source", "quarantine_source"]
+    assert desk.incident.reopened == 1
+
+
+def test_a_consequence_that_comes_alone_after_its_cause_is_over_is_an_incident_of_its_own() -> None:
+    desk = Desk()
+    desk.steady()
+    bad = desk.alert("data_quality", ("feature", "price"), ("source", "feed"), since_row=1000)
+    desk.answer(desk.last)
+    loss = desk.alert("concept_drift", ("model", "1"), severity="critical", since_row=1000)
+    desk.resolve(bad)
+    desk.answer(desk.last)
+    desk.pass_rows(0.9, rows=500)
+    desk.resolve(loss)
+    assert desk.state == "resolved"
+    desk.rows += 200
+    desk.alert("concept_drift", ("model", "1"), severity="critical", firing=2, since_row=desk.rows)
+    assert [i.diagnosis.name for i in desk.incidents] == ["bad_field", "concept_drift"]
+    assert desk.actions == ["quarantine_source", "release_source", "retrain"]
+
+
+def test_a_loss_beside_rows_that_were_only_refused_is_trouble_of_its_own() -> None:
+    desk = Desk()
+    desk.steady()
+    refused = desk.alert(
+        "data_quality", ("feature", "price"), ("source", "feed"), statistic="dead_letters.price", since_row=1000
+    )
+    desk.answer(desk.last)
+
+    loss = desk.alert("concept_drift", ("model", "1"), severity="critical", since_row=1100)
+    desk.resolve(refused)
+    desk.answer(desk.last)
+    desk.pass_rows(0.6, rows=500)
+
+    assert [i.diagnosis.name for i in desk.incidents] == ["refused_rows", "concept_drift"]
+    assert loss.fingerprint not in desk.incidents[0].alerts
+    assert desk.actions == ["quarantine_source", "release_source", "retrain"]
+
+
+def test_refused_rows_that_turn_out_to_be_a_bad_field_explain_a_loss_after_all() -> None:
+    desk = Desk()
+    desk.steady()
+    refused = desk.alert(
+        "data_quality", ("feature", "price"), ("source", "feed"), statistic="dead_letters.price", since_row=1000
+    )
+    evidence = msgspec.structs.replace(refused.evidence, statistic="unit.price")
+    desk.again(refused, evidence=evidence)
+
+    desk.alert("concept_drift", ("model", "1"), severity="critical", since_row=1000)
+
+    assert desk.incident.diagnosis.name == "bad_field"
+    assert desk.actions == ["quarantine_source"]

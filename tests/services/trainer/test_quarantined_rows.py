@@ -1,0 +1,78 @@
+"""Rows in quarantine: left out of what is trained, and of what is released."""
+
+from __future__ import annotations
+
+from shared.messages import (
+    CommandResult,
+)
+from shared.service import Batch
+from tests.services.trainer.bench import NOW, PIPELINE, Bench
+
+
+def test_quarantined_stretches_are_left_out_of_every_training_after_also_when_ended(bench: Bench) -> None:
+    bench.with_champions(1)
+    bench.command("quarantine_source", source="a", fields=["x"], since={"0": 50})
+    bench.command("retrain")
+    assert bench.jobs[0].arguments["rows"]["excluded"] == [[0, 50, None]]
+    bench.end(bench.refuses())
+
+    bench.command("release_source", source="a", fields=["x"], until={"0": 80})
+    bench.command("retrain")
+
+    assert bench.jobs[0].arguments["rows"]["excluded"] == [[0, 50, 80]]
+
+
+def test_a_version_trained_on_rows_that_were_quarantined_meanwhile_is_not_released(bench: Bench) -> None:
+    bench.with_champions(1)
+    bench.command("retrain")
+    bench.command("quarantine_source", source="a", fields=["x"], since={"0": 90})
+
+    bench.end(bench.passes("model-2"))
+
+    assert bench.published == []
+    assert bench.results[-1].state == "failed"
+    assert "quarantined while it was trained" in bench.results[-1].detail
+
+
+def test_a_version_trained_on_rows_before_the_quarantine_is_released(bench: Bench) -> None:
+    bench.with_champions(1)
+    bench.command("retrain")
+    bench.command("quarantine_source", source="a", fields=["x"], since={"0": 100})
+
+    bench.end(bench.passes("model-2"))
+
+    assert [each.version for each in bench.published] == ["2"]
+
+
+def test_a_release_without_an_offset_ends_the_stretch_where_the_stream_was_last_seen(bench: Bench) -> None:
+    bench.with_champions(1)
+    bench.command("quarantine_source", source="a", fields=["x"], since={"0": 50})
+    bench.metrics(120, positions={"0": 90})
+    bench.command("release_source", source="a", fields=["x"])
+
+    bench.command("retrain")
+
+    assert bench.jobs[0].arguments["rows"]["excluded"] == [[0, 50, 90]]
+
+
+def test_a_quarantine_that_ingest_refused_leaves_nothing_out(bench: Bench) -> None:
+    bench.with_champions(1)
+    bench.command("quarantine_source", name="q", source="a", fields=["x"], since={"0": 50})
+    refusal = CommandResult(command="q", pipeline=PIPELINE, state="refused", at=NOW, service="ingest")
+    bench.take(bench.trainer.on_command_results(Batch("command-results", 0, [0], [refusal]), NOW))
+
+    bench.command("retrain")
+
+    assert bench.jobs[0].arguments["rows"].get("excluded", []) == []
+
+
+def test_a_release_of_all_fields_ends_what_was_withheld_field_by_field_and_one_of_others_nothing(bench: Bench) -> None:
+    bench.with_champions(1)
+    bench.command("quarantine_source", name="q", source="a", fields=["x"], since={"0": 50})
+    bench.command("quarantine_source", name="q", source="a", fields=["x"], since={"0": 50})
+    bench.command("release_source", source="b", until={"0": 60})
+    bench.command("release_source", source="a", until={"0": 80})
+
+    bench.command("retrain")
+
+    assert bench.jobs[0].arguments["rows"]["excluded"] == [[0, 50, 80]]
