@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import heapq
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from itertools import islice
 from typing import Any
 
@@ -100,14 +101,17 @@ class LogStreams:
         if not gaps:
             return
         async with self._readers:
-            reader = await asyncio.to_thread(self._bus.reader, "gateway-stream")
+            # A reader belongs to one thread. What a client that has gone still reads there ends before the close.
+            thread = ThreadPoolExecutor(1, "gateway-stream")
+            opened = thread.submit(self._bus.reader, "gateway-stream")
             try:
-                records = self._merged(reader, gaps)
-                while chunk := await asyncio.to_thread(lambda: list(islice(records, CHUNK))):
+                records = self._merged(await asyncio.wrap_future(opened), gaps)
+                while chunk := await asyncio.wrap_future(thread.submit(lambda: list(islice(records, CHUNK)))):
                     for entry in chunk:
                         yield entry
             finally:
-                await asyncio.to_thread(reader.close)
+                thread.submit(lambda: opened.result().close())
+                thread.shutdown(wait=False)
 
     def _merged(self, reader: LogReader, gaps: Mapping[Partition, tuple[int, int]]) -> Iterator[Entry[Any]]:
         """All partitions, merged by the broker's time."""
