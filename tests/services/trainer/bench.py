@@ -24,9 +24,7 @@ from shared.pipeline.specification import Specification
 from shared.service import Batch, Job, JobResult, Step
 
 NOW = datetime(2026, 11, 21, 12, tzinfo=UTC)
-
 PIPELINE = "prices"
-
 CANARY = {"shadow_rows": 100, "canary": [{"weight": 0.1, "rows": 200}, {"weight": 0.5, "rows": 300}]}
 
 

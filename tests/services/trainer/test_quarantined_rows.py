@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from shared.messages import (
-    CommandResult,
-)
+from shared.messages import CommandResult
 from shared.service import Batch
 from tests.services.trainer.bench import NOW, PIPELINE, Bench
 

@@ -10,9 +10,7 @@ import pytest
 
 from services.trainer.service import Trainer
 from services.trainer.settings import TrainerSettings
-from shared.messages import (
-    Command,
-)
+from shared.messages import Command
 from shared.service import Batch
 from tests.services.trainer.bench import NOW, PIPELINE, Bench
 

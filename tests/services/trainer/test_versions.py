@@ -6,9 +6,7 @@ import pytest
 
 from services.trainer.core.gate import Verdict
 from services.trainer.core.orders import Judged, plain
-from shared.messages import (
-    CommandResult,
-)
+from shared.messages import CommandResult
 from shared.service import Batch
 from tests.services.trainer.bench import CANARY, PIPELINE, Bench, candidate
 
