@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from time import process_time
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -71,7 +72,7 @@ class Told:
     """What the loop said, by topic. Row i was answered `values[i]` by `versions[i]`, None for not at all.
 
     `trainings` are the rows that had arrived when each training began; `training_seconds` is what they
-    took on this machine.
+    took on this machine, `training_processor_seconds` of its processors' time.
     """
 
     values: list[Value]
@@ -79,6 +80,7 @@ class Told:
     by_topic: dict[str, list[Said]] = field(default_factory=dict)
     trainings: list[int] = field(default_factory=list)
     training_seconds: float = 0.0
+    training_processor_seconds: float = 0.0
 
     def of(self, topic: Topic[Any]) -> list[Said]:
         return self.by_topic.get(topic.name, [])
@@ -208,12 +210,13 @@ class Loop:
 
     def _timed(self, jobs: Jobs) -> Any:
         def train(arguments: dict[str, Any], context: Any) -> dict[str, Any]:
-            began = monotonic()
+            began, spent = monotonic(), process_time()
             try:
                 return jobs["train"](arguments, context)
             finally:
                 _collect()
                 self.told.training_seconds += monotonic() - began
+                self.told.training_processor_seconds += process_time() - spent
 
         return train
 
