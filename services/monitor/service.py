@@ -159,6 +159,8 @@ class Monitor:
 
     def restore(self, state: bytes) -> None:
         self._state = unpack(state, State)
+        for pipeline in self._state.pipelines.values():
+            pipeline.bound(self._settings.patience)
 
     def _by_pipeline(
         self, batch: Batch[R], kind: Kind, now: datetime

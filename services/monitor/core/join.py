@@ -1,8 +1,8 @@
 """Events, predictions and labels brought together by id, in whatever order and however late.
 
 Every event gets a row number when the monitor first sees its id, in its features or its prediction.
-The newest `capacity` rows are kept; older ones go first. What is known of a row lies in columns, one
-slot per row, so that everything after this works on arrays.
+The newest `capacity` rows are kept; older ones go first, and only that they were there is remembered.
+What is known of a row lies in columns, one slot per row, so that everything after this works on arrays.
 """
 
 from __future__ import annotations
@@ -15,10 +15,14 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from services.monitor.core.state import Floats, Ints
+from services.monitor.core.forgotten import Forgotten
+from services.monitor.core.state import Bools, Floats, Ints
 from shared.messages import Label
 
 _FIRST_CAPACITY = 1024
+_LEAST_LATE = 100
+_LATE_SHARE = 0.01
+_LATELY = 10_000
 _COLUMNS: dict[str, tuple[str, float]] = {
     "partition": ("i2", -1),
     "offset": ("i8", -1),
@@ -52,7 +56,12 @@ class Joined(msgspec.Struct):
 
 
 class Join(msgspec.Struct):
-    """The rows. `further` columns hold what else is to be known of each, as numbers (NaN: not known)."""
+    """The rows. `further` columns hold what else is to be known of each, as numbers (NaN: not known).
+
+    `labelled` counts rows that had a label, those forgotten before it came among them. `in_time` and
+    `too_late` count labels lately, while memory is full, by whether their row was still known. `first`
+    is the oldest row that was known when memory last grew.
+    """
 
     capacity: int
     columns: dict[str, NDArray[np.generic]] = {}
@@ -61,18 +70,25 @@ class Join(msgspec.Struct):
     next_row: int = 0
     labelled: int = 0
     repeated: int = 0
+    in_time: int = 0
     too_late: int = 0
+    first: int = 0
+    forgotten: Forgotten = msgspec.field(default_factory=lambda: Forgotten(0))
     waiting: dict[str, Waiting] = {}
     further: tuple[str, ...] = ()
 
     @property
     def oldest(self) -> int:
         """The oldest row still known."""
-        return max(0, self.next_row - self._size)
+        return max(self.first, self.next_row - self._size)
 
     @property
     def _size(self) -> int:
         return len(self.columns["offset"]) if self.columns else 0
+
+    def full(self, rows: int) -> bool:
+        """Whether so many new rows would make others be forgotten."""
+        return self.next_row + rows - self.oldest > self.capacity
 
     def rows_of(self, ids: Sequence[str]) -> Ints:
         """The rows of these events, new ones for ids never seen (or forgotten)."""
@@ -134,7 +150,28 @@ class Join(msgspec.Struct):
         final = self.read("label", rows)
         changed = ~np.isnan(before) & (before != final)
         self.labelled += len(first)
+        self._weigh(len(rows), 0)
         return Joined(first=first, corrected=np.unique(rows[changed]))
+
+    def take_late(self, ids: Sequence[str]) -> list[bool]:
+        """Labels for ids that are not known: which of them belong to rows that have been forgotten.
+
+        The first label of such a row counts in `labelled`; one that a row had before it went does not again.
+        """
+        counted = self.forgotten.count(ids)
+        late = [first is not None for first in counted]
+        self.labelled += sum(first is True for first in counted)
+        self._weigh(0, sum(late))
+        return late
+
+    def short(self) -> bool:
+        """Whether more labels come too late than a few strays: one in a hundred lately, a hundred at least."""
+        return self.too_late >= max(_LEAST_LATE, _LATE_SHARE * (self.in_time + self.too_late))
+
+    def enlarge(self, capacity: int) -> None:
+        """Keeps so many rows from now on; what is forgotten already stays so."""
+        self.capacity = capacity
+        self.in_time = self.too_late = 0
 
     def widen(self, further: tuple[str, ...]) -> None:
         """Keeps these further columns from now on; those no longer named go."""
@@ -192,15 +229,32 @@ class Join(msgspec.Struct):
     def _open(self, following: int) -> None:
         """Makes room for rows up to `following` and empties their slots."""
         self._grow(following)
+        self._forget(len(self.index) - self._size)
         for fresh in self._slots(max(self.next_row, following - self._size), following):
             for name, (_, blank) in self._layout().items():
                 self.columns[name][fresh] = blank
             if self.probabilities.shape[1]:
                 self.probabilities[fresh] = np.nan
         self.next_row = following
-        excess = len(self.index) - self._size
-        for name in list(islice(self.index, max(0, excess))):
-            del self.index[name]
+
+    def _forget(self, count: int) -> None:
+        """The oldest rows go, before their slots are taken by others."""
+        if count <= 0:
+            return
+        ids = list(islice(self.index, count))
+        rows = np.array([self.index.pop(name) for name in ids], np.int64)
+        labelled: Bools = np.zeros(count, bool)
+        there = rows < self.next_row
+        labelled[there] = ~np.isnan(self.read("label", rows[there]))
+        self.forgotten.remember(ids, labelled)
+
+    def _weigh(self, in_time: int, too_late: int) -> None:
+        """What is late while memory still fills up is owed to the time before it grew."""
+        if not self.full(1):
+            return
+        self.in_time, self.too_late = self.in_time + in_time, self.too_late + too_late
+        if self.in_time + self.too_late > _LATELY:
+            self.in_time, self.too_late = self.in_time // 2, self.too_late // 2
 
     def _slots(self, first: int, until: int) -> list[slice]:
         """Where rows first to until lie, at most as many as there are slots."""
@@ -216,9 +270,12 @@ class Join(msgspec.Struct):
         wanted = min(self.capacity, max(_FIRST_CAPACITY, 1 << (following - 1).bit_length()))
         if wanted <= size:
             return
-        more = wanted - size
-        for name, (dtype, blank) in self._layout().items():
-            old = self.columns.get(name, np.empty(0, dtype))
-            self.columns[name] = np.concatenate([old, np.full(more, blank, dtype)])
-        filler = np.full((more, self.probabilities.shape[1]), np.nan, np.float32)
-        self.probabilities = np.vstack([self.probabilities, filler])
+        kept = np.arange(self.oldest, self.next_row)
+        before, after = kept % max(1, size), kept % wanted
+        columns = {name: np.full(wanted, blank, dtype) for name, (dtype, blank) in self._layout().items()}
+        for name in columns.keys() & self.columns.keys():
+            columns[name][after] = self.columns[name][before]
+        probabilities = np.full((wanted, self.probabilities.shape[1]), np.nan, np.float32)
+        probabilities[after] = self.probabilities[before]
+        self.first = self.oldest
+        self.columns, self.probabilities = columns, probabilities

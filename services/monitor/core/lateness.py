@@ -32,6 +32,7 @@ _MEMORY = 0.1
 _LEARNED = 4
 _BACK = 0.75
 _SCANNED = 512
+_OWED = 2.0
 
 
 class Missing(msgspec.Struct, frozen=True):
@@ -74,6 +75,12 @@ class Lateness(msgspec.Struct):
         if delay <= 0:
             return np.ones(len(rows), bool)
         return np.asarray(join.read("at", rows) + delay <= self.time, bool)
+
+    def owed(self, join: Join, delay: float) -> bool:
+        """Whether labels of the oldest rows known may still come: within twice the delay after the row's own time."""
+        times = join.read("at", np.arange(join.oldest, min(join.oldest + _CLOCK_ROWS, join.next_row)))
+        times = np.sort(times[~np.isnan(times)])
+        return delay > 0 and len(times) > 0 and median_of(times) + _OWED * delay > self.time
 
     def take(self, rows: Ints) -> None:
         """Rows labelled for the first time."""

@@ -10,12 +10,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime
 
+import msgspec
 import numpy as np
 
 from services.monitor.core import budget, judgement, objectives, publication
 from services.monitor.core.alerting import Alerts
 from services.monitor.core.fairness import Fairness
 from services.monitor.core.fields import Fields
+from services.monitor.core.forgotten import Forgotten
 from services.monitor.core.inputs import Inputs, Sizes
 from services.monitor.core.join import Join, Waiting
 from services.monitor.core.plan import Patience, Plan, plan_of
@@ -29,6 +31,8 @@ from shared.messages import DeadLetter, Features, Label, ModelPublished, Predict
 from shared.pipeline.specification import Specification
 from shared.topics import LABELS
 
+USUAL_MEMORY_ROWS = 50_000
+_FORGOTTEN_PER_ROW = 2
 _CHECKS_PER_FIELD = 5
 _MOST_VERSIONS = 1000
 _MOST_ORDERS = 100
@@ -47,7 +51,11 @@ class Pipeline(Watch):
         rows, ranges = specification.monitor.reference_rows, plan.kind != "anomaly"
         sizes = Sizes(plan.window, rows, per_check, plan.level("drift"), ranges)
         slicings = slicings_of(specification)
-        join = Join(patience.memory_rows, further=tuple(PREFIX + one.field for one in slicings))
+        join = Join(
+            min(USUAL_MEMORY_ROWS, patience.memory_rows),
+            forgotten=Forgotten(_FORGOTTEN_PER_ROW * patience.memory_rows),
+            further=tuple(PREFIX + one.field for one in slicings),
+        )
         return cls(
             plan,
             Record(specification.kind, join),
@@ -69,11 +77,16 @@ class Pipeline(Watch):
         self.windows.size = fresh.plan.performance_window
         self.alerts.budget = fresh.plan.per_million
 
+    def bound(self, patience: Patience) -> None:
+        """Keeps to these bounds from now on; rows known already stay known."""
+        self.plan = msgspec.structs.replace(self.plan, patience=patience)
+        self.record.join.forgotten.capacity = _FORGOTTEN_PER_ROW * patience.memory_rows
+
     def on_features(
         self, messages: Sequence[Features], partition: int, offsets: Sequence[int], now: datetime
     ) -> list[Said]:
         ids = [m.id for m in messages]
-        rows = self.record.join.rows_of(ids)
+        rows = self._rows_of(ids)
         _, places = np.unique(rows, return_index=True)
         fresh = np.sort(places[self.record.join.read("offset", rows[places]) < 0])
         self.record.join.repeated += len(rows) - len(fresh)
@@ -102,7 +115,7 @@ class Pipeline(Watch):
 
     def on_predictions(self, messages: Sequence[Prediction], now: datetime) -> list[Said]:
         ids = [m.id for m in messages]
-        rows = self.record.join.rows_of(ids)
+        rows = self._rows_of(ids)
         self._meet_champion(messages)
         self.record.write_predictions(rows, messages)
         objectives.take_waits(self, messages, now)
@@ -116,11 +129,10 @@ class Pipeline(Watch):
 
     def on_labels(self, messages: Sequence[Label], partition: int, offsets: Sequence[int], now: datetime) -> list[Said]:
         rows = self.record.join.find([m.id for m in messages])
-        for place in np.flatnonzero(rows < 0).tolist():
-            self.record.join.wait(messages[place], partition, offsets[place], now.timestamp())
         there = rows >= 0
+        said = self._without_row(np.flatnonzero(~there).tolist(), messages, partition, offsets, now)
         known = [m for m, is_there in zip(messages, there, strict=True) if is_there]
-        return self._label(rows[there], known, now) if known else []
+        return said + (self._label(rows[there], known, now) if known else [])
 
     def on_dead_letter(self, letter: DeadLetter) -> None:
         self.refusals.refuse(letter.field, letter.reason, letter.source)
@@ -155,6 +167,30 @@ class Pipeline(Watch):
         said += judgement.of_loss(self, now) + publication.revisions(self, now)
         said += objectives.of_labels(self, now) + objectives.of_latency(self, now)
         return said + publication.totals(self, now)
+
+    def _rows_of(self, ids: Sequence[str]) -> Ints:
+        """The rows of these events. Memory grows before rows go that labels are still to come for."""
+        join, most = self.record.join, self.plan.patience.memory_rows
+        filled = join.capacity < most and join.full(len(ids))
+        if filled and (join.short() or self.lateness.owed(join, self.plan.label_delay)):
+            join.enlarge(min(most, 2 * join.capacity))
+        return join.rows_of(ids)
+
+    def _without_row(
+        self, places: Sequence[int], labels: Sequence[Label], partition: int, offsets: Sequence[int], now: datetime
+    ) -> list[Said]:
+        """Labels for ids that are not known: too late for rows that are forgotten, or too early, and these wait."""
+        if not places:
+            return []
+        said: list[Said] = []
+        late = self.record.join.take_late([labels[place].id for place in places])
+        for place, is_late in zip(places, late, strict=True):
+            if is_late:
+                waiting = Waiting(labels[place], partition, offsets[place], self.record.join.next_row, now.timestamp())
+                said.append(_dead(waiting, self.plan, "label-too-late", _too_late(self.record.join, self.plan), now))
+            else:
+                self.record.join.wait(labels[place], partition, offsets[place], now.timestamp())
+        return said
 
     def _arrived(self, ids: Sequence[str], now: datetime) -> list[Said]:
         """Labels that were here before their events."""
@@ -204,19 +240,29 @@ class Pipeline(Watch):
             patience.unknown_horizon_rows, time - patience.unknown_seconds if idle else None
         )
         self.unknown_labels += len(late)
-        return [_unknown(waiting, self.plan, now) for waiting in late]
+        return [_dead(waiting, self.plan, "unknown-id", _unknown(self.record.join, self.plan), now) for waiting in late]
 
 
-def _unknown(waiting: Waiting, plan: Plan, now: datetime) -> DeadLetter:
+def _unknown(join: Join, plan: Plan) -> str:
+    seen, rows = len(join.index) + len(join.forgotten), plan.patience.unknown_horizon_rows
+    return f"no event of that id among the {seen} rows before it nor the {rows} after: check the id, or send the event"
+
+
+def _too_late(join: Join, plan: Plan) -> str:
+    return (
+        f"its row is no longer among the newest {join.capacity} that are kept, so it counts but measures nothing: "
+        f"raise HOMEOSTAT_MONITOR_MEMORY_ROWS ({plan.patience.memory_rows}), or send labels sooner"
+    )
+
+
+def _dead(waiting: Waiting, plan: Plan, reason: str, why: str, now: datetime) -> DeadLetter:
     label = waiting.label
-    rows = plan.patience.unknown_horizon_rows
-    detail = f"a label for {label.id!r}, but no event of that id in {rows} rows: check the id, or send the event"
     return DeadLetter(
         topic=LABELS.name,
         partition=waiting.partition,
         offset=waiting.offset,
-        reason="unknown-id",
-        detail=detail,
+        reason=reason,
+        detail=f"a label for {label.id!r}: {why}",
         value=encode(label),
         key=label.id.encode(),
         field="id",

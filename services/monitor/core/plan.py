@@ -12,14 +12,15 @@ from shared.pipeline.specification import Specification
 class Patience(msgspec.Struct, frozen=True):
     """Bounds of memory and of waiting.
 
-    `memory_rows`: the newest rows per pipeline that labels can still be joined to. A label whose
+    `memory_rows`: how many of the newest rows per pipeline labels can be joined to, at most; fewer are
+    kept while no labels come later than that. A label whose
     event is not seen within `unknown_horizon_rows` rows, or in `unknown_seconds` while no events
     come, is a dead letter. `hold_seconds`: how long a loss waits, on an idle stream, for the check
     of the inputs around it. `anomaly_hold_off_rows`: this many rows of an entity without an anomalous
     answer end its anomaly.
     """
 
-    memory_rows: int = 50_000
+    memory_rows: int = 500_000
     unknown_horizon_rows: int = 10_000
     unknown_seconds: float = 300.0
     hold_seconds: float = 5.0

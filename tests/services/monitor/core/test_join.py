@@ -6,6 +6,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
+from services.monitor.core.forgotten import Forgotten
 from services.monitor.core.join import Join
 from services.monitor.core.state import pack, unpack
 from shared.messages import Label
@@ -50,6 +51,46 @@ def test_growing_keeps_what_was_written() -> None:
     join.rows_of([f"f{i}" for i in range(5000)])
     assert np.array_equal(join.read("score", rows), np.arange(900.0))
     assert join.read_probabilities(rows).tolist() == [[0.0, 1.0]] * 900  # type: ignore[union-attr]
+
+
+def test_memory_that_grows_when_it_was_full_keeps_what_is_known_and_only_that() -> None:
+    join = Join(1024, forgotten=Forgotten(10_000))
+    join.rows_of([f"e{i}" for i in range(1500)])
+    rows = join.find([f"e{i}" for i in range(476, 1500)])
+    join.write(rows, score=rows.astype(float))
+    join.write_probabilities(rows, np.column_stack([rows, rows]).astype(float))
+
+    join.enlarge(3000)
+    join.rows_of([f"e{i}" for i in range(1500, 3476)])
+
+    assert join.oldest == 476
+    assert join.find(["e475", "e476", "e3475"]).tolist() == [-1, 476, 3475]
+    assert np.array_equal(join.read("score", rows), rows)
+    assert join.read_probabilities(rows).tolist() == np.column_stack([rows, rows]).tolist()  # type: ignore[union-attr]
+    assert np.isnan(join.read("label", np.arange(476, 3476))).all()
+    join.rows_of(["one more"])
+    assert join.oldest == 477
+
+
+def test_a_label_for_a_row_that_is_forgotten_counts_unless_the_row_had_one() -> None:
+    join = Join(1024, forgotten=Forgotten(10_000))
+    join.rows_of(["a", "b"])
+    label(join, ["a"], [1.0])
+    join.rows_of([f"e{i}" for i in range(1500)])
+    assert join.take_late(["a", "b", "nobody", "b"]) == [True, True, False, True]
+    assert join.labelled == 2
+
+
+def test_memory_is_short_when_labels_keep_coming_too_late_for_it() -> None:
+    join = Join(1024, forgotten=Forgotten(10_000))
+    join.rows_of([f"e{i}" for i in range(1500)])
+    join.take_late([f"e{i}" for i in range(99)])
+    assert not join.short()
+    join.take_late(["e99"])
+    assert join.short()
+    join.enlarge(2048)
+    join.take_late([f"e{i}" for i in range(100, 300)])
+    assert not join.short()
 
 
 def test_labels_wait_for_their_event_and_are_given_up_oldest_first() -> None:
