@@ -53,27 +53,30 @@ def postmortem(client: Client, incident: Incident) -> None:
 
 @app.command()
 @on_gateway
-def approve(client: Client, incident: Incident, reason: Reason = ASKED) -> None:
+def approve(client: Client, incident: Incident, reason: Reason = ASKED, as_json: Json = False) -> None:
     """Lets the proposed action go ahead."""
-    _answer(client, incident, "approve", reason)
+    _answer(client, incident, "approve", reason, as_json=as_json)
 
 
 @app.command()
 @on_gateway
-def reject(client: Client, incident: Incident, reason: Reason = ASKED) -> None:
+def reject(client: Client, incident: Incident, reason: Reason = ASKED, as_json: Json = False) -> None:
     """Forbids the proposed action."""
-    _answer(client, incident, "reject", reason)
+    _answer(client, incident, "reject", reason, as_json=as_json)
 
 
 @app.command()
 @on_gateway
-def acknowledge(client: Client, incident: Incident, reason: Reason = ASKED) -> None:
+def acknowledge(client: Client, incident: Incident, reason: Reason = ASKED, as_json: Json = False) -> None:
     """Says that a person has seen it."""
-    _answer(client, incident, "acknowledge", reason)
+    _answer(client, incident, "acknowledge", reason, as_json=as_json)
 
 
-def _answer(client: Client, incident: str, verdict: str, reason: str) -> None:
-    client.call("POST", f"/v1/incidents/{incident}/{verdict}", json={"reason": reason})
+def _answer(client: Client, incident: str, verdict: str, reason: str, *, as_json: bool) -> None:
+    answer = client.call("POST", f"/v1/incidents/{incident}/{verdict}", json={"reason": reason})
+    if as_json:
+        show_json(answer)
+        return
     show_text(f"{verdict} sent for {incident}; what becomes of it: homeostat incidents show {incident}")
 
 

@@ -95,9 +95,10 @@ def promote(
     version: Version,
     reason: Reason = ASKED,
     force: Annotated[bool, typer.Option("--force", help="Also when the gate would refuse.")] = False,
+    as_json: Json = False,
 ) -> None:
     """Makes a version the champion; the request passes the remediator's limits and ledger."""
-    ask(client, pipeline, "promote", {"version": version, "force": force, "reason": reason})
+    ask(client, pipeline, "promote", {"version": version, "force": force, "reason": reason}, as_json=as_json)
 
 
 @app.command()
@@ -107,9 +108,10 @@ def rollback(
     pipeline: Pipeline,
     to: Annotated[str | None, typer.Option(help="The version to go back to; default: the one before.")] = None,
     reason: Reason = ASKED,
+    as_json: Json = False,
 ) -> None:
     """Goes back to an earlier champion."""
-    ask(client, pipeline, "rollback", {"to_version": to, "reason": reason})
+    ask(client, pipeline, "rollback", {"to_version": to, "reason": reason}, as_json=as_json)
 
 
 @app.command()
@@ -118,14 +120,18 @@ def retrain(
     client: Client,
     pipeline: Pipeline,
     reason: Reason = ASKED,
+    as_json: Json = False,
 ) -> None:
     """Trains a challenger on the newest labelled rows; it goes live if it passes the gate."""
-    ask(client, pipeline, "retrain", {"reason": reason})
+    ask(client, pipeline, "retrain", {"reason": reason}, as_json=as_json)
 
 
-def ask(client: Client, pipeline: str, action: str, arguments: dict[str, Any]) -> None:
+def ask(client: Client, pipeline: str, action: str, arguments: dict[str, Any], *, as_json: bool) -> None:
     """Puts a person's request to the remediator and says where its outcome will show."""
     name = pipeline_name(client, pipeline)
     body = {key: value for key, value in arguments.items() if value is not None}
     answer = client.call("POST", f"/v1/pipelines/{name}/{action}", json=body)
+    if as_json:
+        show_json(answer)
+        return
     show_text(f"{action} of {name} is asked for ({answer['request']}); what becomes of it: homeostat audit show")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -40,18 +40,29 @@ def init(
 
 
 @app.command()
-def check(specs: Specs) -> None:
+def check(specs: Specs, as_json: Json = False) -> None:
     """Checks specifications; every fault of every file with its line and field."""
-    faults: list[str] = []
-    for spec in specs:
-        try:
-            specification = load(spec)
-        except HomeostatError as error:
-            faults.append(str(error))
-            continue
-        console.print(f"{spec} is right: pipeline {specification.name}, {len(specification.feature_names)} features")
-    if faults:
+    found = [_checked(spec) for spec in specs]
+    if as_json:
+        show_json(found)
+    for each in [] if as_json else found:
+        if each["ok"]:
+            console.print(f"{each['file']} is right: pipeline {each['pipeline']}, {each['features']} features")
+    if faults := [each["fault"] for each in found if not each["ok"]]:
         raise HomeostatError("\n".join(faults))
+
+
+def _checked(spec: Path) -> dict[str, Any]:
+    try:
+        specification = load(spec)
+    except HomeostatError as error:
+        return {"file": str(spec), "ok": False, "fault": str(error)}
+    return {
+        "file": str(spec),
+        "ok": True,
+        "pipeline": specification.name,
+        "features": len(specification.feature_names),
+    }
 
 
 @app.command()
@@ -81,8 +92,11 @@ def show(spec: Spec, as_json: Json = False) -> None:
 
 @app.command()
 @on_gateway
-def apply(client: Client, spec: Spec) -> None:
+def apply(client: Client, spec: Spec, as_json: Json = False) -> None:
     """Makes a running system serve this specification; a change takes effect without a restart."""
     specification = load(spec)
     answer = client.define(specification.canonical)
+    if as_json:
+        show_json(answer)
+        return
     console.print(f"{specification.name}: version {answer.get('version')} of its specification is in force")

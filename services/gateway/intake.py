@@ -42,8 +42,8 @@ class Intake:
     """What a body came to. `rejected` are rows refused, in order, each with why.
 
     `broken` are records whose row or label breaks the data contract: they are among the rejected, and
-    go on to `raw-data` all the same. There ingest keeps them as dead letters, which can be replayed and
-    which the monitor sees: a source that goes wrong must not be invisible because its sender was told.
+    go on to `raw-data` all the same. There ingest keeps them as dead letters, with their original
+    bytes, and the monitor sees them: a source that goes wrong must not be invisible because its sender was told.
     """
 
     records: list[RawRecord] = field(default_factory=list)

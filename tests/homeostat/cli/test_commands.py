@@ -9,10 +9,11 @@ import pytest
 
 from homeostat.cli.bench import BENCHMARKS
 from homeostat.local.discovery import Claim
+from services.remediator.core.ledger import Head, sealed
 from shared.topics import AUDIT, RAW_DATA, REQUESTS
 from tests.homeostat.cli.conftest import Call
 from tests.services.gateway.messages import audit
-from tests.services.gateway.running import KEY, Running
+from tests.services.gateway.running import KEY, Running, running
 
 COMMANDS = (
     "up", "demo", "status", "send", "labels", "predict", "tail", "alerts", "bench",
@@ -171,6 +172,42 @@ def test_a_broken_ledger_fails_with_the_entry_at_fault(ask: Call) -> None:
     assert shown.status == 1
     assert shown.json["ok"] is False
     assert f"broken at entry {shown.json['fault']['sequence']}" in shown.err
+
+
+def test_a_cut_tail_shows_against_a_noted_head(call: Call, tmp_path: Path) -> None:
+    head, chain = Head(), []
+    for number in range(1, 4):
+        chain.append(sealed(audit(number, "alert_joined", "again"), head))
+        head = Head(number, chain[-1].hash)
+
+    with running(tmp_path) as gateway:
+        gateway.put(AUDIT, *chain[:2])
+        verify = ("audit", "verify", "--url", gateway.url, "--api-key", KEY)
+        alone = call(*verify, "--json")
+        noted, wrong = call(*verify, "--head", f"3:{head.hash}"), call(*verify, "--head", "3")
+        gateway.put(AUDIT, chain[2])
+        whole = call(*verify, "--head", alone.json["head"])
+
+    assert alone.json["head"] == f"2:{chain[1].hash}"
+    assert (noted.status, "broken at entry 3: missing" in noted.err) == (1, True)
+    assert (wrong.status, "'3' is no head" in wrong.err) == (1, True)
+    assert (whole.status, f"3 entries, head 3:{head.hash}" in whole.out) == (0, True)
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        "models promote elec2 2", "models rollback elec2", "models retrain elec2", "incidents acknowledge incident-1",
+        "pipeline check examples/electricity/pipeline.yaml", "pipeline apply examples/electricity/pipeline.yaml",
+    ],
+)  # fmt: skip
+def test_what_is_asked_for_is_answered_in_json_too(ask: Call, call: Call, words: str) -> None:
+    run = call if words.startswith("pipeline check") else ask
+
+    shown = run(*words.split(), "--json")
+
+    assert (shown.status, shown.err) == (0, "")
+    assert shown.json
 
 
 def test_a_ledger_longer_than_a_page_is_read_once_from_end_to_end(ask: Call, gateway: Running) -> None:
