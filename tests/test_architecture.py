@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import subprocess
 import sys
@@ -29,6 +30,16 @@ PLANTED = [
     ("learning", "shared/models/planted.py", "import onnxruntime"),
     ("clients", "services/predictor/planted.py", "import redis"),
 ]
+
+
+def test_the_map_in_the_readme_names_every_folder() -> None:
+    _, _, table = (ROOT / "README.md").read_text().partition("| folder | holds |")
+    rows = [line.split("|")[1] for line in table.partition("\n\n")[0].splitlines() if line.startswith("|")]
+
+    named = {name for row in rows for name in re.findall(r"`(\w+)/`", row)}
+
+    assert all((ROOT / name).is_dir() for name in named)
+    assert named >= {path.relative_to(ROOT).parts[0] for path in ROOT.glob("[a-z]*/**/*.py")}
 
 
 def _lint_imports(folder: Path, *options: str) -> subprocess.CompletedProcess[str]:
