@@ -127,7 +127,9 @@ class Alert(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Something is wrong, or no longer is. On `alerts`, keyed by `pipeline`.
 
     `fingerprint` stays the same for the same trouble in the same place; `id` is one firing of it.
-    The same id is published again with more evidence, and last with state ``resolved``.
+    The same id is published again with more evidence, and last with state ``resolved``. `since` is when the
+    trouble began: the arrival of the first row of `evidence.change`, or the last sign of life of a service that
+    fell silent; `at` of the first word where neither is known.
     """
 
     id: str

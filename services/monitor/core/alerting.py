@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import UTC, datetime
 
 import msgspec
 
+from services.monitor.core.arrivals import Arrivals
 from shared.identity import stable_id
 from shared.messages import Alert, AlertKind, Cause, Evidence, Severity
 
@@ -23,7 +24,10 @@ class Past(msgspec.Struct):
 
 
 class Finding(msgspec.Struct, frozen=True, kw_only=True):
-    """What a detector found, ready to be an alert. `place` tells apart troubles of one kind."""
+    """What a detector found, ready to be an alert. `place` tells apart troubles of one kind.
+
+    `since` is when it began, where it is known by time and not by the row that `evidence.change` begins with.
+    """
 
     kind: AlertKind
     place: str
@@ -32,15 +36,20 @@ class Finding(msgspec.Struct, frozen=True, kw_only=True):
     evidence: Evidence
     causes: tuple[Cause, ...]
     version: str = ""
+    since: datetime | None = None
 
 
 class Alerts(msgspec.Struct):
-    """The alerts of one pipeline. Fingerprints are made of pipeline, kind and place."""
+    """The alerts of one pipeline. Fingerprints are made of pipeline, kind and place.
+
+    `arrivals` tells when the row arrived with which a change begins.
+    """
 
     pipeline: str
     budget: float
     firing: dict[str, Alert] = {}
     past: dict[str, Past] = {}
+    arrivals: Arrivals = msgspec.field(default_factory=Arrivals)
 
     def fingerprint(self, kind: str, place: str) -> str:
         """One for each trouble: a model's loss is the same one whichever test saw it first."""
@@ -113,7 +122,7 @@ class Alerts(msgspec.Struct):
             kind=finding.kind,
             severity=finding.severity,
             state="firing",
-            since=now,
+            since=min(now, self._began(finding) or now),
             at=now,
             summary=finding.summary,
             evidence=finding.evidence,
@@ -123,6 +132,12 @@ class Alerts(msgspec.Struct):
         )
         self.firing[fingerprint] = alert
         return alert
+
+    def _began(self, finding: Finding) -> datetime | None:
+        """When the trouble began: the arrival of the first row of the change; None where that is not known."""
+        change = finding.evidence.change
+        arrived = None if change is None else self.arrivals.of(change.first_row)
+        return finding.since if arrived is None else datetime.fromtimestamp(arrived, UTC)
 
 
 def _refused(evidence: Evidence) -> bool:

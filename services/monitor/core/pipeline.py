@@ -86,7 +86,7 @@ class Pipeline(Watch):
         self, messages: Sequence[Features], partition: int, offsets: Sequence[int], now: datetime
     ) -> list[Said]:
         ids = [m.id for m in messages]
-        rows = self._rows_of(ids)
+        rows = self._rows_of(ids, messages, now)
         _, places = np.unique(rows, return_index=True)
         fresh = np.sort(places[self.record.join.read("offset", rows[places]) < 0])
         self.record.join.repeated += len(rows) - len(fresh)
@@ -115,7 +115,7 @@ class Pipeline(Watch):
 
     def on_predictions(self, messages: Sequence[Prediction], now: datetime) -> list[Said]:
         ids = [m.id for m in messages]
-        rows = self._rows_of(ids)
+        rows = self._rows_of(ids, messages, now)
         self._meet_champion(messages)
         self.record.write_predictions(rows, messages)
         objectives.take_waits(self, messages, now)
@@ -168,13 +168,18 @@ class Pipeline(Watch):
         said += objectives.of_labels(self, now) + objectives.of_latency(self, now)
         return said + publication.totals(self, now)
 
-    def _rows_of(self, ids: Sequence[str]) -> Ints:
+    def _rows_of(self, ids: Sequence[str], messages: Sequence[Features | Prediction], now: datetime) -> Ints:
         """The rows of these events. Memory grows before rows go that labels are still to come for."""
         join, most = self.record.join, self.plan.patience.memory_rows
         filled = join.capacity < most and join.full(len(ids))
         if filled and (join.short() or self.lateness.owed(join, self.plan.label_delay)):
             join.enlarge(min(most, 2 * join.capacity))
-        return join.rows_of(ids)
+        following = join.next_row
+        rows = join.rows_of(ids)
+        if join.next_row > following:
+            first = messages[int(np.argmax(rows == following))]
+            self.alerts.arrivals.see(following, (first.received_at or now).timestamp())
+        return rows
 
     def _without_row(
         self, places: Sequence[int], labels: Sequence[Label], partition: int, offsets: Sequence[int], now: datetime

@@ -10,7 +10,7 @@ it fell silent, or has not been heard of for an hour.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import msgspec
 import numpy as np
@@ -212,6 +212,7 @@ class System(msgspec.Struct):
                 method="heartbeats",
             ),
             causes=(Cause(kind="service", what=beat.service, score=1.0, detail=f"instance {beat.instance}"),),
+            since=now - timedelta(seconds=silent),
         )
         return self.alerts.raise_(finding, now, self.beats)
 

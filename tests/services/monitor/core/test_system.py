@@ -42,6 +42,7 @@ def test_a_service_that_falls_silent_is_down_until_it_beats_again() -> None:
     (alert,) = said
     assert (alert.kind, alert.pipeline, alert.severity) == ("service_down", "_system", "critical")
     assert alert.causes[0].what == "predictor"
+    assert (alert.since, alert.at) == (START + timedelta(seconds=45), START + timedelta(seconds=66))
     assert [a.state for a in beats(system, 1, 16)] == ["resolved"]
 
 
