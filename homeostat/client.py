@@ -39,11 +39,10 @@ class Tally:
     """What became of rows that were sent. `rejected` holds the gateway's own entries."""
 
     accepted: int = 0
-    duplicates: int = 0
     rejected: tuple[Mapping[str, Any], ...] = ()
 
     def __add__(self, other: Tally) -> Tally:
-        return Tally(self.accepted + other.accepted, self.duplicates + other.duplicates, self.rejected + other.rejected)
+        return Tally(self.accepted + other.accepted, self.rejected + other.rejected)
 
 
 class Client:
@@ -101,7 +100,7 @@ class Client:
             if "rejected" not in error.problem:  # else every row was refused, each with its reason
                 raise
             answer = error.problem
-        return Tally(answer["accepted"], answer.get("duplicates", 0), tuple(answer.get("rejected", ())))
+        return Tally(answer["accepted"], tuple(answer.get("rejected", ())))
 
     def predict(self, pipeline: str, rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
         """Predictions in the rows' order; a row that was refused has an `error` that says why."""

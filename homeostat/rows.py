@@ -11,7 +11,9 @@ import io
 import json
 import re
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
+from io import BufferedReader
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +23,8 @@ from shared.errors import Misconfigured
 
 Row = dict[str, Any]
 
+_STDIN = "standard input"
+_PIECE_BYTES = 65_536
 _WHOLE = re.compile(r"[+-]?\d+")
 
 
@@ -30,13 +34,30 @@ def read_rows(path: str) -> list[Row]:
     The suffix says what a file is; under another suffix, or none, its content does.
     """
     if path == "-":
-        return _rows(sys.stdin.buffer.read(), "standard input", _guessed)
+        return _rows(sys.stdin.buffer.read(), _STDIN, _guessed)
     file = _existing(path)
     try:
         content = file.read_bytes()
     except OSError as error:
         raise Misconfigured(f"{path} cannot be read: {error.strerror}") from error
     return _rows(content, path, _BY_SUFFIX.get(file.suffix.lower(), _guessed))
+
+
+def parts_in(path: str, stdin: BufferedReader) -> Iterator[list[Row]]:
+    """All rows of the file as one part; where it is ``-``, those of `stdin` as they come.
+
+    Only lines of JSON can be taken as they come: of all else `stdin` gives one part at its end.
+    `Misconfigured` as with `read_rows`; the parts before have then been given.
+    """
+    if path != "-":
+        yield read_rows(path)
+        return
+    pieces = iter(lambda: stdin.read1(_PIECE_BYTES), b"")
+    begun = next((piece for piece in pieces if piece.strip()), b"")
+    if begun.lstrip()[:1] == b"{":
+        yield from _lines_in(chain([begun], pieces), _STDIN)
+    else:
+        yield _rows(begun + stdin.read(), _STDIN, _guessed)
 
 
 def frame_of(path: str) -> pl.DataFrame:
@@ -113,6 +134,23 @@ def _lines(content: bytes, name: str) -> list[Row]:
         except ValueError as error:
             raise Misconfigured(f"{name}:{number}: the line is not JSON: {error}") from error
     return rows
+
+
+def _lines_in(pieces: Iterable[bytes], name: str) -> Iterator[list[Row]]:
+    """A part for each piece in which a line ends."""
+    rest, number = b"", 0
+    for piece in chain(pieces, [b"\n"]):
+        *lines, rest = (rest + piece).split(b"\n")
+        rows: list[Row] = []
+        for line in lines:
+            number += 1
+            try:
+                rows += [json.loads(line)] if line.strip() else []
+            except ValueError as error:
+                yield from filter(None, [rows])
+                raise Misconfigured(f"{name}:{number}: the line is not JSON: {error}") from error
+        if rows:
+            yield rows
 
 
 def _csv(content: bytes, name: str) -> list[Row]:

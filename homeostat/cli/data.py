@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import os
+import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
-from itertools import islice
-from typing import TYPE_CHECKING, Annotated, Any
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import chain
+from typing import TYPE_CHECKING, Annotated, Any, cast
 
 import typer
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
@@ -17,6 +18,8 @@ from homeostat.client import Client, Tally
 from shared.errors import HomeostatError, Misconfigured
 
 if TYPE_CHECKING:
+    from io import BufferedReader
+
     from homeostat.rows import Row
 
 File = Annotated[str, typer.Argument(help="CSV, Parquet or NDJSON; - reads standard input.")]
@@ -42,11 +45,14 @@ def send(
     source: Source = "cli",
     as_json: Json = False,
 ) -> None:
-    """Streams events to a pipeline, with a progress bar and a tally of accepted and rejected."""
-    rows = _rows(file)
+    """Streams events to a pipeline, with a progress bar and a tally of accepted and rejected.
+
+    Lines of JSON on standard input are sent as they come.
+    """
+    parts, total = _coming(file)
     name = pipeline_name(client, pipeline)
-    tally = stream(rows, batch, rate, f"events to {name}", lambda part: client.send_events(name, part, source))
-    report(tally, len(rows), as_json=as_json)
+    sent = stream(parts, total, batch, rate, f"events to {name}", lambda part: client.send_events(name, part, source))
+    report(*sent, as_json=as_json)
 
 
 @on_gateway
@@ -68,8 +74,9 @@ def labels(
     ids = _column(file, rows, id_column, (specified.get("id"), "id"))
     truths = _column(file, rows, label_column, (specified.get("target"), "label"))
     found = [{"id": str(row[ids]), "label": row[truths]} for row in rows]
-    tally = stream(found, batch, rate, f"labels to {name}", lambda part: client.send_labels(name, part, source))
-    report(tally, len(rows), as_json=as_json)
+    what = f"labels to {name}"
+    sent = stream([found], len(found), batch, rate, what, lambda part: client.send_labels(name, part, source))
+    report(*sent, as_json=as_json)
 
 
 def _column(file: str, rows: Sequence[Row], asked: str | None, usual: Sequence[str | None]) -> str:
@@ -95,7 +102,7 @@ def predict(
     sent = _rows(file)
     answers: list[Row] = []
     name = pipeline_name(client, pipeline)
-    for part in _parts(sent, 500):
+    for part in _parts([sent], 500):
         answers += client.predict(name, part)
     if as_json:
         show_json({"predictions": answers})
@@ -132,26 +139,46 @@ def _rows(file: str) -> list[Row]:
     return read_rows(file)
 
 
-def stream(rows: list[Row], batch: int, rate: float, what: str, post: Callable[[Sequence[Row]], Tally]) -> Tally:
-    """Posts `rows` in parts of `batch`, not faster than `rate` rows a second, behind a progress bar."""
-    tally = Tally()
+def _coming(file: str) -> tuple[Iterable[list[Row]], int | None]:
+    """The file's rows, in parts as they come, and how many they are; None where that is not known yet."""
+    from homeostat.rows import parts_in
+
+    parts = parts_in(file, cast("BufferedReader", sys.stdin.buffer))
+    first = next(parts)
+    return chain([first], parts), None if file == "-" else len(first)
+
+
+def stream(
+    parts: Iterable[list[Row]],
+    total: int | None,
+    batch: int,
+    rate: float,
+    what: str,
+    post: Callable[[Sequence[Row]], Tally],
+) -> tuple[Tally, int]:
+    """Posts rows, at most `batch` at once, not faster than `rate` rows a second, behind a progress bar.
+
+    What became of them, and how many they were.
+    """
+    tally, sent = Tally(), 0
     bar = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     with Progress(*bar, console=errors) as progress:
-        task = progress.add_task(what, total=len(rows))
+        task = progress.add_task(what, total=total)
         begun = time.monotonic()
-        for number, part in enumerate(_parts(rows, batch)):
+        for part in _parts(parts, batch):
             if rate:
-                time.sleep(max(0.0, begun + number * batch / rate - time.monotonic()))
+                time.sleep(max(0.0, begun + sent / rate - time.monotonic()))
             tally += post(part)
+            sent += len(part)
             progress.advance(task, len(part))
-    return tally
+    return tally, sent
 
 
-def _parts(rows: list[Row], size: int) -> Iterator[list[Row]]:
-    """The rows in their order, `size` at a time."""
-    left = iter(rows)
-    while part := list(islice(left, size)):
-        yield part
+def _parts(parts: Iterable[list[Row]], size: int) -> Iterator[list[Row]]:
+    """The rows in their order, at most `size` at a time; none waits for a part that has not come."""
+    for rows in parts:
+        for start in range(0, len(rows), size):
+            yield rows[start : start + size]
 
 
 def report(tally: Tally, total: int, *, as_json: bool) -> None:
@@ -159,7 +186,6 @@ def report(tally: Tally, total: int, *, as_json: bool) -> None:
     result: dict[str, Any] = {
         "rows": total,
         "accepted": tally.accepted,
-        "duplicates": tally.duplicates,
         "rejected": list(tally.rejected),
     }
     if as_json:

@@ -1,12 +1,14 @@
 from __future__ import annotations
 
+import io
 import json
+import os
 from pathlib import Path
 
 import polars as pl
 import pytest
 
-from homeostat.rows import read_rows
+from homeostat.rows import parts_in, read_rows
 from shared.errors import Misconfigured
 
 
@@ -36,6 +38,40 @@ def test_a_line_that_is_no_json_is_named_by_its_number(tmp_path: Path) -> None:
 
     with pytest.raises(Misconfigured, match=r"rows\.ndjson:2: the line is not JSON"):
         read_rows(str(file))
+
+
+def test_lines_are_taken_from_standard_input_before_the_next_have_come() -> None:
+    reads, writes = os.pipe()
+    with os.fdopen(reads, "rb") as stdin, os.fdopen(writes, "wb", buffering=0) as source:
+        parts = parts_in("-", stdin)
+        source.write(b' \n{"id": "a"}\n{"id":')
+        first = next(parts)
+        source.write(b' "b"}\n{"id": "c"}')
+        second = next(parts)
+        source.close()
+
+        assert [first, second, *parts] == [[{"id": "a"}], [{"id": "b"}], [{"id": "c"}]]
+
+
+def test_what_came_before_a_broken_line_is_given() -> None:
+    stdin = io.BufferedReader(io.BytesIO(b'{"id": "a"}\n{"id": \n{"id": "c"}\n'))
+    parts = parts_in("-", stdin)
+
+    assert next(parts) == [{"id": "a"}]
+    with pytest.raises(Misconfigured, match=r"standard input:2: the line is not JSON"):
+        next(parts)
+
+
+@pytest.mark.parametrize("content", [b"id,x\na,1\nb,2\n", b'[{"id": "a", "x": 1}, {"id": "b", "x": 2}]'])
+def test_what_is_no_line_of_json_is_taken_from_standard_input_whole(content: bytes) -> None:
+    stdin = io.BufferedReader(io.BytesIO(content))
+
+    assert list(parts_in("-", stdin)) == [[{"id": "a", "x": 1}, {"id": "b", "x": 2}]]
+
+
+def test_nothing_on_standard_input_is_an_error() -> None:
+    with pytest.raises(Misconfigured, match="standard input is empty"):
+        next(parts_in("-", io.BufferedReader(io.BytesIO(b" \n"))))
 
 
 def test_times_of_a_parquet_file_are_text_as_json_has_it(tmp_path: Path) -> None:

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
 from homeostat.cli.bench import BENCHMARKS
 from homeostat.local.discovery import Claim
+from homeostat.local.waiting import wait_for
 from services.remediator.core.ledger import Head, sealed
 from shared.topics import AUDIT, RAW_DATA, REQUESTS
 from tests.homeostat.cli.conftest import Call
@@ -138,6 +141,21 @@ def test_rows_of_a_file_are_sent_and_those_refused_are_named(ask: Call, gateway:
     assert "2 rows: 1 accepted, 1 rejected" in shown.out
     assert "dear" in shown.out
     assert {record.source for record in gateway.written(RAW_DATA)} == {"meter-7"}
+
+
+def test_rows_that_come_one_by_one_are_sent_as_they_come(gateway: Running) -> None:
+    words = ["send", "elec2", "-", "--json", "--url", gateway.url, "--api-key", KEY]
+    good = {"nswprice": 0.1, "nswdemand": 0.2, "vicprice": 0.3}
+    command = [sys.executable, "-m", "homeostat", *words]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, bufsize=1) as sending:
+        assert sending.stdin
+        sending.stdin.write(json.dumps({**good, "id": "a"}) + "\n")
+        assert wait_for(lambda: [record.id for record in gateway.written(RAW_DATA)] == ["a"], 30)
+        out, _ = sending.communicate(json.dumps({**good, "id": "b"}) + "\n", timeout=30)
+
+    assert sending.returncode == 0
+    assert json.loads(out) == {"rows": 2, "accepted": 2, "rejected": []}
+    assert [record.id for record in gateway.written(RAW_DATA)] == ["a", "b"]
 
 
 def test_parts_of_which_every_row_is_refused_are_counted_like_the_others(
