@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from services.monitor.service import Monitor
+from services.monitor.settings import MonitorSettings
 from shared.codec import encode
 from shared.messages import (
     Alert,
@@ -47,10 +48,18 @@ def specification(**changes: object) -> Specification:
 class Stream:
     """Feeds the monitor rows, answers and labels, and keeps what it says with the row it said it at."""
 
-    def __init__(self, spec: Specification, *, seed: int = 0, delay: int = 0, error: float = 0.1) -> None:
+    def __init__(
+        self,
+        spec: Specification,
+        *,
+        seed: int = 0,
+        delay: int = 0,
+        error: float = 0.1,
+        settings: MonitorSettings | None = None,
+    ) -> None:
         self.spec, self.delay, self.error = spec, delay, error
         self.rng = np.random.default_rng(seed)
-        self.monitor = Monitor()
+        self.monitor = Monitor(settings)
         self.now = START
         self.row = 0
         self.version = ""
@@ -173,8 +182,15 @@ class Stream:
 def stream() -> Callable[..., Stream]:
     """Makes a stream; with ``warm=rows`` a model has been live for so many rows."""
 
-    def make(*, warm: int = 0, seed: int = 0, delay: int = 0, spec: Specification | None = None) -> Stream:
-        made = Stream(spec or specification(), seed=seed, delay=delay)
+    def make(
+        *,
+        warm: int = 0,
+        seed: int = 0,
+        delay: int = 0,
+        spec: Specification | None = None,
+        settings: MonitorSettings | None = None,
+    ) -> Stream:
+        made = Stream(spec or specification(), seed=seed, delay=delay, settings=settings)
         if warm:
             made.run(1000)
             made.publish("1", accuracy=0.9)

@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from services.monitor.core.plan import Patience
 from services.monitor.service import Monitor
+from services.monitor.settings import MonitorSettings
 from shared.messages import PipelineDefined
 from shared.service import Batch
 from shared.telemetry.metrics import BY_NAME
@@ -55,8 +57,8 @@ def test_a_restored_monitor_says_exactly_what_the_first_would_have_said(stream: 
 
 
 def test_state_does_not_grow_with_the_stream(stream: Make) -> None:
-    s = stream(warm=1000)
-    s.run(53_000, batch=500)
+    s = stream(warm=1000, settings=MonitorSettings(patience=Patience(memory_rows=5000)))
+    s.run(16_000, batch=500)
     size = len(s.monitor.save())
     s.run(20_000, batch=500)
     assert len(s.monitor.save()) < 1.02 * size
