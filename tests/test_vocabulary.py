@@ -11,7 +11,7 @@ from services.remediator.core.policies import problems_in
 from services.trainer.core.candidates import DEFAULTS, candidates_for
 from services.trainer.core.evaluate import Outcome, measures
 from shared.pipeline import vocabulary
-from shared.pipeline.check import check_document
+from shared.pipeline.check import checked
 from shared.pipeline.specification import Kind, Policy
 
 KINDS: tuple[Kind, ...] = get_args(Kind)
@@ -64,7 +64,7 @@ def test_every_metric_a_gate_may_name_is_one_the_trainer_measures(kind: Kind) ->
 def test_a_policy_that_cannot_be_carried_out_is_refused_with_the_specification(
     rung: dict[str, object], when: dict[str, object], field: str
 ) -> None:
-    (problem,) = check_document(specification(rung, **when))
+    _, (problem,) = checked(specification(rung, **when))
 
     assert problem.field == field
 
@@ -76,6 +76,6 @@ def test_the_check_of_a_specification_and_the_remediator_agree_on_a_policy(metri
     rung: dict[str, object] = {"action": "retrain", "metric": metric}
     policy = Policy.model_validate({"name": "mine", "when": {"kinds": ["performance"]}, "ladder": [rung]})
 
-    refused = bool(check_document(specification(rung, kinds=["performance"])))
+    refused = bool(checked(specification(rung, kinds=["performance"]))[1])
 
     assert refused == bool(problems_in(policy))

@@ -16,16 +16,11 @@ TICKS_PER_SECOND = 10
 
 @dataclass(slots=True)
 class Progress:
-    """How far the player is. `sent_at[i]` is the monotonic second at which row `i` was accepted."""
+    """How far the player is."""
 
     rows: int = 0
     labels: int = 0
-    sent_at: list[float] = field(default_factory=list)
     tally: Tally = field(default_factory=Tally)
-
-    def seconds_at(self, row: int) -> float | None:
-        """When row `row` was accepted; None where it is still to come."""
-        return self.sent_at[row] if 0 <= row < len(self.sent_at) else None
 
 
 class Player:
@@ -98,7 +93,6 @@ class Player:
         rows = [self._without_target(index) for index in range(start, stop)]
         if rows:
             self.progress.tally += self._client.send_events(self._pipeline, rows, "market")
-        self.progress.sent_at += [monotonic()] * len(rows)
         self.progress.rows = stop
 
     def _labels(self, start: int, stop: int) -> None:

@@ -46,10 +46,6 @@ class Story:
                 sent[self.field] = sent[self.field] * self.factor
         return sent
 
-    def release_at(self) -> int | None:
-        """The row at which someone promotes a wrong version, where the story has that."""
-        return next((fault.begins for fault in self.faults if fault.name == "bad-release"), None)
-
 
 def faults_of(names: Sequence[str]) -> tuple[Fault, ...]:
     """The faults of these names, or all where none is given. `Misconfigured` names one that there is not."""

@@ -114,12 +114,3 @@ def _input(name: str, values: list[Value], max_categories: int) -> Input:
         ranked = sorted(Counter(present).items(), key=lambda item: (-item[1], class_text(item[0])))
         return Input(name, categories=tuple(value for value, _ in ranked[:max_categories]))
     return Input(name, fill=float(median([float(value) for value in present])) if present else 0.0)
-
-
-def class_positions(labels: Iterable[Value], classes: Sequence[Value]) -> NDArray[np.int64]:
-    """Labels as positions in `classes`; ValueError names a label that is none of them."""
-    positions = {value: index for index, value in enumerate(classes)}
-    try:
-        return np.array([positions[label] for label in labels], dtype=np.int64)
-    except KeyError as error:
-        raise ValueError(f"label {error.args[0]!r} is none of the classes {list(classes)!r}") from error

@@ -21,13 +21,8 @@ _PYTHON: Mapping[str, tuple[type, ...]] = {
 }
 
 
-def check_document(document: object) -> list[Problem]:
-    """What is wrong with a specification as it came in (JSON or YAML, read); empty where it is right."""
-    return checked(document)[1]
-
-
 def checked(document: object) -> tuple[Specification | None, list[Problem]]:
-    """The specification, or None with every fault."""
+    """The specification as it came in (JSON or YAML, read), or None with every fault."""
     if not isinstance(document, dict):
         return None, [at((), "not-an-object", "a specification is an object with name, kind, schema and target")]
     try:

@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 from sklearn.compose import ColumnTransformer
 from sklearn.dummy import DummyRegressor
 from sklearn.impute import SimpleImputer
@@ -16,7 +17,7 @@ from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
 from shared.messages import Artifact, Features, ModelPublished, Stage, Value
 from shared.models.artifact import keep, package
-from shared.models.inputs import class_positions, inputs_from, matrix
+from shared.models.inputs import inputs_from, matrix
 from shared.models.metadata import Input, ModelMetadata
 from shared.models.store import ArtifactStore
 from tests.support.lineage import NO_LINEAGE
@@ -45,6 +46,11 @@ def labels(some: Sequence[dict[str, Value]]) -> list[Value]:
     return [CLASSES[float(row["load"] or 0) > bars[str(row["region"])]] for row in some]
 
 
+def positions_of(some: Sequence[Value]) -> NDArray[np.int64]:
+    """Labels as positions in `CLASSES`, as estimators are fitted."""
+    return np.array([CLASSES.index(str(label)) for label in some], dtype=np.int64)
+
+
 def linear_model() -> tuple[Pipeline, ModelMetadata]:
     """A fitted pipeline for `rows`, in the input form of `shared.models.inputs`."""
     some = rows(400)
@@ -52,7 +58,7 @@ def linear_model() -> tuple[Pipeline, ModelMetadata]:
     numbers = make_pipeline(SimpleImputer(strategy="median"), StandardScaler())
     columns = ColumnTransformer([("n", numbers, [0, 1]), ("c", OneHotEncoder(handle_unknown="ignore"), [2])])
     estimator = make_pipeline(columns, LogisticRegression())
-    estimator.fit(matrix(some, inputs), class_positions(labels(some), CLASSES))
+    estimator.fit(matrix(some, inputs), positions_of(labels(some)))
     return estimator, ModelMetadata(kind="binary", inputs=inputs, classes=CLASSES)
 
 

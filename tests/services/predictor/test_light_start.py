@@ -16,11 +16,11 @@ from services.trainer.core.candidates import candidates_for
 from services.trainer.core.fitting import Data, fitted
 from services.trainer.packing import kept
 from shared.messages import Artifact
-from shared.models.inputs import class_positions, inputs_from, matrix
+from shared.models.inputs import inputs_from, matrix
 from shared.models.sklearn_model import SklearnModel
 from shared.models.store import FileStore
 from shared.pipeline.kinds import Kind
-from tests.support.models import CLASSES, KEY, NAMES, constant_model, labels, linear_model, rows, stored
+from tests.support.models import CLASSES, KEY, NAMES, constant_model, labels, linear_model, positions_of, rows, stored
 
 LEARNING = ("sklearn", "scipy", "skops", "joblib", "river", "pandas", "sqlalchemy", "narwhals", "onnx", "pydantic")
 ANSWERS = f"""
@@ -62,7 +62,7 @@ def test_a_linear_model_answers_on_numpy_alone(tmp_path: Path) -> None:
 def test_a_linear_model_of_river_answers_on_numpy_alone(kind: Kind, name: str, tmp_path: Path) -> None:
     some = rows(200)
     classes = CLASSES if kind != "anomaly" else ()
-    truth = class_positions(labels(some), CLASSES).astype(np.float64)
+    truth = positions_of(labels(some)).astype(np.float64)
     candidate = candidates_for(kind, (name,))[0]
     data = Data(kind, some, truth if classes else np.full(200, np.nan), inputs_from(some, NAMES), classes)
     packed = kept(fitted(candidate, candidate.defaults, data, 0), some, FileStore(tmp_path), KEY)
@@ -75,7 +75,7 @@ def test_a_linear_model_of_river_answers_on_numpy_alone(kind: Kind, name: str, t
 def test_trees_need_onnx_runtime_and_no_library_that_learns(learner: Any, tmp_path: Path) -> None:
     _, metadata = linear_model()
     some = rows(200)
-    learner.fit(matrix(some, metadata.inputs), class_positions(labels(some), CLASSES))
+    learner.fit(matrix(some, metadata.inputs), positions_of(labels(some)))
     packed = kept(SklearnModel(learner, metadata), some, FileStore(tmp_path), KEY)
 
     assert imported(packed.artifact, tmp_path) == {"onnxruntime"}

@@ -19,16 +19,16 @@ from shared.errors import Misconfigured, Poison, Transient
 from shared.messages import Artifact, Value
 from shared.models.artifact import ModelCache, keep, load, package
 from shared.models.base import MatrixModel
-from shared.models.inputs import class_positions, inputs_from, matrix, river_rows
+from shared.models.inputs import inputs_from, matrix, river_rows
 from shared.models.metadata import Input, ModelMetadata
 from shared.models.store import MemoryStore
 from tests.support import models as support
-from tests.support.models import CLASSES, KEY, NAMES, constant_model, labels, rows, stored
+from tests.support.models import CLASSES, KEY, NAMES, constant_model, labels, positions_of, rows, stored
 
 SOME = rows(300)
 INPUTS = inputs_from(SOME, NAMES)
 TABLE = matrix(SOME, INPUTS)
-TRUTH = class_positions(labels(SOME), CLASSES)
+TRUTH = positions_of(labels(SOME))
 
 
 def container(body: bytes, metadata: ModelMetadata) -> bytes:

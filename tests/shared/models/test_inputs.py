@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from shared.messages import Value
-from shared.models.inputs import class_positions, inputs_from, matrix, river_rows
+from shared.models.inputs import inputs_from, matrix, river_rows
 from shared.models.metadata import Input
 
 NUMBERS = st.none() | st.booleans() | st.integers(-(2**53), 2**53) | st.floats(allow_nan=False, allow_infinity=False)
@@ -57,9 +57,3 @@ def test_river_gets_no_gaps() -> None:
     inputs = (Input("n", fill=7.5), Input("t", categories=("a",)))
 
     assert river_rows([{"n": None}, {"n": True, "t": "new"}], inputs) == [{"n": 7.5, "t": ""}, {"n": 1.0, "t": "new"}]
-
-
-def test_a_label_that_is_no_class_is_named() -> None:
-    assert class_positions(["UP", "DOWN"], ("DOWN", "UP")).tolist() == [1, 0]
-    with pytest.raises(ValueError, match="'SIDEWAYS' is none of the classes"):
-        class_positions(["SIDEWAYS"], ("DOWN", "UP"))

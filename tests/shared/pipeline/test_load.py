@@ -9,7 +9,7 @@ import jsonschema  # type: ignore[import-untyped]
 import pytest
 from ruamel.yaml import YAML
 
-from shared.pipeline.check import check_document
+from shared.pipeline.check import checked
 from shared.pipeline.load import load, parse
 from shared.pipeline.problems import SpecificationError
 from shared.pipeline.schema import PATH, schema_text
@@ -163,8 +163,8 @@ def test_a_missing_file_is_named(tmp_path: Path) -> None:
 
 
 def test_a_document_from_rest_gets_problems_with_paths() -> None:
-    (problem,) = check_document({"name": "p", "kind": "regression", "schema": {"x": {"type": "number"}}, "target": "y"})
+    _, (problem,) = checked({"name": "p", "kind": "regression", "schema": {"x": {"type": "number"}}, "target": "y"})
 
     assert (problem.field, problem.reason) == ("target", "unknown-field")
-    assert check_document([1])[0].reason == "not-an-object"
-    assert check_document(YAML(typ="safe").load(RIGHT)) == []
+    assert checked([1])[1][0].reason == "not-an-object"
+    assert checked(YAML(typ="safe").load(RIGHT))[1] == []
