@@ -98,10 +98,14 @@ def _other_end(result: CommandResult) -> CommandResult:
     return msgspec.structs.replace(result, state="succeeded" if result.state == "accepted" else result.state)
 
 
-def _with_more_rows(release: ModelPublished) -> ModelPublished:
-    """As if rows had been trained on that may not be."""
-    lineage = msgspec.structs.replace(release.lineage, rows=release.lineage.rows + 30)
-    return msgspec.structs.replace(release, lineage=lineage)
+def _with_rows(further: int) -> Callable[[ModelPublished], ModelPublished]:
+    """As if rows had been trained on that may not be, or as if the ranges held others than those trained on."""
+
+    def told(release: ModelPublished) -> ModelPublished:
+        lineage = msgspec.structs.replace(release.lineage, rows=release.lineage.rows + further)
+        return msgspec.structs.replace(release, lineage=lineage)
+
+    return told
 
 
 def _with_all(release: ModelPublished) -> ModelPublished:
@@ -153,7 +157,8 @@ BREAKS = (
         change=mutated("predictor", given=without("on_model_published", lambda _: True)),
     ),
     Break("said-why", CALM, change=mutated("trainer", said=messages(ModelPublished, altered(reason="")))),
-    Break("clean-training", BROKEN_FIELD, change=mutated("trainer", said=messages(ModelPublished, _with_more_rows))),
+    Break("clean-training", BROKEN_FIELD, change=mutated("trainer", said=messages(ModelPublished, _with_rows(30)))),
+    Break("clean-training", BROKEN_FIELD, change=mutated("trainer", said=messages(ModelPublished, _with_rows(-30)))),
     Break("one-effect", OTHER_CONCEPT, change=mutated("trainer", said=messages(CommandResult, _other_end))),
     Break(
         "one-effect",
@@ -214,6 +219,14 @@ def test_a_trainer_that_leaves_nothing_out_is_caught_by_its_rows(tmp_path: Path)
 
 def test_rows_after_the_monitor_saw_the_field_right_again_may_be_trained_on(tmp_path: Path) -> None:
     made = run(Break("", BROKEN_FIELD, BURST), tmp_path)
+
+    assert "clean-training" not in broken(made)
+
+
+def test_the_newest_of_rows_that_came_out_of_order_are_not_all_that_their_ranges_hold(tmp_path: Path) -> None:
+    late = Plan(378, (Fault("out-of-order", 5.271, 5.438, amount=0.81),), shuffled=True)
+
+    made = run(Break("", build("binary", "concept-change", 1), late), tmp_path)
 
     assert "clean-training" not in broken(made)
 

@@ -22,10 +22,10 @@ def clean(run: Run) -> Iterator[str]:
         if release.lineage.estimator == "" and release.command is not None:
             continue  # brought from outside: nobody here trained it
         withheld = stretches(run, place.timestamp_ms)
-        counted = _counted(run, release, rows, labelled)
-        if counted != release.lineage.rows:
+        usable = _usable(run, release, rows, labelled)
+        if len(usable) < release.lineage.rows or not _tight(release, usable[-release.lineage.rows :]):
             said = f"version {release.version} says {release.lineage.rows} rows"
-            yield f"{said}, its ranges hold {counted} that may be used"
+            yield f"{said}, its ranges hold {len(usable)} that may be used"
         for source, partition, start, until in withheld:
             spoilt = [
                 offset
@@ -90,21 +90,33 @@ def _last_withheld(run: Run, arguments: dict[str, object]) -> dict[str, int]:
     }
 
 
-def _counted(
+def _usable(
     run: Run,
     release: ModelPublished,
     rows: list[tuple[int, int, Features]],
     labelled: dict[int, list[tuple[int, str, object]]],
-) -> int:
+) -> list[tuple[int, int]]:
+    """Where the rows stand that the version's ranges hold and that may be used, oldest event first."""
     lineage = release.lineage
     truth: dict[str, object] = {}
     for partition, (start, until) in sorted(lineage.labels_ranges.items()):
         truth.update((id_, label) for offset, id_, label in labelled.get(int(partition), ()) if start <= offset < until)
-    count = 0
-    for partition_, offset, row in rows:
-        told = run.world.specification.kind == "anomaly" or truth.get(row.id) is not None
-        count += told and _used(release, partition_, offset, row)
-    return count
+    found = [
+        ((row.at, row.origin), (at, offset))
+        for at, offset, row in rows
+        if run.world.specification.kind == "anomaly" or truth.get(row.id) is not None
+        if _used(release, at, offset, row)
+    ]
+    return [place for _, place in sorted(found)]
+
+
+def _tight(release: ModelPublished, used: list[tuple[int, int]]) -> bool:
+    """Whether the version's ranges begin with its own rows: where rows came out of order they hold older ones too."""
+    firsts: dict[int, int] = {}
+    for partition, offset in used:
+        firsts[partition] = min(offset, firsts.get(partition, offset))
+    ranges = release.lineage.features_ranges
+    return all(ranges[str(partition)][0] == first for partition, first in firsts.items())
 
 
 def _used(release: ModelPublished, partition: int, offset: int, row: Features) -> bool:
