@@ -22,6 +22,7 @@ from shared.pipeline.types import DTYPES
 
 Bools = NDArray[np.bool_]
 Ints = NDArray[np.int64]
+Floats = NDArray[np.float64]
 _RFC_3339 = "%Y-%m-%dT%H:%M:%S.%6fZ"
 _WHOLE, _LARGEST, _EXACT = (-(2**63), 2**63 - 1), 1.7976931348623157e308, 2.0**62
 
@@ -211,7 +212,7 @@ def _number(column: pl.Series, field: FieldSpec) -> tuple[pl.Series, Bools]:
 
 def _times(column: pl.Series) -> tuple[pl.Series, Bools]:
     """RFC 3339 in UTC, as the contract writes it; other ways to write a time are left to it."""
-    plain = column.str.contains(r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z$")
+    plain = column.str.contains(r"^\d{4}-\d\d-\d\dT\d\d:\d\d:[0-5]\d\.\d{6}Z$")
     right = column.str.to_datetime(_RFC_3339, time_unit="us", strict=False).is_not_null()
     return column, _true(plain & right)
 
@@ -232,6 +233,18 @@ def _labels(columns: Columns, specification: Specification, contract: Contract) 
         if isinstance(label, Problem):
             problems[place] = label
     return labels, problems
+
+
+def times_of(cells: pl.Series | list[Any]) -> Floats:
+    """Times as seconds since 1970; NaN for what is none."""
+    if isinstance(cells, list) or cells.dtype != pl.String:
+        return np.array([seconds_of(value) for value in cells])
+    _, plain = _times(cells)
+    at = cells.str.to_datetime(_RFC_3339, time_unit="us", strict=False)
+    found = (at.to_physical().cast(pl.Float64) / 1e6).to_numpy().copy()
+    for place in np.flatnonzero(~plain).tolist():
+        found[place] = seconds_of(cells[place])
+    return found
 
 
 def seconds_of(value: Any) -> float:

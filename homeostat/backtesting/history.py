@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from homeostat.backtesting.columns import Checked, Columns, Ints, checked, seconds_of
+from homeostat.backtesting.columns import Checked, Columns, Ints, checked, times_of
 from homeostat.backtesting.errors import HistoryError, Treatment
 from homeostat.simulation.simulation import id_of
 from shared.messages import Value
@@ -109,7 +109,7 @@ def _seconds(columns: Columns, specification: Specification, told: list[Treatmen
         told.append(Treatment("no-times", columns.height, f"`{name}` is empty throughout: the file's order is kept"))
         return None
     values = columns.values(name)
-    found = np.array([seconds_of(value) for value in values])
+    found = times_of(columns.cells[name])
     missing = np.isnan(found)
     if missing.all():
         raise HistoryError(

@@ -73,7 +73,7 @@ def ranks_of(values: Floats | Ints) -> Floats:
     order = np.argsort(values)
     ordered = values[order]
     begins = np.flatnonzero(np.concatenate([[True], ordered[1:] != ordered[:-1]]))
-    count = np.diff(begins, append=len(ordered))
+    count = np.diff(np.concatenate([begins, [len(ordered)]]))
     found = np.empty(len(ordered))
     found[order] = np.repeat(begins + (count + 1) / 2, count)
     return found

@@ -177,7 +177,7 @@ def _shift(column: int, cells: Floats, reference: FieldReference) -> Shift:
 def _ks(own: Floats, ordered: Floats) -> float:
     """The largest gap between the two distribution functions, of values that are sorted."""
     begins = np.flatnonzero(np.concatenate([_FIRST, own[1:] != own[:-1]]))
-    ends = np.append(begins[1:], len(own))
+    ends = np.concatenate([begins[1:], [len(own)]])
     steps = own[begins]
     above = ends / len(own) - ordered.searchsorted(steps, side="right") / len(ordered)
     below = begins / len(own) - ordered.searchsorted(steps, side="left") / len(ordered)

@@ -113,7 +113,7 @@ def _calibrated(version: str, confidence: Floats, right: Bools) -> Estimator:
     fitted = isotonic_regression(right[order].astype(float)).x
     ordered = confidence[order]
     first = np.flatnonzero(np.concatenate([[True], ordered[1:] != ordered[:-1]]))
-    sizes = np.diff(first, append=len(order))
+    sizes = np.diff(np.concatenate([first, [len(order)]]))
     return Estimator(version, False, ordered[first], np.add.reduceat(fitted, first) / sizes)
 
 

@@ -12,6 +12,7 @@ from __future__ import annotations
 import msgspec
 import numpy as np
 
+from services.monitor.core.distributions import codes_in
 from services.monitor.core.drift import FieldReference, Shift, references_of, shifts_in, significant
 from services.monitor.core.fields import Fields
 from services.monitor.core.quality import WINDOW, Bounds, Suspicion, bounds_of, frozen_runs, is_clock, suspicions
@@ -104,10 +105,9 @@ class Inputs(msgspec.Struct):
 
         `withheld` marks cells that the model did not see: they are checked, but not learned from.
         """
-        hidden = np.zeros(values.shape, bool) if withheld is None else withheld
         for begin in range(0, len(values), _SLICE):
             cut = slice(begin, begin + _SLICE)
-            self._slice(values[cut], rows[cut], sources[cut], hidden[cut])
+            self._slice(values[cut], rows[cut], sources[cut], None if withheld is None else withheld[cut])
 
     def continued(self, before: Inputs) -> Inputs:
         """This watch, new and empty, in the place of one that counted rows and windows before it."""
@@ -143,13 +143,14 @@ class Inputs(msgspec.Struct):
                 found.append((source, stream.last_place, float(limit)))
         return found
 
-    def _slice(self, values: Floats, rows: Ints, sources: Ints, hidden: Bools) -> None:
+    def _slice(self, values: Floats, rows: Ints, sources: Ints, hidden: Bools | None) -> None:
         places = self.recent.append(values, rows, sources)
-        for column in np.flatnonzero(hidden.any(axis=0)).tolist():
-            self.recent.doubt(places[hidden[:, column]], column)
-        for source in np.unique(sources):
+        if hidden is not None:
+            for column in np.flatnonzero(hidden.any(axis=0)).tolist():
+                self.recent.doubt(places[hidden[:, column]], column)
+        for source in codes_in(sources):
             own = sources == source
-            self._extend(int(source), values[own], places[own])
+            self._extend(source, values[own], places[own])
         self._learn()
         while self.starts + self.sizes.window <= self.recent.seen:
             self.closed.append(self._close(self.following))
@@ -165,7 +166,7 @@ class Inputs(msgspec.Struct):
             self.streams[source] = stream
         gaps = np.diff(np.concatenate([[stream.last_place], places]))
         stream.longest_gap = max(stream.longest_gap, int(gaps.max(initial=1)))
-        stream.turns += int((gaps > 1).sum())
+        stream.turns += int(np.count_nonzero(gaps > 1))
         stream.rows, stream.last_place = stream.rows + len(places), int(places[-1])
         stream.values = np.concatenate([stream.values, values])
         stream.places = np.concatenate([stream.places, places])
@@ -270,7 +271,7 @@ class Inputs(msgspec.Struct):
             return places
         sources = self.recent.sources[places % self.recent.capacity]
         settled = np.zeros(len(places), bool)
-        for source in np.unique(sources).tolist():
+        for source in codes_in(sources):
             stream = self.streams.get(source) or self.streams.get(-1)
             settled |= (sources == source) & (places < (stream.before if stream else 0))
         return places[settled] if 2 * settled.sum() >= len(places) else places

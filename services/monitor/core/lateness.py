@@ -31,7 +31,7 @@ _MARGIN = 1.5
 _MEMORY = 0.1
 _LEARNED = 4
 _BACK = 0.75
-_SCANNED = 512
+_SCANNED = 64
 _OWED = 2.0
 
 
@@ -113,13 +113,13 @@ class Lateness(msgspec.Struct):
 
     def _newest_due(self, join: Join, until: int, count: int, delay: float) -> Ints:
         """The newest `count` of the rows before `until` that are due, in order; all where there are fewer."""
-        found, missing = no_rows(), count
-        while missing > 0 and until > join.oldest:
-            rows = np.arange(max(join.oldest, until - max(_SCANNED, count)), until)
-            until = int(rows[0])
-            found = np.concatenate([rows[self.due(join, rows, delay)][-missing:], found])
-            missing = count - len(found)
-        return found
+        found, scanned = no_rows(), 2 * count + _SCANNED
+        while len(found) < count and until > join.oldest:
+            rows = np.arange(max(join.oldest, until - scanned), until)
+            until, scanned = int(rows[0]), 4 * scanned
+            newest = rows[self.due(join, rows, delay)]
+            found = np.concatenate([newest, found]) if len(found) else newest
+        return found[-count:]
 
     @property
     def _age(self) -> float:

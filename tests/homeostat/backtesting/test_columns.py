@@ -5,10 +5,12 @@ from __future__ import annotations
 import math
 from typing import Any
 
+import numpy as np
+import polars as pl
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from homeostat.backtesting.columns import Columns, checked
+from homeostat.backtesting.columns import Columns, checked, seconds_of, times_of
 from shared.pipeline.contract import Contract, Row
 from shared.pipeline.problems import Problem
 from shared.pipeline.specification import Specification
@@ -69,3 +71,10 @@ def test_each_row_is_judged_as_it_would_be_alone(rows: list[dict[str, Any]]) -> 
             assert found.problems[place].field == alone.field
         label = contract.check_label(row["target"])
         assert found.labels[place] == (None if isinstance(label, Problem) else label)
+
+
+def test_times_of_a_column_are_those_of_each_cell() -> None:
+    cells = [*(each for each in TIMES if not isinstance(each, float)), "2026-02-29T00:00:00.000000Z"]
+    cells += ["2026-01-01T23:59:60.000000Z", "2026-01-01T00:00:00.123456Z", "1969-12-31T23:59:59.999999Z", "2026-01-01"]
+
+    np.testing.assert_array_equal(times_of(pl.Series(cells, dtype=pl.String)), [seconds_of(each) for each in cells])
