@@ -1,9 +1,10 @@
-"""Child processes of the stack: own group, own log file, sure end."""
+"""Child processes of the stack: own group, own log file of bounded size, sure end."""
 
 from __future__ import annotations
 
 import fcntl
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -51,7 +52,7 @@ class Child:
         """Starts it in a process group of its own; what an earlier run left of the group is killed."""
         self.kill()
         self.log.parent.mkdir(parents=True, exist_ok=True)
-        _keep_small(self.log)
+        self.keep_log_small()
         with self.log.open("ab") as out:
             self._process = subprocess.Popen(
                 list(argv),
@@ -63,6 +64,17 @@ class Child:
                 start_new_session=True,
             )
         self._guard.enter(self._process.pid)
+
+    def keep_log_small(self) -> None:
+        """A log past its limit moves to ``<name>.old.log``; also while the program writes (O_APPEND: at the new end).
+
+        What it writes just between copy and cut is lost. Where the disk is full all of it is: that ends the growth.
+        """
+        if not self.log.exists() or self.log.stat().st_size <= _LOG_BYTES:
+            return
+        with suppress(OSError):
+            shutil.copyfile(self.log, self.log.with_suffix(".old.log"))
+        os.truncate(self.log, 0)
 
     def listens_on(self, port: int) -> bool:
         """Whether it is this very program that listens on `port`, and not a stranger who was faster."""
@@ -139,8 +151,3 @@ def reserve_port(port: int) -> TextIO | None:
         lock.close()
         return None
     return lock
-
-
-def _keep_small(log: Path) -> None:
-    if log.exists() and log.stat().st_size > _LOG_BYTES:
-        log.replace(log.with_suffix(".old.log"))

@@ -19,6 +19,7 @@ from shared.errors import HomeostatError, Misconfigured
 TURN_SECONDS = 0.1
 ALIVE_EVERY_SECONDS = 2.0
 CRASHES_AT_START = 3
+LOGS_EVERY_SECONDS = 60.0
 
 _log = logging.getLogger(LOGGER)
 
@@ -44,6 +45,7 @@ class Watched:
     part: Part
     watch: Watch = field(default_factory=Watch)
     asked: float = 0.0
+    cut: float = 0.0
     fault: str = ""
 
 
@@ -51,14 +53,17 @@ class Supervisor:
     """Keeps `parts` running from `start` to `stop`, in a thread of its own.
 
     Parts start in the given order as soon as what they need is ready, without waiting for each
-    other otherwise. One that crashes starts again, each time after a longer pause. `on_event` is
-    called in the supervisor's thread. Whatever it, or a part's own functions, raise is logged, and
-    all parts are watched on.
+    other otherwise. One that crashes starts again, each time after a longer pause. Logs are held to
+    their limit every `logs_every` seconds. `on_event` is called in the supervisor's thread; whatever
+    it, or a part's own functions, raise is logged, and all parts are watched on.
     """
 
-    def __init__(self, parts: Iterable[Part], on_event: Callable[[Event], None]) -> None:
+    def __init__(
+        self, parts: Iterable[Part], on_event: Callable[[Event], None], *, logs_every: float = LOGS_EVERY_SECONDS
+    ) -> None:
         self._watched = {part.name: Watched(part) for part in parts}
         self._on_event = on_event
+        self._logs_every = logs_every
         self._orders: queue.SimpleQueue[Callable[[], None]] = queue.SimpleQueue()
         self._ended = threading.Event()
         self._thread = threading.Thread(target=self._run, name="supervisor", daemon=True)
@@ -167,6 +172,9 @@ class Supervisor:
         elif deed == "launch":
             self._launch(each)
         self._give_up_early(each)
+        if now - each.cut >= self._logs_every:
+            each.cut = now
+            each.part.child.keep_log_small()
 
     def _needs_met(self, part: Part, now: float) -> bool:
         needed = [self._watched[need].watch for need in part.needs if need in self._watched]

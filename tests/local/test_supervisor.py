@@ -19,8 +19,10 @@ from tests.local.programs import part
 
 
 @contextmanager
-def _supervised(*parts: Part, on_event: Callable[[Event], None] = lambda _: None) -> Iterator[Supervisor]:
-    supervisor = Supervisor(parts, on_event)
+def _supervised(
+    *parts: Part, on_event: Callable[[Event], None] = lambda _: None, logs_every: float = 60.0
+) -> Iterator[Supervisor]:
+    supervisor = Supervisor(parts, on_event, logs_every=logs_every)
     supervisor.start()
     try:
         yield supervisor
@@ -170,6 +172,19 @@ def test_a_part_that_cannot_be_asked_leaves_the_others_watched(
     assert [record.getMessage() for record in caplog.records if "mute" in record.getMessage()] == [
         "mute: ValueError('no such socket')"
     ]
+
+
+def test_a_part_that_writes_without_end_has_a_bounded_log(tmp_path: Path, guard: Guard) -> None:
+    script = "head -c 6000000 /dev/zero; while :; do echo after; sleep 0.05; done"
+    chatty = part("chatty", tmp_path, guard, script)
+    log = tmp_path / "chatty.log"
+
+    with _supervised(chatty, logs_every=0.0) as supervisor:
+        supervisor.wait_until_ready(10)
+
+        assert wait_for((tmp_path / "chatty.old.log").exists, 10)
+        assert wait_for(lambda: log.stat().st_size < 5_000_000 and log.read_bytes().endswith(b"after\n"), 10)
+    assert (tmp_path / "chatty.old.log").stat().st_size > 5_000_000
 
 
 def test_an_unknown_part_is_an_error_that_names_the_known(tmp_path: Path, guard: Guard) -> None:
