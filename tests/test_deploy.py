@@ -15,7 +15,7 @@ from ruamel.yaml import YAML
 
 from homeostat.local.jars import KAFKA_VERSION
 from homeostat.local.kafka import SINGLE_NODE
-from homeostat.local.layout import SECRETS
+from homeostat.local.keys import SECRETS
 from services.gateway.exposure import exposed
 from shared.telemetry.metrics import METRICS
 from shared.topics import SERVICES

