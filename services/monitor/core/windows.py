@@ -49,7 +49,8 @@ class Windows(msgspec.Struct):
 
     def revised(self, oldest: int) -> list[Span]:
         """The dirty windows that still lie whole in memory, each with its next revision; clears the list."""
-        spans = [span for span in self.closed if span.index in set(self.dirty) and span.first >= oldest]
+        dirty = set(self.dirty)
+        spans = [span for span in self.closed if span.index in dirty and span.first >= oldest] if dirty else []
         for span in spans:
             span.revision += 1
         self.dirty = []
