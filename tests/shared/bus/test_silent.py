@@ -18,7 +18,7 @@ from shared.bus.librdkafka import LibrdkafkaBus
 from shared.errors import Transient
 from tests.support.member import Share
 
-pytestmark = pytest.mark.kafka
+pytestmark = [pytest.mark.kafka, pytest.mark.xdist_group("silent")]
 
 
 @pytest.fixture(scope="module")
