@@ -59,6 +59,8 @@ class Run:
     sizes: Mapping[str, int]
     """Bytes of each task's state at the end."""
     struck: tuple[str, ...]
+    lost_jobs: tuple[str, ...] = ()
+    """What tasks wait for at the end though nobody does it."""
     artifacts: Mapping[str, bytes] = field(default_factory=dict)
     """What the model store holds, by hash."""
     differences: Mapping[str, str] = field(default_factory=dict)
@@ -248,6 +250,7 @@ class _Running:
                 for one in self.runtime.hosts(name)
             },
             struck=tuple(self.injector.struck),
+            lost_jobs=tuple(lost for name in self.runtime.running for lost in self.runtime.lost_jobs(name)),
             artifacts={path.name: path.read_bytes() for path in sorted(self.store.folder.glob("*"))},
         )
 

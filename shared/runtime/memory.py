@@ -57,6 +57,10 @@ class InlineJobs:
         self._seconds_of = seconds_of
         self._ends: dict[tuple[str, str], JobFinished] = {}
 
+    def runs(self, task: Task, job: Job) -> bool:
+        """Whether the job was started and its end is not in the log yet."""
+        return (task.name, job.id) in self._ends
+
     def start(self, task: Task, job: Job, now: datetime) -> None:
         if (task.name, job.id) in self._ends:
             return
@@ -118,6 +122,7 @@ class MemoryRuntime:
         """By how much a service's clock is wrong."""
         self._jobs = jobs or {}
         self._job_seconds = job_seconds
+        self._runners: dict[str, InlineJobs] = {}
         self._loops: dict[str, ServiceLoop] = {name: self._loop(name) for name in self._services}
 
     def put(self, topic: Topic[M], message: M) -> None:
@@ -173,6 +178,12 @@ class MemoryRuntime:
         """The service's running tasks."""
         return [running.host for running in self._loops[name].tasks]
 
+    def lost_jobs(self, name: str) -> list[str]:
+        """Jobs that the service's tasks wait for and that nobody runs: none, between two turns."""
+        runner = self._runners[name]
+        waits = ((host.task, job) for host in self.hosts(name) for job in host.pending_jobs())
+        return [f"{task.name} waits for {job.name} ({job.id})" for task, job in waits if not runner.runs(task, job)]
+
     def meters(self, name: str) -> Meters:
         """What the service's process would serve at `/metrics`."""
         return self._loops[name].parts.meter.meters
@@ -194,12 +205,14 @@ class MemoryRuntime:
         self._loops.pop(name).drain()
 
     def _loop(self, name: str) -> ServiceLoop:
+        jobs = InlineJobs(self._jobs.get(name, {}), self.settings, self.bus, self._job_seconds)
+        self._runners[name] = jobs
         return loop_of(
             name,
             self._services[name],
             bus=self.bus,
             settings=self.settings,
-            jobs=InlineJobs(self._jobs.get(name, {}), self.settings, self.bus, self._job_seconds),
+            jobs=jobs,
             snapshots=Snapshots(self.stores, "memory", clock=self._seconds),
             clock=lambda: self.now + self.skew.get(name, timedelta(0)),
             rss=lambda: 0,

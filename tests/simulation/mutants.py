@@ -20,7 +20,7 @@ from shared.models.base import Model
 from shared.models.signing import signature_of
 from shared.models.store import ArtifactStore
 from shared.runtime.host import Make
-from shared.service import NOTHING, Batch, Step
+from shared.service import NOTHING, Batch, Job, Step
 from shared.topics import STEPS, TELEMETRY, Out
 
 Arguments = tuple[Any, ...]
@@ -112,6 +112,20 @@ def _picked(batch: Batch[Any], kept: Sequence[int]) -> Batch[Any]:
         pick(batch.values),
         pick(batch.traces),
     )
+
+
+def forgets_jobs(services: Services) -> Services:
+    """A trainer that, started anew, does not say at first what it waits for."""
+
+    class Forgetting(Mutant):
+        asked = False
+
+        def pending_jobs(self) -> list[Job]:
+            found: list[Job] = self.inner.pending_jobs() if self.asked else []
+            self.asked = True
+            return found
+
+    return {**services, "trainer": lambda task: Forgetting(services["trainer"](task))}  # type: ignore[dict-item]
 
 
 def deaf(name: str) -> Callable[[Services], Services]:

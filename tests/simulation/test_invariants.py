@@ -29,6 +29,7 @@ from tests.simulation.mutants import (
     UnfencedBus,
     deaf,
     each,
+    forgets_jobs,
     messages,
     mutated,
     unsigned,
@@ -63,6 +64,10 @@ def altered(**changes: Any) -> Callable[[Any], Any]:
 
 def ordered(faults: tuple[Fault, ...] = ()) -> Plan:
     return Plan(1, faults, shuffled=False)
+
+
+TRAINER_KILLED = ordered((Fault("crash", 4.0, service="trainer"),))
+"""While its first training runs."""
 
 
 @dataclass(frozen=True)
@@ -166,6 +171,8 @@ BREAKS = (
         change=mutated("trainer", said=lambda _, step: _says_twice(step) if _promotes(step) else step),
     ),
     Break("commands-end", BROKEN_FIELD, change=mutated("ingest", said=messages(CommandResult, lambda _: None))),
+    Break("jobs-done", CALM, TRAINER_KILLED, forgets_jobs),
+    Break("jobs-done", CALM, change=mutated("trainer", given=without("on_metrics", lambda _: True))),
     Break("ledger", BROKEN_FIELD, change=mutated("remediator", said=messages(AuditEntry, _in_hindsight))),
     Break(
         "ledger-tells-all", BROKEN_FIELD, change=mutated("remediator", said=messages(Command, altered(id="command-x")))

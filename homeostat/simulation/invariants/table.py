@@ -6,7 +6,19 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from itertools import islice
 
-from homeostat.simulation.invariants import bounds, data, incidents, labels, ledger, log, models, orders, same, training
+from homeostat.simulation.invariants import (
+    bounds,
+    data,
+    incidents,
+    jobs,
+    labels,
+    ledger,
+    log,
+    models,
+    orders,
+    same,
+    training,
+)
 from homeostat.simulation.run import Run
 
 Check = Callable[[Run], Iterator[str]]
@@ -50,6 +62,7 @@ _ALL = (
     Invariant("clean-training", "nothing is trained on quarantined rows", training.clean),
     Invariant("one-effect", "a command acts at most once and ends at most once", orders.one_effect),
     Invariant("commands-end", "every command ends, by its deadline", orders.ended),
+    Invariant("jobs-done", "what a service waits for is being done, and a first model comes", jobs.done),
     Invariant("ledger", "the ledger's chain holds, and does not when one byte is changed", ledger.chain),
     Invariant("ledger-tells-all", "every command and its effect stand in the ledger, and no others", ledger.tells_all),
     Invariant("incidents-end", "every incident is resolved, escalated or expired", incidents.ended),
