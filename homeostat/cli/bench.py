@@ -27,7 +27,7 @@ def bench(
     only: Annotated[list[str] | None, typer.Option(help=f"Of {', '.join(BENCHMARKS)}: these; else all.")] = None,
     out: Annotated[Path | None, typer.Option(help="Where the figures are written, as JSON by benchmark.")] = None,
 ) -> None:
-    """Speed of the whole path, of a predictor beside a loop by hand, of its restart, of compiled models and of a backtest."""
+    """Speed of the whole path, of a predictor beside a loop by hand, its restart, compiled models, a backtest."""
     if not (CHECKOUT / "benchmarks").is_dir():
         raise Misconfigured(f"no benchmarks in {CHECKOUT}: they come with the project's checkout, not its package")
     for name in only or ():

@@ -126,7 +126,7 @@ def diff(
 def soak(
     rows: Annotated[
         int,
-        typer.Option("--rows", min=2_400_000, help="How many, with a label each; memories fill in the first 1,200,000."),
+        typer.Option("--rows", min=2_400_000, help="How many, each with a label; memories fill within 1,200,000."),
     ] = 10_000_000,
     as_json: Json = False,
 ) -> None:
