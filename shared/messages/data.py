@@ -98,7 +98,7 @@ class Label(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class DeadLetter(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """A record that was refused, with why, and its original bytes so that it can be replayed.
+    """A record that was refused, with why, and its original bytes, from which it can be sent again.
 
     `reason` is a kebab-case code, `detail` a sentence for a person, `field` the offending field.
     """
