@@ -11,12 +11,8 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import TYPE_CHECKING
 
 from shared.pipeline.problems import did_you_mean
-
-if TYPE_CHECKING:
-    import polars as pl
 
 
 def _words(text: str) -> frozenset[str]:
@@ -60,18 +56,6 @@ class Expression:
 
     names: tuple[str, ...]
     sql: str
-
-    def polars(self) -> pl.Expr:
-        """As a polars expression. `ExpressionError` carries the parser's own words."""
-        import polars as pl
-
-        try:
-            parsed = pl.sql_expr(self.sql)
-        except pl.exceptions.PolarsError as error:
-            raise ExpressionError(f"not an expression: {error}") from error
-        if set(parsed.meta.root_names()) != set(self.names):
-            raise ExpressionError("not one expression: an operator is missing between two names")
-        return parsed
 
 
 def expression_of(text: str, renamed: Mapping[str, str] = MappingProxyType({})) -> Expression:

@@ -39,11 +39,22 @@ def normal_dtype(dtype: pl.DataType) -> Any:
     )
 
 
+def polars_of(expression: Expression) -> pl.Expr:
+    """The expression as polars computes it. `ExpressionError` carries the parser's own words."""
+    try:
+        parsed = pl.sql_expr(expression.sql)
+    except pl.exceptions.PolarsError as error:
+        raise ExpressionError(f"not an expression: {error}") from error
+    if set(parsed.meta.root_names()) != set(expression.names):
+        raise ExpressionError("not one expression: an operator is missing between two names")
+    return parsed
+
+
 def expression_dtype(expression: Expression, schema: Mapping[str, Any]) -> Any:
     """The normal type that the expression gives over columns of `schema`, found by trying it on a row of ones."""
     row = pl.DataFrame([pl.Series(name, [1, None]).cast(dtype) for name, dtype in schema.items()])
     try:
-        tried = row.select(expression.polars().alias("x"))
+        tried = row.select(polars_of(expression).alias("x"))
     except pl.exceptions.PolarsError as error:
         raise ExpressionError(str(error).split("\n")[0]) from error
     return normal_dtype(tried.schema["x"])

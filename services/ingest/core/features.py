@@ -18,7 +18,7 @@ from services.ingest.core.windows import windowed
 from shared.messages import Value
 from shared.pipeline.expressions import expression_of
 from shared.pipeline.specification import FeatureSpec, Specification
-from shared.pipeline.types import DTYPES, TIME_FORMAT, expression_dtype, feature_dtype
+from shared.pipeline.types import DTYPES, TIME_FORMAT, expression_dtype, feature_dtype, polars_of
 
 Rows = Sequence[Mapping[str, Value]]
 
@@ -104,7 +104,7 @@ class FeaturePlan:
             expression = expression_of(spec.expression, renamed)
             used.update(expression.names)
             dtype = expression_dtype(expression, schema)
-            finished = _clean(expression.polars(), dtype)
+            finished = _clean(polars_of(expression), dtype)
             if spec.window is not None or spec.lag is not None:
                 self._remembered.setdefault(expression.sql, _Computed(f"past:{expression.sql}", finished, dtype))
                 self._over_rows.append(_OverRows(name, spec, list(self._remembered).index(expression.sql)))

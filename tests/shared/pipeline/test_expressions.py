@@ -6,6 +6,7 @@ import polars as pl
 import pytest
 
 from shared.pipeline.expressions import FUNCTIONS, ExpressionError, expression_of
+from shared.pipeline.types import polars_of
 
 
 @pytest.mark.parametrize(
@@ -35,7 +36,7 @@ from shared.pipeline.expressions import FUNCTIONS, ExpressionError, expression_o
 )
 def test_what_could_look_beyond_its_row_or_is_no_expression_is_refused(text: str) -> None:
     with pytest.raises(ExpressionError):
-        expression_of(text).polars()
+        polars_of(expression_of(text))
 
 
 @pytest.mark.parametrize(
@@ -69,7 +70,7 @@ def test_an_expression_is_computed_row_by_row(text: str, expected: list[object])
         }
     ).with_columns(pl.col("at").str.to_datetime(time_zone="UTC"))
 
-    assert frame.with_columns(x=expression_of(text).polars())["x"].to_list() == expected
+    assert frame.with_columns(x=polars_of(expression_of(text)))["x"].to_list() == expected
 
 
 @pytest.mark.parametrize("name", sorted(FUNCTIONS - {"if", "date_part", "extract", "pi"}))
@@ -79,7 +80,7 @@ def test_every_allowed_function_gives_a_row_the_same_value_alone_and_among_other
     tried = 0
     for call in calls:
         try:
-            expression = expression_of(call).polars()
+            expression = polars_of(expression_of(call))
             together = frame.select(x=expression)["x"].to_list()
         except (ExpressionError, pl.exceptions.PolarsError):
             continue  # not with these arguments
