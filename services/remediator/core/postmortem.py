@@ -100,7 +100,7 @@ def _advice(incident: Incident) -> str:
     name, what = incident.diagnosis.name, incident.diagnosis.what
     return {
         "bad_field": f"Mend field `{what}` where it is made; the quarantine ends by itself when it is right again.",
-        "refused_rows": f"Mend field `{what}` where it is made; what was refused is kept on `dead-letters`, to be sent again.",
+        "refused_rows": f"Mend field `{what}` where it is made; `dead-letters` keeps what was refused.",
         "unfair": f"Look at the rows of `{what}`: more of them to learn from, or features that tell them apart.",
         "bad_labels": f"Check the labels of `{what}`; learning stays on hold until they are right.",
         "bad_version": f"Look at how version `{what}` was made before it is promoted again.",
