@@ -16,7 +16,17 @@ from services.trainer.core.orders import Judged, Rows, plain, typed
 from services.trainer.core.quarantine import without_refused
 from services.trainer.core.releases import Candidate, pruned, publication, refused, with_version, without_card
 from services.trainer.core.rollout import Move, at_once, first_move, next_move
-from services.trainer.core.state import Pipeline, State, Work, begun_anew, order_for, overtaken, unfit, with_result
+from services.trainer.core.state import (
+    Pipeline,
+    State,
+    Work,
+    begun_anew,
+    counted,
+    order_for,
+    overtaken,
+    unfit,
+    with_result,
+)
 from services.trainer.settings import TrainerSettings
 from shared.identity import stable_id
 from shared.messages import Command, CommandResult, CommandState, Metrics, PipelineDefined
@@ -52,27 +62,25 @@ class Trainer:
             )
             after = self._specification(name)
             if after is not None and (before is None or before.definition != after.definition):
-                self._expect_first_model(name, after)
+                # A first model learns from rows of the present definition of the features alone.
+                seen = pipeline.rows_to_learn(after.kind) if pipeline.specification_version else 0
+                rows = seen + after.models.min_rows
+                self._put(msgspec.structs.replace(self._state.pipelines[name], first_from_rows=rows, first_from=None))
         return step
 
     def on_metrics(self, batch: Batch[Metrics], now: datetime) -> Step:
+        """Totals count also before the definition is read: no other may come while there is no model."""
         step = Step()
         for metrics in batch.messages:
-            pipeline = self._state.pipelines.get(metrics.pipeline)
-            specification = self._specification(metrics.pipeline)
-            if pipeline is None or specification is None:
+            pipeline = self._state.pipelines.get(metrics.pipeline, Pipeline(name=metrics.pipeline, specification=None))
+            removed = pipeline.specification is None and pipeline.specification_version > 0
+            if removed or metrics.family == "service":
                 continue
-            known = pipeline.positions
-            newest = known | {p: max(at, known.get(p, 0)) for p, at in sorted(metrics.window.positions.items())}
-            pipeline = msgspec.structs.replace(
-                pipeline,
-                rows_seen=max(pipeline.rows_seen, metrics.rows_seen),
-                labelled_seen=max(pipeline.labelled_seen, metrics.labelled_seen),
-                positions=newest,
-            )
+            pipeline = counted(pipeline, metrics)
             self._put(pipeline)
-            step += self._rolled_on(pipeline, specification, metrics)
-            step += self._first_model(metrics.pipeline, now)
+            if (specification := self._specification(metrics.pipeline)) is not None:
+                step += self._rolled_on(pipeline, specification, metrics)
+                step += self._first_model(metrics.pipeline, now)
         return step
 
     def on_commands(self, batch: Batch[Command], now: datetime) -> Step:
@@ -225,12 +233,6 @@ class Trainer:
         return Step([COMMAND_RESULTS.of(result)])
 
     # --- models
-
-    def _expect_first_model(self, name: str, specification: Specification) -> None:
-        """A first model needs `min_rows` rows that the present definition of the features computed."""
-        pipeline = self._state.pipelines[name]
-        rows = pipeline.rows_to_learn(specification.kind) + specification.models.min_rows
-        self._put(msgspec.structs.replace(pipeline, first_from_rows=rows, first_from=None))
 
     def _first_model(self, name: str, now: datetime) -> Step:
         """Starts training when no model answers rows of the present definition and there are rows enough."""

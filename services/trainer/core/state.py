@@ -10,7 +10,7 @@ import msgspec
 from services.trainer.core.orders import Order, Rows
 from services.trainer.core.quarantine import Quarantine
 from services.trainer.core.releases import Candidate, Releases
-from shared.messages import Command, CommandResult, Lineage
+from shared.messages import Command, CommandResult, Lineage, Metrics
 
 HANDLED_KEPT = 5_000
 """Command ids remembered: a command repeated after so many others is past its deadline anyway."""
@@ -81,6 +81,18 @@ def begun_anew(pipeline: Pipeline) -> Pipeline:
     """As it is after its removal: nothing is live and nothing counted, only its versions' numbers go on."""
     releases = Releases(versions=pipeline.releases.versions, numbered=pipeline.releases.numbered)
     return Pipeline(name=pipeline.name, specification=None, releases=releases, work=pipeline.work)
+
+
+def counted(pipeline: Pipeline, metrics: Metrics) -> Pipeline:
+    """With the monitor's totals and positions, which only grow."""
+    known = pipeline.positions
+    newest = known | {p: max(at, known.get(p, 0)) for p, at in sorted(metrics.window.positions.items())}
+    return msgspec.structs.replace(
+        pipeline,
+        rows_seen=max(pipeline.rows_seen, metrics.rows_seen),
+        labelled_seen=max(pipeline.labelled_seen, metrics.labelled_seen),
+        positions=newest,
+    )
 
 
 def excluded_stretches(pipeline: Pipeline) -> tuple[tuple[int, int, int | None], ...]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from services.trainer.service import Trainer
+from services.trainer.settings import TrainerSettings
 from tests.services.trainer.bench import Bench, specification
 
 
@@ -70,3 +72,15 @@ def test_no_first_model_is_trained_while_held(bench: Bench) -> None:
     bench.command("release_hold")
     bench.tick()
     assert len(bench.jobs) == 1
+
+
+def test_labels_that_are_counted_before_the_pipeline_is_known_count() -> None:
+    bench = Bench()
+    bench.trainer = Trainer(TrainerSettings(code_revision="abc", registry=False))
+    bench.metrics(100)
+    assert bench.jobs == []
+
+    bench.define(bench.spec)
+    bench.tick()
+
+    assert [job.name for job in bench.jobs] == ["train"]
