@@ -22,6 +22,7 @@ from services.trainer.core.state import (
     Work,
     begun_anew,
     counted,
+    expecting,
     order_for,
     overtaken,
     unfit,
@@ -34,8 +35,7 @@ from shared.pipeline.specification import Specification
 from shared.service import NOTHING, Batch, Job, JobResult, Step
 from shared.topics import COMMAND_RESULTS, MODEL_PUBLISHED
 
-NAME = "trainer"
-PREDICTOR, INGEST = "predictor", "ingest"
+NAME, PREDICTOR, INGEST = "trainer", "predictor", "ingest"
 
 
 class Trainer:
@@ -64,8 +64,7 @@ class Trainer:
             if after is not None and (before is None or before.definition != after.definition):
                 # A first model learns from rows of the present definition of the features alone.
                 seen = pipeline.rows_to_learn(after.kind) if pipeline.specification_version else 0
-                rows = seen + after.models.min_rows
-                self._put(msgspec.structs.replace(self._state.pipelines[name], first_from_rows=rows, first_from=None))
+                self._put(expecting(self._state.pipelines[name], seen + after.models.min_rows))
         return step
 
     def on_metrics(self, batch: Batch[Metrics], now: datetime) -> Step:
@@ -73,8 +72,7 @@ class Trainer:
         step = Step()
         for metrics in batch.messages:
             pipeline = self._state.pipelines.get(metrics.pipeline, Pipeline(name=metrics.pipeline, specification=None))
-            removed = pipeline.specification is None and pipeline.specification_version > 0
-            if removed or metrics.family == "service":
+            if pipeline.removed or metrics.family == "service":
                 continue
             pipeline = counted(pipeline, metrics)
             self._put(pipeline)

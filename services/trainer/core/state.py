@@ -54,6 +54,11 @@ class Pipeline(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         return self.rows_seen if kind == "anomaly" else self.labelled_seen
 
     @property
+    def removed(self) -> bool:
+        """Whether it was defined once, and is no more."""
+        return self.specification is None and self.specification_version > 0
+
+    @property
     def champion(self) -> Candidate | None:
         number = self.releases.champion
         return None if number is None else self.releases.versions[number].candidate
@@ -81,6 +86,11 @@ def begun_anew(pipeline: Pipeline) -> Pipeline:
     """As it is after its removal: nothing is live and nothing counted, only its versions' numbers go on."""
     releases = Releases(versions=pipeline.releases.versions, numbered=pipeline.releases.numbered)
     return Pipeline(name=pipeline.name, specification=None, releases=releases, work=pipeline.work)
+
+
+def expecting(pipeline: Pipeline, rows: int) -> Pipeline:
+    """A first model is to come once so many rows are counted."""
+    return msgspec.structs.replace(pipeline, first_from_rows=rows, first_from=None)
 
 
 def counted(pipeline: Pipeline, metrics: Metrics) -> Pipeline:
