@@ -76,8 +76,10 @@ class Position(NamedTuple):
 
 def size_of(record: NewRecord) -> int:
     """Bytes of key, value and headers together."""
-    headers = sum(len(name) + len(value) for name, value in record.headers)
-    return len(record.key or b"") + len(record.value) + headers
+    size = len(record.key or b"") + len(record.value)
+    for name, value in record.headers:
+        size += len(name) + len(value)
+    return size
 
 
 def refuse_too_large(records: Sequence[NewRecord], limits: Mapping[str, int]) -> None:

@@ -33,11 +33,11 @@ def predictions_of(
 
 def _of_one(rows: Sequence[Features], origins: Sequence[Origin], live: Live, model_of: ModelOf) -> list[Prediction]:
     """Rows of one pipeline. A row that the canary cannot answer goes to the champion."""
-    releases = [release_for(live, row.pipeline, row.entity) for row in rows]
-    answers: list[tuple[Answer, ModelPublished | None]] = [(_no_model(live), None) for _ in rows]
+    answers: list[tuple[Answer, ModelPublished | None]] = [(_no_model(live), None)] * len(rows)
     canary, champion = live.canary, live.champion
     if canary is not None:
-        _fill(answers, canary, [i for i, release in enumerate(releases) if release is canary], rows, model_of)
+        drawn = [i for i, row in enumerate(rows) if release_for(live, row.pipeline, row.entity) is canary]
+        _fill(answers, canary, drawn, rows, model_of)
     if champion is not None:
         unanswered = [i for i, (answer, _) in enumerate(answers) if answer.reason is not None]
         _fill(answers, champion, unanswered, rows, model_of)
