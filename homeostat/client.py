@@ -70,7 +70,8 @@ class Client:
             wait = float(answer.headers.get("Retry-After", "1"))
             raise Overloaded(f"{self.url} asks to slow down", retry_after_seconds=wait)
         if answer.is_error:
-            raise ApiError(answer.status_code, _json(answer) or {"detail": answer.text[:500]}, f"{method} {path}")
+            where = f"{method} {self.url}{path}"
+            raise ApiError(answer.status_code, _json(answer) or {"detail": answer.text[:500]}, where)
         return _json(answer) if "json" in answer.headers.get("content-type", "") else answer.text
 
     def get(self, path: str, **parameters: Any) -> Any:

@@ -98,7 +98,7 @@ def predict(
     file: File,
     as_json: Json = False,
 ) -> None:
-    """Predictions for rows, by the live version."""
+    """Predictions for rows, by the live version; an id that was answered before gets that answer again."""
     sent = _rows(file)
     answers: list[Row] = []
     name = pipeline_name(client, pipeline)
@@ -110,6 +110,12 @@ def predict(
     rows = [{**answer, "reason": _why(answer)} for answer in answers]
     columns = {"id": "id", "prediction": "prediction", "score": "score", "model_version": "version", "reason": "reason"}
     show_rows(rows, columns, empty="no rows, so no predictions")
+    if unanswered := sum(answer.get("reason") == "no-model" for answer in answers):
+        console.print(
+            f"{unanswered} of {len(answers)} were first answered while there was no model. An id keeps its one answer: "
+            "send the row under another id to ask again.",
+            highlight=False,
+        )
 
 
 def _why(answer: Row) -> str | None:

@@ -27,10 +27,13 @@ def init(
         str | None, typer.Option(help="The pipeline's name; default: that of --out, else of the file.")
     ] = None,
     out: Annotated[Path | None, typer.Option(help="Where to write it; default: standard output.")] = None,
+    force: Annotated[bool, typer.Option("--force", help="Write over a file that is there.")] = False,
 ) -> None:
     """Writes a specification from a data file: types, ranges, kind, id, time."""
     from shared.pipeline.inference import specification_text  # imported here: only this command needs polars
 
+    if out is not None and out.exists() and not force:
+        raise HomeostatError(f"{out} is there already, perhaps with changes of yours: give another --out, or --force")
     text = specification_text(file, target, name or (out.stem if out is not None else None))
     if out is None:
         console.print(text, highlight=False, markup=False, soft_wrap=True)

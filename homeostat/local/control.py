@@ -8,6 +8,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Literal
 
 import psutil
 
@@ -189,17 +190,24 @@ class Control:
                     at=now,
                     started=self._started,
                     rss_bytes=_resident(part.child.pid),
-                    state="running" if self._supervisor.is_ready(part.name) else "down",
+                    state=state,
                 )
             )
             for service in SERVERS
             for part in self._supervisor.instances(service)
-            if self._supervisor.is_ready(part.name) or self._may_be_down(part)
+            if (state := self._state_of(part)) is not None
         ]
 
-    def _may_be_down(self, part: Part) -> bool:
-        """One that starts for the first time is not down; and who reads that Kafka is down has one that answers."""
-        return self._supervisor.was_ready(part.name) and part.service != "kafka"
+    def _state_of(self, part: Part) -> Literal["running", "draining", "down"] | None:
+        """How a server is; None for a Kafka that does not answer: who reads this has one that does.
+
+        One that still starts for the first time is not down: it left with the stack before, and is not back yet.
+        """
+        if self._supervisor.is_ready(part.name):
+            return "running"
+        if part.service == "kafka":
+            return None
+        return "down" if self._supervisor.was_ready(part.name) else "draining"
 
 
 def _result(command: Command, state: CommandState, detail: str, now: datetime) -> Out:
