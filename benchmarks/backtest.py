@@ -8,8 +8,6 @@ turn, and figures are medians over the rounds. Run it with `homeostat bench --on
 
 from __future__ import annotations
 
-import argparse
-import json
 import os
 import statistics
 import tempfile
@@ -25,6 +23,7 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 from rich.console import Console
 from rich.table import Table
 
+from benchmarks.common import keep, options_in_rounds
 from benchmarks.compiled_models import EXAMPLE
 from homeostat.backtesting.columns import Columns
 from homeostat.backtesting.features import FeatureTable, features_of
@@ -67,9 +66,7 @@ class Figure:
 
 
 def main() -> int:
-    arguments = argparse.ArgumentParser(description=__doc__)
-    arguments.add_argument("--rounds", type=int, default=3)
-    arguments.add_argument("--json", type=Path, default=None, help="where the figures are written")
+    arguments = options_in_rounds(__doc__)
     given = arguments.parse_args()
     warnings.simplefilter("ignore")
     rows = frame_of(str(EXAMPLE / "data.parquet"))
@@ -80,8 +77,7 @@ def main() -> int:
     ]
     figures += [_figure(name, _beside(name, some), plain, some, given.rounds) for name, plain in BESIDE.items()]
     Console().print(_table(figures))
-    if given.json is not None:
-        given.json.write_text(json.dumps([asdict(each) for each in figures], indent=2) + "\n")
+    keep([asdict(each) for each in figures], given.json)
     return 0
 
 

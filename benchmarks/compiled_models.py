@@ -7,9 +7,7 @@ both in turn; figures are medians over the rounds. Run it with `homeostat bench 
 
 from __future__ import annotations
 
-import argparse
 import gc
-import json
 import os
 import statistics
 import warnings
@@ -24,6 +22,7 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 from rich.console import Console
 from rich.table import Table
 
+from benchmarks.common import keep, options_in_rounds
 from homeostat.demo.offline import features_of
 from homeostat.rows import frame_of, rows_of
 from services.trainer.core.candidates import candidates_for
@@ -57,9 +56,7 @@ class Figure:
 
 
 def main() -> int:
-    arguments = argparse.ArgumentParser(description=__doc__)
-    arguments.add_argument("--rounds", type=int, default=3)
-    arguments.add_argument("--json", type=Path, default=None, help="where the figures are written")
+    arguments = options_in_rounds(__doc__)
     given = arguments.parse_args()
     warnings.simplefilter("ignore")
     specification = load_specification(EXAMPLE / "pipeline.yaml")
@@ -72,8 +69,7 @@ def main() -> int:
         Console(stderr=True).print(f"{learner}: figures at most {apart:.1g} apart on {len(rows)} training rows")
         figures += [_figure(learner, size, estimator, compiled, rows, given.rounds) for size in SIZES]
     Console().print(_table(figures))
-    if given.json is not None:
-        given.json.write_text(json.dumps([asdict(each) for each in figures], indent=2) + "\n")
+    keep([asdict(each) for each in figures], given.json)
     return 0
 
 

@@ -6,8 +6,6 @@ predictor of its own; these are stopped and started in turn. Run it with `homeos
 
 from __future__ import annotations
 
-import argparse
-import json
 import statistics
 import tempfile
 from dataclasses import asdict, dataclass
@@ -17,12 +15,14 @@ import psutil
 from rich.console import Console
 from rich.table import Table
 
+from benchmarks.common import keep, options_in_rounds
 from benchmarks.compiled_models import EXAMPLE, FOREST, KEY, rows_with_labels, trained
 from benchmarks.place import Place, environ_of, until
 from homeostat.local.kafka import passing_kafka
 from services.trainer.packing import kept
 from shared.clock import monotonic
-from shared.models.artifact import keep, package
+from shared.models.artifact import keep as stored
+from shared.models.artifact import package
 from shared.models.store import FileStore
 from shared.pipeline.load import load
 
@@ -37,16 +37,12 @@ class Start:
 
 
 def main() -> int:
-    arguments = argparse.ArgumentParser(description=__doc__)
-    arguments.add_argument("--rounds", type=int, default=3)
-    arguments.add_argument("--json", type=Path, default=None, help="where the figures are written")
+    arguments = options_in_rounds(__doc__)
     given = arguments.parse_args()
     with tempfile.TemporaryDirectory() as name, passing_kafka(Path(name)) as bootstrap:
         found = _measured(Path(name), bootstrap, max(3, given.rounds))
     Console().print(_table(found))
-    if given.json is not None:
-        starts = {form: [asdict(each) for each in starts] for form, starts in found.items()}
-        given.json.write_text(json.dumps(starts, indent=2) + "\n")
+    keep({form: [asdict(each) for each in starts] for form, starts in found.items()}, given.json)
     return 0
 
 
@@ -55,7 +51,7 @@ def _measured(folder: Path, bootstrap: str, rounds: int) -> dict[str, list[Start
     rows, labels = rows_with_labels(specification)
     model, store = trained(specification, FOREST, rows, labels), FileStore(folder / "artifacts")
     artifacts = {
-        "skops": keep(*package(model.estimator, model.metadata), store, KEY),
+        "skops": stored(*package(model.estimator, model.metadata), store, KEY),
         "compiled": kept(model, rows, store, KEY).artifact,
     }
     places = {

@@ -8,8 +8,6 @@ Run it with `homeostat bench --only streaming`.
 
 from __future__ import annotations
 
-import argparse
-import json
 import statistics
 import subprocess
 import sys
@@ -24,6 +22,7 @@ import msgspec
 from rich.console import Console
 from rich.table import Table
 
+from benchmarks.common import keep, options_in_rounds
 from benchmarks.compiled_models import EXAMPLE, KEY, rows_with_labels, trained
 from benchmarks.place import PATIENCE_SECONDS, Place, environ_of
 from homeostat.local.kafka import passing_kafka
@@ -60,16 +59,13 @@ class Figure:
 
 
 def main() -> int:
-    arguments = argparse.ArgumentParser(description=__doc__)
+    arguments = options_in_rounds(__doc__)
     arguments.add_argument("--events", type=int, default=200_000)
-    arguments.add_argument("--rounds", type=int, default=3)
-    arguments.add_argument("--json", type=Path, default=None, help="where the figures are written")
     given = arguments.parse_args()
     with tempfile.TemporaryDirectory() as name, passing_kafka(Path(name)) as bootstrap:
         figures = _measured(Path(name), bootstrap, given.events, max(3, given.rounds))
     Console().print(_table(figures))
-    if given.json is not None:
-        given.json.write_text(json.dumps([asdict(each) for each in figures], indent=2) + "\n")
+    keep([asdict(each) for each in figures], given.json)
     return 0
 
 

@@ -6,7 +6,6 @@ stream is repeated under fresh ids until there are enough rows. Run it with `mak
 
 from __future__ import annotations
 
-import argparse
 import json
 import os
 import sys
@@ -20,6 +19,7 @@ from typing import Any
 
 import psutil
 
+from benchmarks.common import keep, options
 from homeostat.client import Client
 from homeostat.local.stack import Stack, stack_settings
 from homeostat.rows import Row, frame_of, rows_of
@@ -40,10 +40,9 @@ PATIENCE_SECONDS = 300.0
 
 
 def main() -> int:
-    arguments = argparse.ArgumentParser(description=__doc__)
+    arguments = options(__doc__)
     arguments.add_argument("--rows", type=int, default=100_000)
     arguments.add_argument("--data", type=Path, default=None, help="the stack's folder, kept; default: a passing one")
-    arguments.add_argument("--json", type=Path, default=None, help="where the figures are written")
     given = arguments.parse_args()
     specification = load(EXAMPLE / "pipeline.yaml")
     table = rows_of(frame_of(str(EXAMPLE / "data.parquet")))
@@ -58,10 +57,8 @@ def main() -> int:
         with Stack(path) as stack:
             stack.start(progress=_tell)
             figures = _measured(common_settings(stack.environ), table, given.rows)
-    text = json.dumps(figures, indent=2)
-    print(text)
-    if given.json is not None:
-        given.json.write_text(text + "\n")
+    print(json.dumps(figures, indent=2))
+    keep(figures, given.json)
     return 0
 
 

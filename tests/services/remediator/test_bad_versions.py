@@ -5,6 +5,14 @@ from __future__ import annotations
 from tests.support.desk import Desk
 
 
+def drifting() -> Desk:
+    """Version 1 answers, and the concept has changed: a retrain has been ordered."""
+    desk = Desk()
+    desk.steady()
+    desk.alert("concept_drift", ("model", "1"), severity="critical", since_row=1000)
+    return desk
+
+
 def test_a_bad_release_is_rolled_back_to_the_version_before_it() -> None:
     desk = Desk()
     desk.steady()
@@ -53,9 +61,7 @@ def test_a_slow_release_is_rolled_back_and_verified_by_its_alert_ending() -> Non
 
 
 def test_an_alert_on_the_version_a_retrain_made_is_the_end_of_that_version_and_no_second_incident() -> None:
-    desk = Desk()
-    desk.steady()
-    desk.alert("concept_drift", ("model", "1"), severity="critical", since_row=1000)
+    desk = drifting()
     desk.retrained(desk.last, "2")
     desk.now = desk.now.replace(minute=5)
     desk.alert("performance", ("version", "2"), severity="critical", since_row=1200)
@@ -64,9 +70,7 @@ def test_an_alert_on_the_version_a_retrain_made_is_the_end_of_that_version_and_n
 
 
 def test_a_canary_that_does_not_help_loses_its_traffic() -> None:
-    desk = Desk()
-    desk.steady()
-    desk.alert("concept_drift", ("model", "1"), severity="critical", since_row=1000)
+    desk = drifting()
     desk.model("2", stage="canary", command=desk.last.id)
     desk.answer(desk.last, version="2")
     for _ in range(4):
@@ -76,9 +80,7 @@ def test_a_canary_that_does_not_help_loses_its_traffic() -> None:
 
 
 def test_a_version_that_the_trainer_withdraws_on_trial_was_no_help() -> None:
-    desk = Desk()
-    desk.steady()
-    desk.alert("concept_drift", ("model", "1"), severity="critical", since_row=1000)
+    desk = drifting()
     desk.model("2", stage="canary", command=desk.last.id)
     desk.answer(desk.last, version="2")
     desk.model("2", stage="retired")
@@ -87,9 +89,7 @@ def test_a_version_that_the_trainer_withdraws_on_trial_was_no_help() -> None:
 
 
 def test_answers_that_differ_after_a_retrain_were_meant_to_and_alarm_nobody() -> None:
-    desk = Desk()
-    desk.steady()
-    desk.alert("concept_drift", ("model", "1"), severity="critical", since_row=1000)
+    desk = drifting()
     desk.retrained(desk.last, "2")
     desk.now = desk.now.replace(minute=5)
     desk.alert("prediction_drift", ("version", "2"), statistic="psi.prediction", since_row=1000)

@@ -15,7 +15,8 @@ from services.trainer.core.releases import (
     with_version,
     without_card,
 )
-from shared.messages import Artifact, Lineage
+from shared.messages import Artifact
+from tests.support.lineage import NO_LINEAGE
 
 
 def candidate(name: str) -> Candidate:
@@ -24,17 +25,7 @@ def candidate(name: str) -> Candidate:
         features=("x",),
         definition="d",
         kind="binary",
-        lineage=Lineage(
-            features_ranges={},
-            labels_ranges={},
-            data_hash="h",
-            rows=1,
-            specification_version=1,
-            specification_digest="s",
-            code_revision="r",
-            seed=0,
-            libraries={},
-        ),
+        lineage=NO_LINEAGE,
     )
 
 

@@ -14,11 +14,8 @@ pytestmark = pytest.mark.kafka
 
 
 def test_a_reader_whose_place_in_the_group_is_taken_is_told_so(kafka_bootstrap: str, topic_prefix: str) -> None:
-    topic, group = f"{topic_prefix}in", f"{topic_prefix}group"
-    bus = LibrdkafkaBus(kafka_bootstrap)
-    bus.ensure_topics([TopicSpec(topic, 1, 1, {})], timeout=30)
-    first = _member(bus, group, topic, "first")
-    second = _member(bus, group, topic, "second")
+    bus, topic = LibrdkafkaBus(kafka_bootstrap), f"{topic_prefix}in"
+    first, second = _two_in_one_place(bus, topic, f"{topic_prefix}group")
 
     with pytest.raises(Fenced, match="fenced"):
         wait_for(lambda: bool(first.poll(10, 0.2)), 30)
@@ -26,17 +23,20 @@ def test_a_reader_whose_place_in_the_group_is_taken_is_told_so(kafka_bootstrap: 
 
 
 def test_kafka_python_keeps_it_to_itself_until_the_next_commit(kafka_bootstrap: str, topic_prefix: str) -> None:
-    topic, group = f"{topic_prefix}in", f"{topic_prefix}group"
-    bus = KafkaPythonBus(kafka_bootstrap)
-    bus.ensure_topics([TopicSpec(topic, 1, 1, {})], timeout=30)
-    first = _member(bus, group, topic, "first")
-    second = _member(bus, group, topic, "second")
+    bus, topic = KafkaPythonBus(kafka_bootstrap), f"{topic_prefix}in"
+    first, second = _two_in_one_place(bus, topic, f"{topic_prefix}group")
 
     with pytest.raises(Fenced):
         first.commit([], {(topic, 0): 0})
     first.close()
     second.close()
     bus.close()
+
+
+def _two_in_one_place(bus: Bus, topic: str, group: str) -> tuple[Transaction, Transaction]:
+    """Two members under one name: the second has taken the place of the first."""
+    bus.ensure_topics([TopicSpec(topic, 1, 1, {})], timeout=30)
+    return _member(bus, group, topic, "first"), _member(bus, group, topic, "second")
 
 
 def _member(bus: Bus, group: str, topic: str, slot: str) -> Transaction:
