@@ -33,6 +33,7 @@ _LEARNED = 4
 _BACK = 0.75
 _SCANNED = 64
 _OWED = 2.0
+_STRAYS = 0.1
 
 
 class Missing(msgspec.Struct, frozen=True):
@@ -77,10 +78,15 @@ class Lateness(msgspec.Struct):
         return np.asarray(join.read("at", rows) + delay <= self.time, bool)
 
     def owed(self, join: Join, delay: float) -> bool:
-        """Whether labels of the oldest rows known may still come: within twice the delay after the row's own time."""
-        times = join.read("at", np.arange(join.oldest, min(join.oldest + _CLOCK_ROWS, join.next_row)))
+        """Whether labels of the oldest rows known may still come: within twice the delay after the row's own time.
+
+        A few strays without a label are owed nothing: one in ten of these rows must be bare.
+        """
+        rows = np.arange(join.oldest, min(join.oldest + _CLOCK_ROWS, join.next_row))
+        bare = rows[np.isnan(join.read("label", rows))]
+        times = join.read("at", bare)
         times = np.sort(times[~np.isnan(times)])
-        return delay > 0 and len(times) > 0 and median_of(times) + _OWED * delay > self.time
+        return delay > 0 and len(times) > _STRAYS * len(rows) and median_of(times) + _OWED * delay > self.time
 
     def take(self, rows: Ints) -> None:
         """Rows labelled for the first time."""

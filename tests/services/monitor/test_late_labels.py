@@ -102,6 +102,14 @@ def test_memory_grows_before_rows_go_whose_labels_are_not_due_for_long() -> None
     assert feed.join.capacity == 8000
 
 
+def test_memory_stays_as_it_is_where_labels_come_before_they_are_due() -> None:
+    feed = Feed(specification(label_delay="1h"), most=100_000, usual=1000)
+
+    feed.rows(12_000, labels_late=500)
+
+    assert feed.join.capacity == 1000
+
+
 def test_memory_grows_when_labels_come_too_late_though_no_delay_is_stated() -> None:
     feed = Feed(specification(), most=100_000, usual=1000)
 
