@@ -13,7 +13,7 @@ from shared.settings import number, whole
 class IngestSettings:
     """Bounds on what one task (one partition) remembers, and when it archives.
 
-    `remembered_ids`: newest ids per pipeline in which a repetition is recognised. `most_keys` and
+    `remembered_ids`: newest ids per pipeline in which a repetition is recognised, at least. `most_keys` and
     `most_tail_values` bound the windows: past either, the key seen longest ago begins anew.
     `unknown_wait_seconds`: how long rows wait for the specification of their pipeline, at most
     `unknown_wait_rows` of them. The archive runs every `archive_seconds`, or after `archive_rows` rows.

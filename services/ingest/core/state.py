@@ -41,7 +41,7 @@ class SavedIntake(msgspec.Struct, frozen=True, kw_only=True):
     specification: dict[str, object]
     version: int
     tails: list[tuple[str, list[list[Value]]]]
-    seen: bytes
+    seen: tuple[bytes, bytes]
     quarantine: dict[str, tuple[str, ...]]
     repeated: int
     extra_fields: int

@@ -124,9 +124,9 @@ def test_a_known_id_with_other_content_is_a_conflict() -> None:
 def test_only_the_newest_ids_are_remembered() -> None:
     service = ingest(remembered_ids=2)
 
-    step = service.on_raw_data(batch([event(1), event(2), event(3), event(1)]), NOW)
+    step = service.on_raw_data(batch([event(n) for n in (1, 2, 3, 1, 4, 5, 1)]), NOW)
 
-    assert len(features(step)) == 4
+    assert [found.id for found in features(step)] == ["e-1", "e-2", "e-3", "e-4", "e-5", "e-1"]
 
 
 def test_labels_travel_by_id_and_a_corrected_one_follows() -> None:
