@@ -6,10 +6,8 @@ to say, and the other rows are not changed by it.
 
 from __future__ import annotations
 
-import csv
 import io
 import json
-import re
 import sys
 from collections.abc import Callable, Iterable, Iterator
 from io import BufferedReader
@@ -19,45 +17,59 @@ from typing import Any
 
 import polars as pl
 
+from homeostat.separated import Say, frame_in, lines_of, mended, text_in
 from shared.errors import Misconfigured
 
 Row = dict[str, Any]
+_Read = Callable[[bytes, str, Say], list[Row]]
 
 _STDIN = "standard input"
 _PIECE_BYTES = 65_536
-_WHOLE = re.compile(r"[+-]?\d+")
 
 
-def read_rows(path: str) -> list[Row]:
+def _unheard(_: str) -> None:
+    """For whoever does not want to know."""
+
+
+def read_rows(path: str, say: Say = _unheard) -> list[Row]:
     """Every row of the file (``-``: standard input); `Misconfigured` says what is wrong with it, and where.
 
-    The suffix says what a file is; under another suffix, or none, its content does.
+    The suffix says what a file is; under another suffix, or none, its content does. `say` is told what
+    was read otherwise than its name says.
     """
     if path == "-":
-        return _rows(sys.stdin.buffer.read(), _STDIN, _guessed)
-    file = _existing(path)
-    try:
-        content = file.read_bytes()
-    except OSError as error:
-        raise Misconfigured(f"{path} cannot be read: {error.strerror}") from error
-    return _rows(content, path, _BY_SUFFIX.get(file.suffix.lower(), _guessed))
+        return _rows(sys.stdin.buffer.read(), _STDIN, _guessed, say)
+    return _rows(_content(path), path, _BY_SUFFIX.get(Path(path).suffix.lower(), _guessed), say)
 
 
-def parts_in(path: str, stdin: BufferedReader) -> Iterator[list[Row]]:
+def lines_in(path: str) -> list[int] | None:
+    """The line of the file on which each row of `read_rows` begins; None where rows have none, or it is gone."""
+    if path == "-":
+        return None
+    content = _content(path)
+    begins = content.lstrip()[:1]
+    if content.startswith(_PARQUET_MAGIC) or begins == b"[":
+        return None
+    if begins == b"{":
+        return [number for number, line in enumerate(content.splitlines(), start=1) if line.strip()]
+    return lines_of(text_in(content, path))
+
+
+def parts_in(path: str, stdin: BufferedReader, say: Say = _unheard) -> Iterator[list[Row]]:
     """All rows of the file as one part; where it is ``-``, those of `stdin` as they come.
 
     Only lines of JSON can be taken as they come: of all else `stdin` gives one part at its end.
-    `Misconfigured` as with `read_rows`; the parts before have then been given.
+    `Misconfigured` and `say` as with `read_rows`; the parts before have then been given.
     """
     if path != "-":
-        yield read_rows(path)
+        yield read_rows(path, say)
         return
     pieces = iter(lambda: stdin.read1(_PIECE_BYTES), b"")
     begun = next((piece for piece in pieces if piece.strip()), b"")
     if begun.lstrip()[:1] == b"{":
         yield from _lines_in(chain([begun], pieces), _STDIN)
     else:
-        yield _rows(begun + stdin.read(), _STDIN, _guessed)
+        yield _rows(begun + stdin.read(), _STDIN, _guessed, say)
 
 
 def frame_of(path: str) -> pl.DataFrame:
@@ -84,20 +96,27 @@ def _existing(path: str) -> Path:
     return file
 
 
-def _rows(content: bytes, name: str, read: Callable[[bytes, str], list[Row]]) -> list[Row]:
+def _content(path: str) -> bytes:
+    try:
+        return _existing(path).read_bytes()
+    except OSError as error:
+        raise Misconfigured(f"{path} cannot be read: {error.strerror}") from error
+
+
+def _rows(content: bytes, name: str, read: _Read, say: Say) -> list[Row]:
     if not content.strip():
         raise Misconfigured(f"{name} is empty")
-    return read(content, name)
+    return read(content, name, say)
 
 
-def _guessed(content: bytes, name: str) -> list[Row]:
+def _guessed(content: bytes, name: str, say: Say) -> list[Row]:
     """Rows of a content that no suffix names."""
     if content.startswith(_PARQUET_MAGIC):
-        return _parquet(content, name)
+        return _parquet(content, name, say)
     if content.lstrip()[:1] in (b"[", b"{"):
-        return _json(content, name)
+        return _json(content, name, say)
     try:
-        rows = _csv(content, name)
+        rows = _csv(content, name, say)
     except Misconfigured as error:
         raise Misconfigured(f"{_NOT_ROWS.format(name=name)}: as CSV, {error}") from error
     if not rows or len(rows[0]) < 2:
@@ -105,7 +124,7 @@ def _guessed(content: bytes, name: str) -> list[Row]:
     return rows
 
 
-def _parquet(content: bytes, name: str) -> list[Row]:
+def _parquet(content: bytes, name: str, _: Say) -> list[Row]:
     return rows_of(_parquet_frame(content, name))
 
 
@@ -118,7 +137,7 @@ def _parquet_frame(content: bytes, name: str) -> pl.DataFrame:
         raise Misconfigured(f"{name}: the Parquet is damaged: {str(error).splitlines()[0]}") from error
 
 
-def _json(content: bytes, name: str) -> list[Row]:
+def _json(content: bytes, name: str, _: Say) -> list[Row]:
     """An array of objects, or NDJSON."""
     try:
         return list(json.loads(content)) if content.lstrip()[:1] == b"[" else _lines(content, name)
@@ -153,52 +172,19 @@ def _lines_in(pieces: Iterable[bytes], name: str) -> Iterator[list[Row]]:
             yield rows
 
 
-def _csv(content: bytes, name: str) -> list[Row]:
-    try:
-        frame = pl.read_csv(io.BytesIO(content), infer_schema_length=None)
-    except pl.exceptions.PolarsError as error:
-        raise Misconfigured(f"{name}{_fault_of(content)}") from error
+def _csv(content: bytes, name: str, say: Say) -> list[Row]:
+    frame = frame_in(content, name, say)
     rows = rows_of(frame)
-    for column, kind in frame.schema.items():
-        if kind == pl.String and _mostly_numbers(frame[column]):
-            for row in rows:
-                row[column] = _number(row[column])
+    for column in frame.get_columns():
+        if (cells := mended(column)) is not None:
+            for row, cell in zip(rows, cells, strict=True):
+                row[column.name] = cell
     return rows
-
-
-def _fault_of(content: bytes) -> str:
-    """Where a content stops being CSV, as far as that can be told."""
-    try:
-        lines = csv.reader(io.StringIO(content.decode()), strict=True)
-        names = next(lines)
-        for fields in lines:
-            if len(fields) > len(names):
-                return f":{lines.line_num}: the line has {len(fields)} fields, the first line names {len(names)}"
-    except UnicodeDecodeError as error:
-        return f" is not what its name says: it is no text in UTF-8 (byte {error.start})"
-    except (csv.Error, StopIteration):
-        pass
-    return ": it cannot be read as CSV: a first line of names, then a line per row"
-
-
-def _mostly_numbers(column: pl.Series) -> bool:
-    """Whether text is the exception: a column of numbers in which some cells are none."""
-    numbers = int(column.cast(pl.Float64, strict=False).count())
-    return 2 * numbers > int(column.count())
-
-
-def _number(text: str | None) -> object:
-    if text is None or _WHOLE.fullmatch(text):
-        return None if text is None else int(text)
-    try:
-        return float(text)
-    except ValueError:
-        return text
 
 
 _PARQUET_MAGIC = b"PAR1"
 _NOT_ROWS = "{name} is no file of rows: .csv, .parquet and .ndjson (.jsonl, .json) are taken, or such content"
-_BY_SUFFIX: dict[str, Callable[[bytes, str], list[Row]]] = {
+_BY_SUFFIX: dict[str, _Read] = {
     ".csv": _csv,
     ".parquet": _parquet,
     ".ndjson": _json,

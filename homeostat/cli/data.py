@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any, cast
 import typer
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
+from homeostat.cli.fitting import fitting, with_ids
 from homeostat.cli.options import DEFAULT_DATA, Data, Json, Pipeline, on_gateway, pipeline_name
 from homeostat.cli.output import console, errors, show_json, show_rows, show_text
 from homeostat.client import Client, Tally
@@ -51,6 +52,7 @@ def send(
     """
     parts, total = _coming(file)
     name = pipeline_name(client, pipeline)
+    parts = fitting(_specification(client, name), file, parts, _say)
     sent = stream(parts, total, batch, rate, f"events to {name}", lambda part: client.send_events(name, part, source))
     report(*sent, as_json=as_json)
 
@@ -70,10 +72,11 @@ def labels(
     """Streams labels to a pipeline: a column of ids and a column of labels."""
     rows = _rows(file)
     name = pipeline_name(client, pipeline)
-    specified = client.get(f"/v1/pipelines/{name}")["specification"]
+    specified = _specification(client, name)
     ids = _column(file, rows, id_column, (specified.get("id"), "id"))
     truths = _column(file, rows, label_column, (specified.get("target"), "label"))
-    found = [{"id": str(row[ids]), "label": row[truths]} for row in rows]
+    with_ids(file, [{ids: row.get(ids)} for row in rows], ids)
+    found = [{"id": str(row[ids]), "label": row.get(truths)} for row in rows]
     what = f"labels to {name}"
     sent = stream([found], len(found), batch, rate, what, lambda part: client.send_labels(name, part, source))
     report(*sent, as_json=as_json)
@@ -142,14 +145,23 @@ def tail(
 def _rows(file: str) -> list[Row]:
     from homeostat.rows import read_rows  # imported here: every other command starts faster without polars
 
-    return read_rows(file)
+    return read_rows(file, _say)
+
+
+def _specification(client: Client, name: str) -> dict[str, Any]:
+    found: dict[str, Any] = client.get(f"/v1/pipelines/{name}")["specification"]
+    return found
+
+
+def _say(line: str) -> None:
+    errors.print(line, highlight=False, markup=False, soft_wrap=True)
 
 
 def _coming(file: str) -> tuple[Iterable[list[Row]], int | None]:
     """The file's rows, in parts as they come, and how many they are; None where that is not known yet."""
     from homeostat.rows import parts_in
 
-    parts = parts_in(file, cast("BufferedReader", sys.stdin.buffer))
+    parts = parts_in(file, cast("BufferedReader", sys.stdin.buffer), _say)
     first = next(parts)
     return chain([first], parts), None if file == "-" else len(first)
 

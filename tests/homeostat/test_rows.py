@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import gzip
 import io
 import json
 import os
@@ -8,7 +9,7 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from homeostat.rows import parts_in, read_rows
+from homeostat.rows import lines_in, parts_in, read_rows
 from shared.errors import Misconfigured
 
 
@@ -132,3 +133,58 @@ def test_an_empty_file_gives_no_rows_to_send(tmp_path: Path, name: str) -> None:
 
     with pytest.raises(Misconfigured, match="is empty"):
         read_rows(str(file))
+
+
+@pytest.mark.parametrize(("separator", "word"), [(";", "semicolons"), ("\t", "tabs")])
+def test_other_separators_than_commas_are_taken_and_that_is_said(tmp_path: Path, separator: str, word: str) -> None:
+    file, said = tmp_path / "rows.csv", list[str]()
+    file.write_text("id,x,name\na,1,b\n".replace(",", separator))
+
+    assert read_rows(str(file), said.append) == [{"id": "a", "x": 1, "name": "b"}]
+    assert said == [f"{file} has {word} between its fields, and was read so"]
+
+
+@pytest.mark.parametrize("content", [b"\x7fELF\x02\x01" + bytes(500), "id,x\na,1\n".encode("utf-16")])
+def test_bytes_of_which_csv_would_make_no_row_are_named(tmp_path: Path, content: bytes) -> None:
+    file = tmp_path / "rows.csv"
+    file.write_bytes(content)
+
+    with pytest.raises(Misconfigured, match="is not what its name says"):
+        read_rows(str(file))
+
+
+def test_a_line_of_names_without_a_row_below_it_is_an_error(tmp_path: Path) -> None:
+    file = tmp_path / "rows.csv"
+    file.write_text("id,x\n\n")
+
+    with pytest.raises(Misconfigured, match="has no row: there is nothing below its first line"):
+        read_rows(str(file))
+
+
+def test_a_csv_that_is_compressed_is_read_and_a_damaged_one_named(tmp_path: Path) -> None:
+    file, damaged = tmp_path / "rows.csv.gz", tmp_path / "damaged.csv.gz"
+    packed = gzip.compress(b"id,x\na,1\n")
+    file.write_bytes(packed)
+    damaged.write_bytes(packed[:-6])
+
+    assert read_rows(str(file)) == [{"id": "a", "x": 1}]
+    with pytest.raises(Misconfigured, match="compressed with gzip is damaged"):
+        read_rows(str(damaged))
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "lines"),
+    [
+        ("rows.csv", 'id,x\na,1\n\n"b\nc",2\nd,3\n', [2, 4, 6]),
+        ("rows.ndjson", '{"id": "a"}\n\n{"id": "b"}\n', [1, 3]),
+        ("rows.json", '[{"id": "a"}]', None),
+    ],
+)
+def test_each_row_has_the_line_on_which_it_begins(
+    tmp_path: Path, name: str, text: str, lines: list[int] | None
+) -> None:
+    file = tmp_path / name
+    file.write_text(text)
+
+    assert lines_in(str(file)) == lines
+    assert lines is None or len(read_rows(str(file))) == len(lines)

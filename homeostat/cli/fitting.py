@@ -1,0 +1,100 @@
+"""Whether the rows of a file are those of a pipeline: told before any of them is sent."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import chain
+from typing import TYPE_CHECKING, Any
+
+from homeostat.separated import Say
+from shared.errors import Misconfigured
+
+if TYPE_CHECKING:
+    from homeostat.rows import Row
+
+MOST_LINES = 10
+_MOST_NAMES = 12
+
+
+def fitting(specification: Mapping[str, Any], file: str, parts: Iterable[list[Row]], say: Say) -> Iterator[list[Row]]:
+    """The parts as they are. `Misconfigured`, before a part is given on, where it cannot be the pipeline's.
+
+    `say` is told once of columns that the pipeline does not take.
+    """
+    coming, before = iter(parts), 0
+    first = next(coming, [])
+    fit_columns(specification, file, first, say)
+    for part in chain([first], coming):
+        with_ids(file, part, id_column(specification), before)
+        yield part
+        before += len(part)
+
+
+def fit_columns(specification: Mapping[str, Any], file: str, rows: Sequence[Row], say: Say) -> None:
+    """`Misconfigured` where `rows` have none of the pipeline's inputs; `say` is told what it does not take."""
+    fields, name = list(specification["schema"]), specification["name"]
+    columns = columns_of(rows)
+    inputs = [field for field in fields if field not in (specification.get("id"), specification.get("target"))]
+    if columns and not set(columns) & set(inputs):
+        labels = specification.get("target") in columns
+        why = "homeostat labels takes labels" if labels else "is it another pipeline's, or has it no line of names?"
+        raise Misconfigured(
+            f"{file} has none of the columns that {name} takes: it has {named(columns)}; {name} takes "
+            f"{named(inputs)}. Nothing was sent: {why}"
+        )
+    if ignored := [column for column in columns if column not in fields and column != "id"]:
+        say(f"ignored columns: {named(ignored)} (the specification of {name} has none such)")
+
+
+def with_ids(file: str, rows: Sequence[Row], column: str, before: int = 0) -> None:
+    """`Misconfigured` names the rows that leave the column of ids empty; `before` of the file came before `rows`."""
+    empty = [before + index for index, row in enumerate(rows) if _names_nothing(row, column)]
+    if empty:
+        raise Misconfigured(
+            f"{file}: {len(empty)} of {len(rows)} rows have no id in the column {column!r}: "
+            f"{places(file, empty)}. Give each an id; nothing of these rows was sent"
+        )
+
+
+def id_column(specification: Mapping[str, Any]) -> str:
+    """Where the pipeline's rows carry their id."""
+    return specification.get("id") or "id"
+
+
+def columns_of(rows: Iterable[Row]) -> list[str]:
+    """Every name that a row has, in the order in which they come."""
+    found: dict[str, None] = {}
+    for row in rows:
+        if isinstance(row, dict) and not row.keys() <= found.keys():
+            found |= dict.fromkeys(row)
+    return list(found)
+
+
+def places(file: str, indices: Sequence[int]) -> str:
+    """Where these rows stand in the file: the first few, and how many more.
+
+    >>> places("-", [3])
+    'row 4'
+    """
+    from homeostat.rows import lines_in  # imported here: every other command starts faster without polars
+
+    lines = lines_in(file)
+    numbers = [index + 1 if lines is None else lines[index] for index in indices]
+    word = "row" if lines is None else "line"
+    more = len(numbers) - MOST_LINES
+    shown = ", ".join(str(number) for number in numbers[:MOST_LINES])
+    return f"{word}{'s' * (len(numbers) > 1)} {shown}" + (f" and {more} more" if more > 0 else "")
+
+
+def named(names: Sequence[str]) -> str:
+    """The first names of many, and how many more there are.
+
+    >>> named(["a", "b"])
+    'a, b'
+    """
+    more = len(names) - _MOST_NAMES
+    return ", ".join(names[:_MOST_NAMES]) + (f" and {more} more" if more > 0 else "")
+
+
+def _names_nothing(row: object, column: str) -> bool:
+    return isinstance(row, dict) and column in row and str(row[column] if row[column] is not None else "").strip() == ""

@@ -1,0 +1,87 @@
+"""`send` and `labels` of a file that is not what was meant: said before a row of it is sent."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from shared.topics import RAW_DATA
+from tests.homeostat.cli.conftest import Call
+from tests.services.gateway.running import KEY, Running
+
+
+def test_a_file_that_fits_is_sent_whatever_separates_its_fields_and_that_is_said(
+    ask: Call, gateway: Running, tmp_path: Path
+) -> None:
+    file = tmp_path / "rows.csv"
+    file.write_text("id;nswprice;vicprice\na;1;0.5\n")
+
+    shown = ask("send", "elec2", str(file))
+
+    assert (shown.status, [record.id for record in gateway.written(RAW_DATA)]) == (0, ["a"])
+    assert "has semicolons between its fields" in shown.err
+
+
+def test_columns_that_the_pipeline_does_not_take_are_said_once(ask: Call, gateway: Running, tmp_path: Path) -> None:
+    file = tmp_path / "rows.csv"
+    file.write_text("id,nswprice,vicprice,colour\na,1,0.5,red\nb,1,0.5,red\n")
+
+    shown = ask("send", "elec2", str(file), "--batch", "1")
+
+    assert (shown.status, shown.err.count("ignored columns: colour")) == (0, 1)
+
+
+@pytest.mark.parametrize(
+    ("content", "says"),
+    [
+        (b"a,1,0.5\nb,2,0.5\n", "has none of the columns that elec2 takes: it has a, 1, 0.5; elec2 takes nswprice"),
+        (b"colour;size\nred;1\n", "it has colour, size"),
+        (b"id,up\na,true\n", "homeostat labels takes labels"),
+        (b"\x7fELF\x02\x01" + bytes(500), "is not what its name says"),
+        (b"id,nswprice,vicprice\na,1,1\n,1,1\n\n,1,1\n", "2 of 3 rows have no id in the column 'id': lines 3, 5."),
+    ],
+)
+def test_a_file_that_cannot_be_meant_is_named_before_a_row_of_it_is_sent(
+    ask: Call, gateway: Running, tmp_path: Path, content: bytes, says: str
+) -> None:
+    file = tmp_path / "rows.csv"
+    file.write_bytes(content)
+
+    shown = ask("send", "elec2", str(file))
+
+    assert shown.status == 1
+    assert says in shown.err
+    assert gateway.written(RAW_DATA) == []
+
+
+def test_of_many_rows_without_an_id_the_first_are_named_and_the_rest_counted(ask: Call, tmp_path: Path) -> None:
+    file = tmp_path / "rows.csv"
+    file.write_text("id,nswprice,vicprice\n" + ",1,1\n" * 15)
+
+    assert "lines 2, 3, 4, 5, 6, 7, 8, 9, 10, 11 and 5 more" in ask("send", "elec2", str(file)).err
+
+
+def test_a_row_without_an_id_among_those_that_come_one_by_one_is_named_by_its_number(gateway: Running) -> None:
+    row = '{"id": "%s", "nswprice": 1, "vicprice": 1}\n'
+    words = ["send", "elec2", "-", "--url", gateway.url, "--api-key", KEY]
+
+    ended = subprocess.run(
+        [sys.executable, "-m", "homeostat", *words], input=row % "a" + row % " ", capture_output=True, text=True,
+        check=False,
+    )  # fmt: skip
+
+    assert ended.returncode == 1
+    assert "have no id in the column 'id': row 2." in ended.stderr
+
+
+def test_labels_without_an_id_are_refused_with_their_lines(ask: Call, gateway: Running, tmp_path: Path) -> None:
+    file = tmp_path / "labels.csv"
+    file.write_text("id,up\na,true\n,false\n")
+
+    shown = ask("labels", "elec2", str(file))
+
+    assert "1 of 2 rows have no id in the column 'id': line 3." in shown.err
+    assert gateway.written(RAW_DATA) == []
