@@ -34,6 +34,23 @@ def _pointed(error: object) -> str:
     return f"{where}: {error.get('detail') or error.get('reason') or error}"
 
 
+def _faulty(error: ApiError) -> dict[int, tuple[str, str]]:
+    """Field and detail by the place in the body of each row that the gateway named; `error` where it named none."""
+    found: dict[int, tuple[str, str]] = {}
+    for each in error.problem.get("errors") or []:
+        place, _, field = str(each.get("pointer", "")).removeprefix("#/").partition("/")
+        if place.isdecimal():
+            found.setdefault(int(place), (field, str(each.get("detail"))))
+    if not found:
+        raise error
+    return found
+
+
+def _refused(row: Mapping[str, Any], field: str, detail: str) -> dict[str, Any]:
+    error = {"reason": "invalid", "detail": detail, "field": field or None}
+    return {"id": row.get("id"), "prediction": None, "model_version": "", "error": error}
+
+
 @dataclass(frozen=True, slots=True)
 class Tally:
     """What became of rows that were sent. `rejected` holds the gateway's own entries."""
@@ -104,15 +121,23 @@ class Client:
         return Tally(answer["accepted"], tuple(answer.get("rejected", ())))
 
     def predict(self, pipeline: str, rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
-        """Predictions in the rows' order; a row that was refused has an `error` that says why."""
-        try:
-            answer = self.call("POST", f"/v1/pipelines/{pipeline}/predict", json=list(rows))
-        except ApiError as error:
-            if error.status == httpx.codes.GATEWAY_TIMEOUT or "predictions" not in error.problem:
-                raise
-            answer = error.problem
-        found: list[dict[str, Any]] = answer["predictions"]
-        return found
+        """Predictions in the rows' order; a row that was refused has an `error` that says why.
+
+        The gateway takes all rows of a body or none: those it names as faulty are left out, the others asked for again.
+        """
+        found: dict[int, dict[str, Any]] = {}
+        while left := [index for index in range(len(rows)) if index not in found]:
+            try:
+                answer = self.call("POST", f"/v1/pipelines/{pipeline}/predict", json=[rows[index] for index in left])
+            except ApiError as error:
+                if error.status == httpx.codes.GATEWAY_TIMEOUT:
+                    raise
+                if "predictions" not in error.problem:
+                    found |= {left[index]: _refused(rows[left[index]], *why) for index, why in _faulty(error).items()}
+                    continue
+                answer = error.problem
+            found |= dict(zip(left, answer["predictions"], strict=True))
+        return [found[index] for index in range(len(rows))]
 
     def define(self, document: Mapping[str, Any]) -> Any:
         """Makes a pipeline known, or changes it."""

@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING, Annotated, Any, cast
 import typer
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from homeostat.cli.fitting import fitting, with_ids
+from homeostat.cli.fitting import fit_columns, fitting, id_column, with_ids
 from homeostat.cli.options import DEFAULT_DATA, Data, Json, Pipeline, on_gateway, pipeline_name
 from homeostat.cli.output import console, errors, show_json, show_rows, show_text
+from homeostat.cli.predicting import answers_to, is_scored, unscored, with_own_ids
 from homeostat.client import Client, Tally
 from shared.errors import HomeostatError, Misconfigured
 
@@ -101,30 +102,28 @@ def predict(
     file: File,
     as_json: Json = False,
 ) -> None:
-    """Predictions for rows, by the live version; an id that was answered before gets that answer again."""
+    """Predictions for rows, by the live version; an id that was answered before gets that answer again.
+
+    Rows that were not scored are named, and the status is then 1; the others are scored all the same.
+    """
     sent = _rows(file)
-    answers: list[Row] = []
     name = pipeline_name(client, pipeline)
-    for part in _parts([sent], 500):
-        answers += client.predict(name, part)
+    specification = _specification(client, name)
+    fit_columns(specification, file, sent, _say)
+    answers, broken_off = answers_to(client, name, list(_parts([sent], 500)))
+    answers = with_own_ids(answers, sent, id_column(specification))
     if as_json:
         show_json({"predictions": answers})
-        return
-    rows = [{**answer, "reason": _why(answer)} for answer in answers]
-    columns = {"id": "id", "prediction": "prediction", "score": "score", "model_version": "version", "reason": "reason"}
-    show_rows(rows, columns, empty="no rows, so no predictions")
-    if unanswered := sum(answer.get("reason") == "no-model" for answer in answers):
-        console.print(
-            f"{unanswered} of {len(answers)} were first answered while there was no model. An id keeps its one answer: "
-            "send the row under another id to ask again.",
-            highlight=False,
-        )
-
-
-def _why(answer: Row) -> str | None:
-    """Why a row has no prediction; None where it has one."""
-    refused: dict[str, str] = answer.get("error") or {}
-    return f"{refused['reason']}: {refused['detail']}" if refused else answer.get("reason")
+    else:
+        columns = {"id": "id", "prediction": "prediction", "score": "score", "model_version": "version"}
+        rows = [answer for answer in answers if is_scored(answer)]
+        show_rows(rows, columns, empty="no row was scored")
+    for line in unscored(answers, file):
+        _say(line)
+    if broken_off is not None:
+        raise HomeostatError(f"{len(answers)} of {len(sent)} rows were answered: {broken_off}") from broken_off
+    if missing := sum(not is_scored(answer) for answer in answers):
+        raise HomeostatError(f"{missing} of {len(answers)} rows were not scored")
 
 
 def tail(

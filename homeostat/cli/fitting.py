@@ -21,11 +21,16 @@ def fitting(specification: Mapping[str, Any], file: str, parts: Iterable[list[Ro
 
     `say` is told once of columns that the pipeline does not take.
     """
-    coming, before = iter(parts), 0
+    coming, column = iter(parts), id_column(specification)
     first = next(coming, [])
     fit_columns(specification, file, first, say)
-    for part in chain([first], coming):
-        with_ids(file, part, id_column(specification), before)
+    with_ids(file, first, column)
+    return chain([first], _with_ids(file, coming, column, len(first)))
+
+
+def _with_ids(file: str, parts: Iterable[list[Row]], column: str, before: int) -> Iterator[list[Row]]:
+    for part in parts:
+        with_ids(file, part, column, before)
         yield part
         before += len(part)
 
@@ -76,14 +81,24 @@ def places(file: str, indices: Sequence[int]) -> str:
     >>> places("-", [3])
     'row 4'
     """
+    word, numbers = line_numbers(file, indices[:MOST_LINES])
+    more = len(indices) - len(numbers)
+    plural = "s" if len(numbers) > 1 else ""
+    return f"{word}{plural} {', '.join(map(str, numbers))}" + (f" and {more} more" if more else "")
+
+
+def line_numbers(file: str, indices: Sequence[int]) -> tuple[str, list[int]]:
+    """The lines on which these rows stand in the file; their numbers, from 1, where it has no lines.
+
+    >>> line_numbers("-", [0, 2])
+    ('row', [1, 3])
+    """
     from homeostat.rows import lines_in  # imported here: every other command starts faster without polars
 
     lines = lines_in(file)
-    numbers = [index + 1 if lines is None else lines[index] for index in indices]
-    word = "row" if lines is None else "line"
-    more = len(numbers) - MOST_LINES
-    shown = ", ".join(str(number) for number in numbers[:MOST_LINES])
-    return f"{word}{'s' * (len(numbers) > 1)} {shown}" + (f" and {more} more" if more > 0 else "")
+    if lines is None:
+        return "row", [index + 1 for index in indices]
+    return "line", [lines[index] for index in indices]
 
 
 def named(names: Sequence[str]) -> str:

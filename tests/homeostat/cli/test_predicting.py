@@ -1,0 +1,71 @@
+"""`predict`: good rows are scored whatever the others are, and the others are named."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from homeostat.cli.predicting import unscored
+from shared.topics import RAW_DATA
+from tests.homeostat.cli.conftest import Call
+from tests.services.gateway.answering import Answering
+from tests.services.gateway.running import Running
+
+
+def written(folder: Path, *rows: str) -> str:
+    file = folder / "new.csv"
+    file.write_text("\n".join(["id,nswprice,vicprice", *rows]) + "\n")
+    return str(file)
+
+
+def test_good_rows_are_scored_and_a_bad_one_named_by_line_and_id(ask: Call, gateway: Running, tmp_path: Path) -> None:
+    file = written(tmp_path, "a,0.1,1", "", "b,dear,1", "c,0.3,1")
+
+    with Answering(gateway):
+        shown = ask("predict", "elec2", file)
+        as_json = ask("predict", "elec2", file, "--json")
+
+    assert [record.id for record in gateway.written(RAW_DATA)] == ["a", "c"]
+    assert (shown.status, as_json.status) == (1, 1)
+    assert "line 4 (id b): nswprice: is the text 'dear', not a number" in shown.err
+    assert "1 of 3 rows were not scored" in shown.err
+    assert [row.split()[:2] for row in shown.out.splitlines()[1:]] == [["a", "0.1"], ["c", "0.3"]]
+    assert [answer["prediction"] for answer in as_json.json["predictions"]] == [0.1, None, 0.3]
+    assert as_json.json["predictions"][1]["error"]["field"] == "nswprice"
+
+
+def test_where_every_row_is_scored_the_status_is_0(ask: Call, gateway: Running, tmp_path: Path) -> None:
+    with Answering(gateway):
+        shown = ask("predict", "elec2", written(tmp_path, "a,0.1,1"))
+
+    assert (shown.status, shown.err) == (0, "")
+
+
+def test_of_many_bad_rows_the_first_are_told_and_the_rest_counted(ask: Call, gateway: Running, tmp_path: Path) -> None:
+    rows = [f"r{number},dear,1" for number in range(30)] + [f"g{number},0.5,1" for number in range(60)]
+
+    with Answering(gateway):
+        shown = ask("predict", "elec2", written(tmp_path, *rows))
+
+    assert shown.err.count("(id r") == 10
+    assert "and 20 more" in shown.err
+    assert "30 of 90 rows were not scored" in shown.err
+    assert len(shown.out.splitlines()) == 61
+
+
+def test_a_file_of_another_pipeline_is_named_before_a_row_of_it_is_asked_for(
+    ask: Call, gateway: Running, tmp_path: Path
+) -> None:
+    file = tmp_path / "other.csv"
+    file.write_text("colour,size\nred,1\n")
+
+    assert "has none of the columns that elec2 takes" in ask("predict", "elec2", str(file)).err
+    assert gateway.written(RAW_DATA) == []
+
+
+def test_a_row_that_was_answered_without_a_model_counts_as_not_scored() -> None:
+    answers = [{"id": "a", "prediction": 1}, {"id": "b", "prediction": None, "reason": "no-model"}]
+
+    first, second = unscored(answers, "-")
+
+    assert first == "row 2 (id b): there was no model yet"
+    assert "ask again under another id" in second
