@@ -1,7 +1,8 @@
 """Follows every topic the gateway reads, in a thread of its own, and hands entries to the event loop.
 
-First it reads each topic up to where it ended at the start (control topics whole, data topics their
-newest records), then it follows. When Kafka goes away it goes on from where it was, with back-off.
+It follows all of them at once: control topics from their begin, data topics from their newest records.
+It is ready when it has reached where they ended at the start. When Kafka goes away it goes on from
+where it was, with back-off.
 """
 
 from __future__ import annotations
@@ -24,6 +25,9 @@ log = structlog.get_logger("gateway.follower")
 
 RECENT_ONLY = ("predictions", "dead-letters", "metrics", "telemetry")
 CHECK_SECONDS = 5.0
+IDLE_SECONDS, BEHIND_SECONDS = 0.25, 0.05
+"""How long to wait for records. While there is something to catch up with, short: its end comes without a record."""
+
 MOST = 1000
 
 Partition = tuple[str, int]
@@ -90,31 +94,29 @@ class Follower:
     def _follow(self, attempt: _Attempt) -> None:
         reader = self._bus.reader("gateway-follower")
         try:
-            ends = self._catch_up(reader)
-            self.problem, attempt.attempt_number = None, 0
-            self.ready.set()
-            reader.follow(ends)
-            checked = monotonic()
+            ahead = self._begin(reader)
+            self.problem, checked = None, monotonic()
             while not self._stop.is_set():
-                records = reader.poll(MOST, 0.25)
+                records = reader.poll(MOST, BEHIND_SECONDS if ahead else IDLE_SECONDS)
                 self._take(records)
+                if ahead and not (ahead := _not_reached(ahead, reader)):
+                    attempt.attempt_number = 0
+                    self.ready.set()
                 if monotonic() - checked > CHECK_SECONDS:
                     checked = monotonic()
-                    self._measure(reader, idle=not records)
+                    self._measure(reader)
         finally:
             reader.close()
 
-    def _catch_up(self, reader: LogReader) -> dict[Partition, int]:
-        """Reads up to the present; returns where to follow from (full topic names)."""
+    def _begin(self, reader: LogReader) -> dict[Partition, int]:
+        """Follows all partitions at once; returns their ends as of now, by full topic name.
+
+        One after the other they take a second each: so long a client needs to turn to a topic it does not know.
+        """
         ends = {(name, p): end for name in self._topics for p, end in reader.end_offsets(name).items()}
         starts = {place: self._start(reader, *place, end) for place, end in ends.items()}
         self._sink.begin({(self._topics[name].name, p): start for (name, p), start in starts.items()})
-        for (name, partition), end in ends.items():
-            for records in reader.read(name, partition, starts[name, partition], end):
-                self._take(records)
-                if self._stop.is_set():
-                    return {}
-            self._advance(self._topics[name].name, partition, end)
+        reader.follow(starts)
         return ends
 
     def _start(self, reader: LogReader, name: str, partition: int, end: int) -> int:
@@ -145,12 +147,17 @@ class Follower:
             self.positions[topic, partition] = max(offset, self.positions.get((topic, partition), 0))
             self._moved.notify_all()
 
-    def _measure(self, reader: LogReader, *, idle: bool) -> None:
-        """Lag per topic, and proof that Kafka answers. Markers of transactions are no lag when all is quiet."""
+    def _measure(self, reader: LogReader) -> None:
+        """Lag per topic, and proof that Kafka answers."""
+        reached = reader.reached()
         for name, topic in self._topics.items():
             ends = reader.end_offsets(name)
-            behind = sum(max(0, end - self.positions.get((topic.name, p), 0)) for p, end in ends.items())
-            self.lag[topic.name] = 0 if idle and behind <= len(ends) else behind
+            self.lag[topic.name] = sum(max(0, end - reached.get((name, p), 0)) for p, end in ends.items())
+
+
+def _not_reached(ends: Mapping[Partition, int], reader: LogReader) -> dict[Partition, int]:
+    reached = reader.reached()
+    return {place: end for place, end in ends.items() if reached.get(place, 0) < end}
 
 
 class _Attempt:

@@ -145,6 +145,13 @@ class LogReader(Protocol):
         """Next records of what is followed: waits up to `timeout` s for the first, then takes what is there."""
         ...
 
+    def reached(self) -> dict[tuple[str, int], int]:
+        """By followed (topic, partition), the offset before which `poll` has given everything.
+
+        Markers of transactions are passed too: an end that was there is reached, whatever stands before it.
+        """
+        ...
+
     def close(self) -> None: ...
 
 

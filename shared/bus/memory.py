@@ -262,6 +262,14 @@ class MemoryReader:
         with self._bus._changed:
             return self._cursor.wait(max_records, timeout)
 
+    def reached(self) -> dict[tuple[str, int], int]:
+        with self._bus._changed:
+            return {at: self._past_markers(*at, offset) for at, offset in self._cursor._positions.items()}
+
+    def _past_markers(self, topic: str, partition: int, offset: int) -> int:
+        log = self._bus._log(topic)[partition]
+        return len(log) if offset >= log.end else offset
+
     def close(self) -> None:
         """Nothing is held."""
 

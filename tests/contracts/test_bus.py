@@ -137,6 +137,20 @@ def test_reading_a_range_does_not_disturb_what_is_followed(rig: Rig) -> None:
     assert [record.value for record in found] == [b"c"]
 
 
+def test_following_tells_that_an_end_is_reached_though_a_marker_stands_before_it(rig: Rig) -> None:
+    marked, empty, ahead = rig.topic("marked"), rig.topic("empty"), rig.topic("ahead")
+    transaction, reader = rig.transaction(), rig.reader()
+    transaction.commit([NewRecord(marked, b"k", b"a"), NewRecord(ahead, b"k", b"b")], {})
+    ends = {(marked, 0): 2, (empty, 0): 0, (ahead, 0): 2}
+
+    reader.follow({(marked, 0): 0, (empty, 0): 0, (ahead, 0): 1})
+    begun = reader.reached()
+    found = poll_until(lambda: reader.poll(10, 0.1), lambda _: reader.reached() == ends)
+
+    assert begun[marked, 0] == 0
+    assert [record.value for record in found] == [b"a"]
+
+
 def test_topics_are_made_once_and_fewer_partitions_than_asked_are_refused(rig: Rig) -> None:
     topic = rig.topic(partitions=2)
 

@@ -65,6 +65,10 @@ class KafkaPythonReader:
     def poll(self, max_records: int, timeout: float) -> list[Record]:
         return drain(self._following, max_records, timeout)
 
+    def reached(self) -> dict[tuple[str, int], int]:
+        following = self._following
+        return {(at.topic, at.partition): following.position(at) or 0 for at in following.assignment()}
+
     def close(self) -> None:
         for consumer in self._open:
             consumer.close()

@@ -32,6 +32,7 @@ class LibrdkafkaReader:
         self._clients = clients
         self._client_id = client_id
         self._open: list[Consumer] = []
+        self._reached: dict[tuple[str, int], int] = {}
 
     def begin_offsets(self, topic: str) -> dict[int, int]:
         return self._offsets.offsets(topic, _EARLIEST, IsolationLevel.READ_COMMITTED)
@@ -63,9 +64,18 @@ class LibrdkafkaReader:
 
     def follow(self, positions: Mapping[tuple[str, int], int]) -> None:
         self._following.assign([TopicPartition(topic, at, offset) for (topic, at), offset in positions.items()])
+        self._reached = dict(positions)
 
     def poll(self, max_records: int, timeout: float) -> list[Record]:
-        return drain(self._following, max_records, timeout)[0]
+        records, ends = drain(self._following, max_records, timeout)
+        for record in records:
+            self._reached[record.topic, record.partition] = record.offset + 1
+        for at, end in ends.items():
+            self._reached[at] = max(end, self._reached.get(at, 0))
+        return records
+
+    def reached(self) -> dict[tuple[str, int], int]:
+        return dict(self._reached)
 
     def close(self) -> None:
         for consumer in self._open:

@@ -53,6 +53,19 @@ class FailsOnce:
         self.done.set()
 
 
+class Collects:
+    """A sink that keeps the ids it was given."""
+
+    def __init__(self) -> None:
+        self.taken: list[str] = []
+
+    def begin(self, positions: Mapping[tuple[str, int], int]) -> None:
+        pass
+
+    def fold(self, topic: str, entries: Sequence[Entry[Any]]) -> None:
+        self.taken += [entry.message.id for entry in entries]
+
+
 def log_with(*ids: str) -> MemoryBus:
     settings = CommonSettings(bootstrap_servers="memory", data_dir=Path())
     bus = MemoryBus()
@@ -90,3 +103,18 @@ def test_an_unforeseen_failure_does_not_end_the_following() -> None:
 
     assert sink.failures == 1
     assert sink.taken == ["a", "b"]
+
+
+def test_it_is_ready_when_all_that_was_there_is_folded_markers_of_transactions_passed() -> None:
+    bus, sink = log_with(*(f"alert-{n}" for n in range(2500))), Collects()
+    bus.transaction("g", "s", "s").commit([NewRecord(ALERTS.name, b"p", encode(alert(id="last")))], {})
+    follower = Follower(bus, str, sink)
+    follower.start()
+    try:
+        assert follower.ready.wait(10)
+        known = list(sink.taken)
+    finally:
+        follower.stop()
+
+    assert len(known) == 2501
+    assert known[-1] == "last"
