@@ -10,6 +10,9 @@ import msgspec
 Value = float | int | str | bool | None
 """One cell of a row as it travels in JSON."""
 
+FILE_SOURCE = "file:"
+"""How the source of rows begins that came from a file: such a source ends, and its end is no trouble."""
+
 
 class RawRecord(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """An event or a label as it came in, unchecked. On `raw-data`, keyed by `entity`.

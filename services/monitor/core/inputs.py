@@ -21,9 +21,10 @@ from services.monitor.core.state import Bools, Floats, Ints, no_rows
 
 EARLY_ROWS = 400
 _SLICE = 500
-_MOST_SOURCES = 32
+_MOST_SOURCES = 128
 _LEAST_ROWS_OF_SOURCE = 200
 _SILENT_ROWS = 200.0
+_GONE_ROWS = 200
 
 
 class Sizes(msgspec.Struct, frozen=True):
@@ -143,6 +144,17 @@ class Inputs(msgspec.Struct):
                 found.append((source, stream.last_place, float(limit)))
         return found
 
+    def gone(self, source: int) -> bool:
+        """Whether a source has stopped: nothing of it for 200 rows, and for five times its longest gap."""
+        stream = self.streams.get(source)
+        return stream is not None and self.recent.seen - stream.last_place > max(_GONE_ROWS, 5 * stream.longest_gap)
+
+    def leave(self, fault: Fault) -> None:
+        """The fault's source is gone: its last rows, too few to be judged, count as at fault."""
+        stream = self.streams[fault.source]
+        self._doubt(fault, stream.places)
+        fault.until = max(fault.until, stream.last_place + 1)
+
     def _slice(self, values: Floats, rows: Ints, sources: Ints, hidden: Bools | None) -> None:
         places = self.recent.append(values, rows, sources)
         if hidden is not None:
@@ -157,7 +169,7 @@ class Inputs(msgspec.Struct):
             self.following, self.starts = self.following + 1, self.starts + self.sizes.window
 
     def _extend(self, source: int, values: Floats, places: Ints) -> None:
-        source = source if source in self.streams or len(self.streams) < _MOST_SOURCES else -1
+        source = source if source in self.streams or self._has_room() else -1
         stream = self.streams.get(source)
         if stream is None:
             width = values.shape[1]
@@ -173,6 +185,18 @@ class Inputs(msgspec.Struct):
         count = len(stream.values) // WINDOW
         if count:
             self._examine(source, stream, count)
+
+    def _has_room(self) -> bool:
+        """Whether one more source can be watched by itself; one whose rows are all forgotten makes room."""
+        if len(self.streams) < _MOST_SOURCES:
+            return True
+        at_fault = {fault.source for fault in self.faults.values()}
+        idle = {s: stream.last_place for s, stream in self.streams.items() if s >= 0 and s not in at_fault}
+        oldest = min(idle, key=lambda s: idle[s], default=-1)
+        if oldest < 0 or self.recent.seen - idle[oldest] <= self.recent.capacity:
+            return False
+        del self.streams[oldest]
+        return True
 
     def _examine(self, source: int, stream: Stream, count: int) -> None:
         """Checks `count` whole short windows of a source and keeps the rest for the next."""

@@ -18,6 +18,7 @@ from services.monitor.core.record import Stretch
 from services.monitor.core.state import Floats, Ints
 from services.monitor.core.watch import Said, Watch
 from shared.messages import Evidence
+from shared.messages.data import FILE_SOURCE
 
 _QUIET_CHECKS = 2
 _QUIET_WINDOWS = 2
@@ -57,7 +58,8 @@ def of_refusals(pipeline: Watch, now: datetime) -> list[Said]:
             method="binomial bound on the share of dead letters",
             bound=pipeline.plan.level("quality"),
         )
-        suspects = causes.of_fault(refused.what, refused.sources, detail)
+        named = refused.failing if refused.is_field else refused.sources
+        suspects = causes.of_fault(refused.what, named, detail)
         finding = Finding(
             kind="data_quality",
             place=place,
@@ -83,6 +85,7 @@ def of_silence(pipeline: Watch, now: datetime) -> list[Said]:
     said: list[Said] = []
     row = pipeline.record.join.next_row
     silent = {pipeline.record.sources.names[s]: (p, limit) for s, p, limit in pipeline.inputs.silent() if s >= 0}
+    silent = {name: since for name, since in silent.items() if not name.startswith(FILE_SOURCE)}
     for name, (place, limit) in silent.items():
         if name not in pipeline.silenced:
             said += pipeline.alerts.raise_(explanation.of_silence(pipeline, name, place, limit), now, row)
@@ -207,14 +210,24 @@ def _faults(pipeline: Watch, now: datetime) -> list[Said]:
         if key not in known:
             pipeline.remember(_stretch(pipeline, key, fault))
             pipeline.loss.excuse(inputs.row_at(fault.since), pipeline.plan.limits.tolerance)
-        if fault.quiet >= pipeline.alerts.patience("data_quality", place, _QUIET_CHECKS):
+        over = _ended_file(pipeline, fault.source)
+        if over:
+            inputs.leave(fault)
+        if over or fault.quiet >= pipeline.alerts.patience("data_quality", place, _QUIET_CHECKS):
             _end_stretch(pipeline, key, inputs.row_at(fault.until))
             del inputs.faults[key]
             if not _columns_at_fault(pipeline, place) and place not in pipeline.refused_quiet:
-                said += pipeline.alerts.resolve("data_quality", place, now, row, f"{place}: the field is right again")
+                why = f"no more rows come from {over}" if over else "the field is right again"
+                said += pipeline.alerts.resolve("data_quality", place, now, row, f"{place}: {why}")
         else:
             said += pipeline.alerts.raise_(explanation.of_fault(pipeline, fault), now, row)
     return said + (_point_at_faults(pipeline, now) if set(inputs.faults) - known else [])
+
+
+def _ended_file(pipeline: Watch, source: int) -> str:
+    """The source's name where it is a file of which no more rows come; else empty."""
+    name = pipeline.record.sources.names[source] if source >= 0 else ""
+    return name if name.startswith(FILE_SOURCE) and pipeline.inputs.gone(source) else ""
 
 
 def _point_at_faults(pipeline: Watch, now: datetime) -> list[Said]:

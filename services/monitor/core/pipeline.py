@@ -107,7 +107,8 @@ class Pipeline(Watch):
         values = self.inputs.fields.matrix(raw)
         hidden = self.inputs.fields.withheld([m.withheld for m in messages])
         self.inputs.take(values[fresh], rows[fresh], sources[fresh], None if hidden is None else hidden[fresh])
-        self.refusals.accepted += len(fresh)
+        for source, rows_of in zip(*np.unique(sources[fresh], return_counts=True), strict=True):
+            self.refusals.accept(self.record.sources.names[source], int(rows_of))
         self.last_row_at = now.timestamp()
         said = self._arrived(ids, now)
         said += judgement.of_inputs(self, now)

@@ -14,7 +14,10 @@ _MOST_KEYS = 200
 
 
 class Refused(msgspec.Struct, frozen=True):
-    """Too many refusals for one field (or reason, where no field is named), and from where."""
+    """Too many refusals for one field (or reason, where no field is named), and from where.
+
+    `sources`: by share of the refusals. `failing`: those of which no more rows pass than are refused for this.
+    """
 
     what: str
     is_field: bool
@@ -22,15 +25,21 @@ class Refused(msgspec.Struct, frozen=True):
     threshold: float
     attempts: int
     sources: tuple[tuple[str, float], ...]
+    failing: tuple[tuple[str, float], ...]
 
 
 class Refusals(msgspec.Struct):
     """Counts since the last judgement, and the usual share of each field as a slow mean of quiet ones."""
 
     accepted: int = 0
+    passed: dict[str, int] = {}
     refused: dict[str, dict[str, int]] = {}
     usual: dict[str, float] = {}
     total: int = 0
+
+    def accept(self, source: str, rows: int) -> None:
+        self.accepted += rows
+        self.passed[source] = self.passed.get(source, 0) + rows
 
     def refuse(self, field: str | None, reason: str, source: str | None) -> None:
         key = f"field:{field}" if field else f"reason:{reason}"
@@ -57,10 +66,11 @@ class Refusals(msgspec.Struct):
             limit = max(float(binomial_limit(level, attempts, usual)) + 1, attempts * (usual + _LEAST_SHARE))
             if count >= limit:
                 shares = sorted(((s, n / count) for s, n in by_source.items()), key=lambda item: (-item[1], item[0]))
-                what = key.partition(":")[2]
-                is_field = key.startswith("field:")
-                found.append(Refused(what, is_field, count / attempts, limit / attempts, attempts, tuple(shares[:5])))
+                failing = [(s, share) for s, share in shares if by_source[s] >= self.passed.get(s, 0)]
+                rates = count / attempts, limit / attempts
+                is_field, what = key.startswith("field:"), key.partition(":")[2]
+                found.append(Refused(what, is_field, *rates, attempts, tuple(shares[:5]), tuple(failing[:5])))
             else:
                 self.usual[key] = self.usual.get(key, 0.0) * (1 - _MEMORY) + _MEMORY * count / attempts
-        self.accepted, self.refused = 0, {}
+        self.accepted, self.passed, self.refused = 0, {}, {}
         return found

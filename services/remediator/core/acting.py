@@ -9,7 +9,15 @@ import msgspec
 from services.remediator.core import verification
 from services.remediator.core.escalation import escalate, resolve
 from services.remediator.core.incidents import Action, Diagnosis, Incident, Role, with_action
-from services.remediator.core.knowledge import Spent, in_force, trained_on, training_ended, training_ordered, with_spent
+from services.remediator.core.knowledge import (
+    Spent,
+    fields_in,
+    in_force,
+    trained_on,
+    training_ended,
+    training_ordered,
+    with_spent,
+)
 from services.remediator.core.orders import Impossible, Order, onset, quarantine_of
 from services.remediator.core.triage import OF_BAD_ROWS, diagnosis_of
 from services.remediator.core.turn import Turn
@@ -113,7 +121,7 @@ def issue(turn: Turn, incident_id: str, order: Order, role: Role, reason: str, a
         turn.learn(with_spent(training_ordered(known, turn.now) if order.action == "retrain" else known, spent))
     _wait_for_answer(turn, incident_id, action, reason)
     turn.record(
-        "command_issued", incident.pipeline, f"{order.action}: {reason}", incident_id,
+        "command_issued", incident.pipeline, f"{_called(order)}: {reason}", incident_id,
         command=command.id, action=command.action, arguments=told(command.arguments), reason=reason, role=role,
         issued_by=command.issued_by, deadline=deadline, expects=msgspec.to_builtins(aim.expects),
         baseline=aim.baseline, level=aim.level, approved_by=incident.approved_by,
@@ -152,6 +160,13 @@ def told(arguments: dict[str, object]) -> dict[str, object]:
         return arguments
     artifact = candidate.get("artifact")
     return {**arguments, "candidate": artifact.get("sha256") if isinstance(artifact, dict) else None}
+
+
+def _called(order: Order) -> str:
+    """The order in a word, with its object where that is a source."""
+    if order.action not in ("quarantine_source", "release_source"):
+        return order.action
+    return f"{order.action}, {', '.join(fields_in(order.arguments))} from {order.arguments['source']}"
 
 
 def _wait_for_answer(turn: Turn, incident_id: str, action: Action, reason: str) -> None:

@@ -38,8 +38,7 @@ def order_of(  # noqa: PLR0911 - one return per action
         case "rollback":
             return _rollback(incident, known, specification, given)
         case "quarantine_source":
-            source = diagnosis.sources[0] if diagnosis.sources else ""
-            return Order("quarantine_source", {**quarantine_of(source, diagnosis, alert), **given})
+            return _quarantine(diagnosis, alert, specification, given)
         case "restart_service":
             return Order("restart_service", {"service": diagnosis.what, **given})
         case "scale_service":
@@ -53,6 +52,21 @@ def order_of(  # noqa: PLR0911 - one return per action
             return Order(cast("ActionName", rung.action), {**given, "version": version}, version=version or None)
         case _:
             return Order(cast("ActionName", rung.action), given)
+
+
+def _quarantine(
+    diagnosis: Diagnosis, alert: Alert | None, specification: Specification | None, given: dict[str, object]
+) -> Order | Impossible:
+    if diagnosis.name == "refused_rows":
+        can_be = set() if specification is None else set(specification.withholdable)
+        if not diagnosis.fields or not can_be.issuperset(diagnosis.fields):
+            return Impossible(f"{diagnosis.what} is no field that can be withheld: see the dead letters")
+        if not diagnosis.sources:
+            return Impossible(
+                f"most rows of the same source pass, and would lose {diagnosis.what}: see the dead letters"
+            )
+    source = diagnosis.sources[0] if diagnosis.sources else ""
+    return Order("quarantine_source", {**quarantine_of(source, diagnosis, alert), **given})
 
 
 def quarantine_of(source: str, diagnosis: Diagnosis, alert: Alert | None) -> dict[str, object]:

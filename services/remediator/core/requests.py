@@ -93,6 +93,8 @@ def order_in(request: Request, known: Knowledge) -> Order:
         return Order(
             action, arguments, version=str(arguments.get("version") or "") or None, fresh="candidate" in arguments
         )
+    if action == "release_source" and not arguments.get("fields"):
+        arguments["fields"] = list(known.quarantined.get(str(arguments.get("source")), ()))
     if action == "retrain":
         return Order(action, {"reason": request.reason or f"asked for by {request.issued_by}", **arguments}, fresh=True)
     return Order(action, arguments)

@@ -12,6 +12,25 @@ from tests.services.monitor.changes import times_1000
 Make = Callable[..., Any]
 
 
+def refused(rows: int, source: str) -> list[DeadLetter]:
+    """Rows of a source whose `load` is no number."""
+    return [
+        DeadLetter(
+            topic="raw-data",
+            partition=0,
+            offset=i,
+            reason="schema",
+            detail="not a number",
+            value=b"",
+            field="load",
+            pipeline="shop",
+            source=source,
+            service="ingest",
+        )
+        for i in range(rows)
+    ]
+
+
 def test_a_changed_unit_is_a_fault_of_that_field_and_resolves_by_itself(stream: Make) -> None:
     s = stream(warm=2000, delay=100)
     s.run(1000, change=times_1000, error=0.5)
@@ -58,27 +77,58 @@ def test_moved_inputs_alone_are_information(stream: Make) -> None:
 
 def test_refused_rows_of_one_field_are_a_fault_of_that_field(stream: Make) -> None:
     s = stream(warm=1000)
-    letters = [
-        DeadLetter(
-            topic="raw-data",
-            partition=0,
-            offset=i,
-            reason="schema",
-            detail="not a number",
-            value=b"",
-            field="load",
-            pipeline="shop",
-            source="north",
-            service="ingest",
-        )
-        for i in range(40)
-    ]
-    s.take(s.monitor.on_dead_letters(Batch("dead-letters", 0, list(range(40)), letters), s.now))
+    s.take(s.monitor.on_dead_letters(Batch("dead-letters", 0, list(range(40)), refused(40, "north")), s.now))
     s.run(50)
     ((_, alert),) = s.alerts()
     assert (alert.kind, [c.what for c in alert.causes]) == ("data_quality", ["load", "north"])
     s.run(300)
     assert s.alerts()[-1][1].state == "resolved"
+
+
+def test_rows_that_are_refused_blame_no_source_whose_other_rows_pass(stream: Make) -> None:
+    s = stream(warm=1000)
+    s.take(s.monitor.on_dead_letters(Batch("dead-letters", 0, list(range(40)), refused(40, "till")), s.now))
+    s.run(50)
+    ((_, alert),) = s.alerts()
+    assert "mostly from till" in alert.summary
+    assert [(c.kind, c.what) for c in alert.causes] == [("feature", "load")]
+
+
+def test_the_fault_of_a_file_is_over_when_no_more_rows_of_it_come(stream: Make) -> None:
+    s = stream(warm=2000)
+    s.run(300, sources=("file:wrong.csv",), change=times_1000)
+    ((_, alert),) = s.alerts()
+    assert [c.what for c in alert.causes] == ["price", "file:wrong.csv"]
+    s.run(400, sources=("file:good.csv",))
+    (_, ended) = s.alerts()[-1]
+    assert (ended.state, ended.summary) == ("resolved", "price: no more rows come from file:wrong.csv")
+    s.run(600, sources=("file:good.csv",))
+    assert len(s.alerts()) == 2
+
+
+def test_a_fault_of_a_feed_that_only_pauses_is_not_over(stream: Make) -> None:
+    s = stream(warm=2000)
+    s.run(300, sources=("feed",), change=times_1000)
+    s.run(150)
+    s.run(50, sources=("feed",), change=times_1000)
+    s.run(1000)
+    assert [a.state for _, a in s.alerts("data_quality") if a.causes[0].what == "price"] == ["firing"]
+
+
+def test_a_file_that_ends_is_no_silent_source(stream: Make) -> None:
+    s = stream()
+    s.run(1500, sources=("file:may.csv", "till", "till"))
+    s.run(1000, sources=("till",))
+    assert s.alerts() == []
+
+
+def test_a_wrong_file_is_named_however_many_files_came_before_it(stream: Make) -> None:
+    s = stream(warm=2000)
+    for number in range(200):
+        s.run(100, sources=(f"file:{number}.csv",))
+    s.run(100, sources=("file:wrong.csv",), change=times_1000)
+    ((_, alert),) = s.alerts()
+    assert [c.what for c in alert.causes] == ["price", "file:wrong.csv"]
 
 
 def test_a_source_that_stops_is_named_and_welcomed_back(stream: Make) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import msgspec
+import pytest
 
 from tests.support.desk import Desk
 
@@ -160,6 +161,37 @@ def test_a_loss_beside_rows_that_were_only_refused_is_trouble_of_its_own() -> No
     assert [i.diagnosis.name for i in desk.incidents] == ["refused_rows", "concept_drift"]
     assert loss.fingerprint not in desk.incidents[0].alerts
     assert desk.actions == ["quarantine_source", "release_source", "retrain"]
+
+
+def test_nothing_is_withheld_from_rows_that_pass_because_others_of_their_source_are_refused() -> None:
+    desk = Desk()
+    desk.alert("data_quality", ("feature", "price"), statistic="dead_letters.price")
+
+    assert desk.actions == []
+    assert desk.state == "escalated"
+    assert "most rows of the same source pass, and would lose price" in desk.incident.why
+
+
+@pytest.mark.parametrize("field", ["id", "up"])
+def test_refused_ids_and_labels_withhold_nothing(field: str) -> None:
+    desk = Desk()
+    desk.alert("data_quality", ("feature", field), ("source", "feed"), statistic=f"dead_letters.{field}")
+
+    assert desk.actions == []
+    assert f"{field} is no field that can be withheld" in desk.incident.why
+
+
+def test_a_person_lifts_a_quarantine_by_its_source_alone() -> None:
+    desk = Desk()
+    desk.steady()
+    desk.alert("data_quality", ("feature", "price"), ("source", "feed"), statistic="unit.price", since_row=1000)
+    desk.answer(desk.last)
+    assert "quarantine_source, price from feed" in desk.audit[-2].summary
+
+    desk.ask("release_source", source="feed")
+
+    assert (desk.last.action, desk.last.issued_by) == ("release_source", "person:ann")
+    assert desk.last.arguments == {"source": "feed", "fields": ["price"]}
 
 
 def test_refused_rows_that_turn_out_to_be_a_bad_field_explain_a_loss_after_all() -> None:
