@@ -203,9 +203,11 @@ def _log_error(error: KafkaError) -> None:
         _log.warning("kafka", error=error.str())
 
 
-def _of_no_outage(line: logging.LogRecord) -> bool:
-    """librdkafka logs each failed connection (FAIL), and again what it tells `error_cb` (ERROR)."""
+def _worth_a_line(line: logging.LogRecord) -> bool:
+    """librdkafka logs each failed connection (FAIL), again what it tells `error_cb` (ERROR), and a new cluster's wait."""
     text = line.getMessage()
+    if text.startswith("GETPID [") and text.endswith("retrying"):
+        return False
     if text.startswith(("FAIL [", "ERROR [")) and any(word in text for word in _AWAY_WORDS):
         outage.failed(text.partition("]: ")[2] or text)
         return False
@@ -213,4 +215,4 @@ def _of_no_outage(line: logging.LogRecord) -> bool:
 
 
 _librdkafka = logging.getLogger("homeostat.librdkafka")
-_librdkafka.addFilter(_of_no_outage)
+_librdkafka.addFilter(_worth_a_line)
