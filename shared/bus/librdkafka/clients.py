@@ -204,7 +204,7 @@ def _log_error(error: KafkaError) -> None:
 
 
 def _worth_a_line(line: logging.LogRecord) -> bool:
-    """librdkafka logs each failed connection (FAIL), again what it tells `error_cb` (ERROR), and a new cluster's wait."""
+    """Not: each failed connection (FAIL), again what `error_cb` is told (ERROR), and the wait of a new cluster."""
     text = line.getMessage()
     if text.startswith("GETPID [") and text.endswith("retrying"):
         return False
