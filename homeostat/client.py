@@ -63,12 +63,16 @@ class Tally:
 
 
 class Client:
-    """A connection to one gateway. Close it, or use it in a `with`. `hint`: what to do where nobody answers."""
+    """A connection to one gateway. Close it, or use it in a `with`.
+
+    `hint`: what to do where nobody answers; `key_hint`: where the gateway does not know who asks.
+    """
 
     def __init__(self, url: str, api_key: str | None, *, timeout: float = 30.0) -> None:
         headers = {"Authorization": f"Bearer {api_key}"} if api_key else {}
         self.url = url.rstrip("/")
         self.hint = "Is `homeostat up` running?"
+        self.key_hint = ""
         self._http = httpx.Client(base_url=self.url, headers=headers, timeout=timeout)
 
     def __enter__(self) -> Client:
@@ -87,9 +91,14 @@ class Client:
             wait = float(answer.headers.get("Retry-After", "1"))
             raise Overloaded(f"{self.url} asks to slow down", retry_after_seconds=wait)
         if answer.is_error:
-            where = f"{method} {self.url}{path}"
-            raise ApiError(answer.status_code, _json(answer) or {"detail": answer.text[:500]}, where)
+            raise self._refusal(answer, f"{method} {self.url}{path}")
         return _json(answer) if "json" in answer.headers.get("content-type", "") else answer.text
+
+    def _refusal(self, answer: httpx.Response, where: str) -> ApiError:
+        problem: dict[str, Any] = _json(answer) or {"detail": answer.text[:500]}
+        if answer.status_code == httpx.codes.UNAUTHORIZED and self.key_hint:
+            problem |= {"detail": self.key_hint}
+        return ApiError(answer.status_code, problem, where)
 
     def get(self, path: str, **parameters: Any) -> Any:
         """GET `path` with those of `parameters` that are set."""
@@ -148,7 +157,7 @@ class Client:
         with self._http.stream("GET", path, timeout=httpx.Timeout(30.0, read=None)) as answer:
             if answer.is_error:
                 answer.read()
-                raise ApiError(answer.status_code, _json(answer) or {}, path)
+                raise self._refusal(answer, path)
             name = "message"
             for line in answer.iter_lines():
                 if line.startswith("event:"):

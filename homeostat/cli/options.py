@@ -9,7 +9,7 @@ from typing import Annotated, Concatenate, ParamSpec, get_type_hints
 
 import typer
 
-from homeostat.client import Client, key_from
+from homeostat.client import KEY_FILE, Client, key_from
 from homeostat.local.discovery import is_running, last_urls_of
 from shared.pipeline.load import load
 
@@ -32,10 +32,23 @@ _GATEWAY = (("url", None, Url), ("api_key", None, Key), ("data", DEFAULT_DATA, D
 
 def connect(url: str | None, api_key: str | None, data: Path) -> Client:
     """A client for the gateway at `url`, else for that of the stack that runs on `data`, with its key."""
-    client = Client(url or last_urls_of(data).get("gateway", USUAL_URL), api_key or key_from(data))
+    kept = key_from(data)
+    client = Client(url or last_urls_of(data).get("gateway", USUAL_URL), api_key or kept)
     if url is None and not is_running(data):
         client.hint = f"No stack runs on {data}: `homeostat up` starts one"
+    client.key_hint = _key_hint(client.url, "--api-key" if api_key else data / KEY_FILE if kept else None, data)
     return client
+
+
+def _key_hint(url: str, key: Path | str | None, data: Path) -> str:
+    """What to say where the stack at `url` does not accept the key that was found in `key`."""
+    if key == "--api-key":
+        return f"The key that was given is not one of the stack at {url}"
+    what = f"{data} has no key" if key is None else f"The key in {key} is not accepted"
+    return (
+        f"{what}: the stack at {url} may belong to another data folder. Say which with --data FOLDER, give its key "
+        "with --api-key, or `homeostat up --data FOLDER --port 0` starts a stack of this folder beside it"
+    )
 
 
 def on_gateway(command: Callable[Concatenate[Client, P], None]) -> Callable[..., None]:

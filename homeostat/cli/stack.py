@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import signal
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
 from typing import Annotated
@@ -17,6 +19,8 @@ from homeostat.client import Client
 from homeostat.local.own_log import keep_own_log
 from homeostat.local.stack import Stack, stack_settings
 from shared.pipeline.load import load
+
+_INTERRUPTED = 128 + signal.SIGINT
 
 Port = Annotated[int, typer.Option(help="The gateway's port.", envvar="HOMEOSTAT_PORT")]
 
@@ -38,8 +42,8 @@ def up(
     """
     specifications = [load(path) for path in pipeline or []]
     keep_own_log(data)
-    with Stack(stack_settings(data, port, os.environ)) as running:
-        running.start(progress=lambda line: console.print(line, highlight=False))
+    with _stopped(), Stack(stack_settings(data, port, os.environ)) as running:
+        running.start(progress=lambda line: console.print(line, highlight=False, soft_wrap=True))
         with Client(running.urls["gateway"], running.api_key) as client:
             for specification in specifications:
                 client.define(specification.canonical)
@@ -63,9 +67,21 @@ def demo(
     from homeostat.demo.run import run_demo  # imported here: the other commands start faster without it
 
     ends = exit_ or not sys.stdout.isatty()
-    healed = run_demo(speed=speed, sabotage=tuple(sabotage or ()), ends=ends, rounds=rounds, data=data, port=port)
+    with _stopped():
+        healed = run_demo(speed=speed, sabotage=tuple(sabotage or ()), ends=ends, rounds=rounds, data=data, port=port)
     if ends and not healed:
         raise typer.Exit(1)
+
+
+@contextmanager
+def _stopped() -> Iterator[None]:
+    """Says when nothing runs any more, also where the block was interrupted (status 130, as a shell has it)."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        console.print("stopped")
+        raise typer.Exit(_INTERRUPTED) from None
+    console.print("stopped")
 
 
 def _wait_for_the_end() -> None:

@@ -64,7 +64,7 @@ def run_demo(*, speed: float, sabotage: tuple[str, ...], ends: bool, rounds: int
     keep_own_log(folder)
     with Stack(stack_settings(folder, port, os.environ)) as stack, ThreadPoolExecutor(1) as beside:
         loading = beside.submit(_loaded)  # while the parts start
-        stack.start(progress=lambda line: console.print(line, style="dim", highlight=False))
+        stack.start(progress=lambda line: console.print(line, style="dim", highlight=False, soft_wrap=True))
         specification, table = loading.result()
         scene = Scene(specification, table, story_of(faults, len(table)), speed, common_settings(stack.environ))
         console.print(f"dashboard: {stack.urls['gateway']}/#key={stack.api_key}", highlight=False, soft_wrap=True)
@@ -79,6 +79,7 @@ def run_demo(*, speed: float, sabotage: tuple[str, ...], ends: bool, rounds: int
         if not ends:
             console.print("The stack goes on: open the dashboard, or ctrl-C to stop it.")
             _until_interrupted()
+            console.print("stopping: what was accepted is finished first")
     return healed
 
 

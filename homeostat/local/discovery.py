@@ -28,7 +28,8 @@ class Claim:
             self._lock.close()
             pid = _state(data).get("pid", "unknown")
             raise StackInUse(
-                f"a stack already runs on {data} (process {pid}): stop that one, or choose another folder with --data"
+                f"a stack already runs on {data} (process {pid}): stop that one, or start another beside it with "
+                "--data FOLDER --port 0 (another folder, ports that are free)"
             ) from error
         (data / STATE).unlink(missing_ok=True)  # it told of the last one
 

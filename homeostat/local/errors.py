@@ -3,19 +3,30 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import NamedTuple
 
 from shared.errors import HomeostatError, Misconfigured
 
 
-class PortInUse(Misconfigured):
-    """Another process listens where a part of the stack wants to."""
+class Taken(NamedTuple):
+    """A port that a part wants and another process has, and the setting that names it."""
 
-    def __init__(self, part: str, port: int, setting: str) -> None:
-        super().__init__(
-            f"{part} cannot listen on 127.0.0.1:{port}: another process does. "
-            f"End that one, or choose another port with {setting}"
-        )
-        self.port = port
+    part: str
+    port: int
+    setting: str
+
+
+class PortInUse(Misconfigured):
+    """Other processes listen where parts of the stack want to: all of `taken`. `instead`: settings that would do."""
+
+    def __init__(self, *taken: Taken, instead: str = "") -> None:
+        one = len(taken) == 1
+        where = ", ".join(f"{each.part} cannot listen on 127.0.0.1:{each.port}" for each in taken)
+        who = "another process does. End that one" if one else "other processes do, perhaps another stack. End them"
+        what = "another port" if one else "other ports"
+        settings = ", ".join(dict.fromkeys(each.setting for each in taken))
+        super().__init__(f"{where}: {who}, or choose {what} with {settings}{instead}")
+        self.taken = taken
 
 
 class NoSpace(Misconfigured):

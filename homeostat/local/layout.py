@@ -3,24 +3,26 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
-from typing import TextIO
+from typing import TextIO, TypeVar
 from urllib.parse import urlsplit
 
-from homeostat.local.errors import PortInUse
+from homeostat.local.errors import PortInUse, Taken
 from homeostat.local.guard import Guard
 from homeostat.local.jars import missing_jars
 from homeostat.local.kafka import EmbeddedKafka, KafkaSettings
 from homeostat.local.keys import SIGNING_KEY, environ_of, hash_of, kept_secret
 from homeostat.local.mlflow import mlflow_part
 from homeostat.local.parts import Part
-from homeostat.local.process import claim_port, reserve_port
+from homeostat.local.process import claim_port, is_free, reserve_port
 from homeostat.local.redis import redis_part
 from homeostat.local.service import service_part
-from homeostat.local.settings import KAFKA_PORT, StackSettings
+from homeostat.local.settings import KAFKA_PORT, PREDICTOR_PORT, StackSettings
 
+T = TypeVar("T")
 _LISTENER = re.compile(r"^advertised\.listeners=PLAINTEXT://[^:]+:(\d+)$", re.MULTILINE)
 
 
@@ -47,10 +49,19 @@ class Layout:
 
 
 def settle(settings: StackSettings, api_key: str, guard: Guard) -> Layout:
-    """Settles every port, so that all can start at once. `PortInUse` names the setting of one that is taken."""
-    kafka, redis, mlflow = (make(settings, guard) for make in (_kafka, _redis, _mlflow))
-    gateway = claim_port("gateway", settings.port, "--port or HOMEOSTAT_PORT")
-    predictor = claim_port("predictor", settings.predictor_port, "HOMEOSTAT_PREDICTOR_PORT")
+    """Settles every port, so that all can start at once. `PortInUse` names all that are taken and their settings."""
+    claims = _Claims()
+    gateway = claims.settled(lambda: claim_port("gateway", settings.port, "--port or HOMEOSTAT_PORT"), settings.port)
+    predictor = claims.settled(
+        lambda: claim_port("predictor", settings.predictor_port, PREDICTOR_PORT), settings.predictor_port
+    )
+    kafka, redis, mlflow = (
+        claims.settled(partial(make, settings, guard), _Server("")) for make in (_kafka, _redis, _mlflow)
+    )
+    if claims.taken:
+        if kafka.reservation:
+            kafka.reservation.close()
+        raise PortInUse(*claims.taken, instead=_instead(settings, claims.taken))
     public = {
         "KAFKA_BOOTSTRAP_SERVERS": kafka.address,
         "REDIS_URL": redis.address,
@@ -58,7 +69,7 @@ def settle(settings: StackSettings, api_key: str, guard: Guard) -> Layout:
         "HOMEOSTAT_DATA": str(settings.data_dir),
         "HOMEOSTAT_TOPIC_PREFIX": settings.environ.get("HOMEOSTAT_TOPIC_PREFIX", ""),
         "HOMEOSTAT_PORT": str(gateway),
-        "HOMEOSTAT_PREDICTOR_PORT": str(predictor),
+        PREDICTOR_PORT: str(predictor),
         "HOMEOSTAT_PREDICTOR_URL": f"http://127.0.0.1:{predictor}",
     }
     environ = {**settings.environ, **_secrets(settings, api_key), **public}
@@ -81,6 +92,16 @@ def settle(settings: StackSettings, api_key: str, guard: Guard) -> Layout:
     )
 
 
+def _instead(settings: StackSettings, taken: Sequence[Taken]) -> str:
+    """What to say on the command line, where the ports that people ask on are taken; else nothing."""
+    if not {each.part for each in taken} & {"gateway", "predictor"}:
+        return ""
+    port = next((each for each in range(settings.port + 10, 65_000, 10) if is_free(each) and is_free(each + 1)), 0)
+    if PREDICTOR_PORT in settings.environ:
+        return f", for instance {PREDICTOR_PORT}={port + 1} with --port {port}"
+    return f"; for instance --port {port}: the predictor takes the next, {port + 1}. --port 0 takes any that are free"
+
+
 def without_password(address: str) -> str:
     """The address as it may be shown and written down.
 
@@ -89,6 +110,21 @@ def without_password(address: str) -> str:
     """
     password = urlsplit(address).password if "://" in address else None
     return address.replace(f":{password}@", ":***@", 1) if password else address
+
+
+@dataclass(slots=True)
+class _Claims:
+    """What was settled so far, to be told of all that is taken at once."""
+
+    taken: list[Taken] = field(default_factory=list)
+
+    def settled(self, claim: Callable[[], T], wanted: T) -> T:
+        """What `claim` comes to; `wanted` where that is taken, which is noted."""
+        try:
+            return claim()
+        except PortInUse as error:
+            self.taken += error.taken
+            return wanted
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,7 +16,7 @@ from typing import TextIO
 
 import psutil
 
-from homeostat.local.errors import PortInUse
+from homeostat.local.errors import PortInUse, Taken
 from homeostat.local.guard import Guard
 
 _LOG_BYTES = 5_000_000
@@ -130,13 +130,20 @@ def claim_port(part: str, wanted: int, setting: str) -> int:
     """`wanted`, or any free port for 0. `PortInUse` where somebody listens on it."""
     if wanted == 0:
         return free_port()
+    if not is_free(wanted):
+        raise PortInUse(Taken(part, wanted, setting))
+    return wanted
+
+
+def is_free(port: int) -> bool:
+    """Whether nobody listens on this port of the loopback interface now."""
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
-            probe.bind(("127.0.0.1", wanted))
-        except OSError as error:
-            raise PortInUse(part, wanted, setting) from error
-    return wanted
+            probe.bind(("127.0.0.1", port))
+        except OSError:
+            return False
+    return True
 
 
 def reserve_port(port: int) -> TextIO | None:

@@ -11,6 +11,8 @@ from shared.settings import whole
 from shared.topics import SERVICES
 
 KAFKA_PORT = 9092
+PREDICTOR_PORT = "HOMEOSTAT_PREDICTOR_PORT"
+_LAST_PORT = 65535
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,17 +47,17 @@ class StackSettings:
 def stack_settings(data: Path, port: int, environ: Mapping[str, str]) -> StackSettings:
     """The settings in `environ` for a stack in the folder `data` with its gateway on `port`.
 
-    With `port` 0, every other port that `environ` does not name is any free one too.
+    The predictor's port is the one after it. With `port` 0, every port that `environ` does not name is any free one.
     """
     defaults = StackSettings(data_dir=data)
     return StackSettings(
         data_dir=data.resolve(),
         port=port,
-        predictor_port=whole(environ, "HOMEOSTAT_PREDICTOR_PORT", defaults.predictor_port if port else 0, most=65535),
-        kafka_port=whole(environ, "KAFKA_PORT", 0, most=65535) if port == 0 or environ.get("KAFKA_PORT") else None,
-        kafka_controller_port=whole(environ, "KAFKA_CONTROLLER_PORT", 0, most=65535),
-        redis_port=whole(environ, "REDIS_PORT", 0, most=65535),
-        mlflow_port=whole(environ, "MLFLOW_PORT", 0, most=65535),
+        predictor_port=whole(environ, PREDICTOR_PORT, port + 1 if 0 < port < _LAST_PORT else 0, most=_LAST_PORT),
+        kafka_port=whole(environ, "KAFKA_PORT", 0, most=_LAST_PORT) if port == 0 or environ.get("KAFKA_PORT") else None,
+        kafka_controller_port=whole(environ, "KAFKA_CONTROLLER_PORT", 0, most=_LAST_PORT),
+        redis_port=whole(environ, "REDIS_PORT", 0, most=_LAST_PORT),
+        mlflow_port=whole(environ, "MLFLOW_PORT", 0, most=_LAST_PORT),
         bootstrap_servers=environ.get("KAFKA_BOOTSTRAP_SERVERS") or None,
         redis_url=environ.get("REDIS_URL") or None,
         mlflow_tracking_uri=environ.get("MLFLOW_TRACKING_URI") or None,

@@ -70,8 +70,7 @@ class Stack:
         settings = self.settings
         self._claim = Claim(settings.data_dir)
         self.api_key, fresh = kept_secret(settings.data_dir / API_KEY, "hs_")
-        if fresh:
-            progress(f"API key (kept in {settings.data_dir / API_KEY}): {self.api_key}")
+        progress(f"API key (kept in {settings.data_dir / API_KEY})" + (f": {self.api_key}" if fresh else ""))
         self._guard = Guard()
         self._layout = settle(settings, self.api_key, self._guard)
         for line in self._layout.notes:

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import os
+import re
+import socket
 import subprocess
 import sys
 from dataclasses import replace
@@ -8,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from homeostat.local.errors import PortInUse
 from homeostat.local.guard import Guard
 from homeostat.local.keys import SECRETS, hash_of
 from homeostat.local.layout import Layout, settle
@@ -94,6 +97,30 @@ def test_a_server_is_given_no_secret_of_a_service(tmp_path: Path) -> None:
 
     assert "SOMETHING_ELSE" in shown.stdout.split()
     assert "HOMEOSTAT_SIGNING_KEY" not in shown.stdout.split()
+
+
+def test_all_ports_that_are_taken_are_told_at_once_with_some_that_would_do(tmp_path: Path, guard: Guard) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as one, socket.create_server(("127.0.0.1", 0)) as two:
+        ports = [each.getsockname()[1] for each in (one, two)]
+        settings = replace(stack_settings(tmp_path, 0, {"REDIS_PORT": str(ports[1])}), port=ports[0])
+        with pytest.raises(PortInUse) as refused:
+            settle(replace(settings, predictor_port=ports[1]), "key", guard)
+
+    said = str(refused.value)
+    assert [each.part for each in refused.value.taken] == ["gateway", "predictor", "redis"]
+    assert all(setting in said for setting in ("--port or HOMEOSTAT_PORT", "HOMEOSTAT_PREDICTOR_PORT", "REDIS_PORT"))
+    offered = re.search(r"for instance --port (\d+): the predictor takes the next, (\d+)", said)
+    assert offered
+    instead = stack_settings(tmp_path, int(offered[1]), {"KAFKA_BOOTSTRAP_SERVERS": "k:1"})
+    assert instead.predictor_port == int(offered[2])
+    assert settle(instead, "key", guard).urls["gateway"].endswith(f":{offered[1]}")
+
+
+def test_where_the_predictors_port_is_named_another_is_named_too(tmp_path: Path, guard: Guard) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        port = str(other.getsockname()[1])
+        with pytest.raises(PortInUse, match=r"for instance HOMEOSTAT_PREDICTOR_PORT=\d+ with --port \d+"):
+            _settled(tmp_path, guard, HOMEOSTAT_PREDICTOR_PORT=port)
 
 
 def test_one_more_instance_has_its_own_slot(tmp_path: Path, guard: Guard) -> None:

@@ -23,7 +23,7 @@ COMMANDS = (
     "pipeline init", "pipeline check", "pipeline show", "pipeline apply",
     "models list", "models show", "models live", "models compare", "models promote", "models rollback",
     "models retrain", "incidents list", "incidents show", "incidents postmortem", "incidents approve",
-    "incidents reject", "incidents acknowledge", "audit show", "audit verify",
+    "incidents reject", "incidents acknowledge", "quarantine list", "quarantine release", "audit show", "audit verify",
 )  # fmt: skip
 READING = (
     "status", "alerts", "alerts --all", "incidents list", "incidents show incident-1", "models list elec2",
@@ -107,6 +107,27 @@ def test_a_stack_that_was_stopped_is_said_with_where_it_was(call: Call, tmp_path
     assert shown.status == 1
     assert "no answer from http://127.0.0.1:9" in shown.err
     assert f"No stack runs on {tmp_path}" in shown.err.replace("\n", "")
+
+
+@pytest.mark.parametrize(("key", "says"), [("another", "api-key is not accepted"), (None, "has no key")])
+def test_a_stack_that_belongs_to_another_folder_is_said_to_with_what_to_do(
+    call: Call, gateway: Running, tmp_path: Path, key: str | None, says: str
+) -> None:
+    if key is not None:
+        (tmp_path / "api-key").write_text(key)
+
+    shown = call("status", "--url", gateway.url, "--data", str(tmp_path))
+
+    assert shown.status == 1
+    assert says in shown.err
+    assert f"the stack at {gateway.url} may belong to another data folder" in shown.err
+    assert "--data FOLDER" in shown.err
+
+
+def test_a_key_that_was_given_and_is_wrong_is_said_to_be_that(call: Call, gateway: Running, tmp_path: Path) -> None:
+    shown = call("alerts", "--url", gateway.url, "--api-key", "wrong", "--data", str(tmp_path))
+
+    assert "The key that was given is not one of the stack at" in shown.err
 
 
 def test_status_shows_where_each_part_of_the_local_stack_is(call: Call, gateway: Running, tmp_path: Path) -> None:
