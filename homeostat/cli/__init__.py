@@ -12,7 +12,21 @@ from collections.abc import Sequence
 import typer
 from rich.markup import escape
 
-from homeostat.cli import alerts, audit, backtest, bench, data, incidents, models, pipelines, sim, stack, status, verify
+from homeostat.cli import (
+    alerts,
+    audit,
+    backtest,
+    bench,
+    data,
+    incidents,
+    models,
+    pipelines,
+    quarantine,
+    sim,
+    stack,
+    status,
+    verify,
+)
 from homeostat.cli.output import errors
 from homeostat.cli.reproduce import reproduce
 from shared.errors import HomeostatError
@@ -35,6 +49,7 @@ verify.register(app)
 app.add_typer(pipelines.app, name="pipeline")
 app.add_typer(models.app, name="models")
 app.add_typer(incidents.app, name="incidents")
+app.add_typer(quarantine.app, name="quarantine")
 app.add_typer(audit.app, name="audit")
 app.add_typer(sim.app, name="sim")
 

@@ -13,6 +13,7 @@ import typer
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from homeostat.cli.fitting import fit_columns, fitting, id_column, with_ids
+from homeostat.cli.following import source_of
 from homeostat.cli.options import DEFAULT_DATA, Data, Json, Pipeline, on_gateway, pipeline_name
 from homeostat.cli.output import console, errors, show_json, show_rows, show_text
 from homeostat.cli.predicting import answers_to, is_scored, unscored, with_own_ids
@@ -26,7 +27,12 @@ if TYPE_CHECKING:
 
 File = Annotated[str, typer.Argument(help="CSV, Parquet or NDJSON; - reads standard input.")]
 Rate = Annotated[float, typer.Option("--rate", help="At most so many rows a second; 0: as fast as it goes.")]
-Source = Annotated[str, typer.Option("--source", help="What the rows are said to come from: the unit of quarantine.")]
+Source = Annotated[
+    str | None,
+    typer.Option(
+        help="What the rows are said to come from, the unit of quarantine. Default: file: and the file's name."
+    ),
+]
 
 _SHOWN_REJECTIONS = 5
 
@@ -44,7 +50,7 @@ def send(
     file: File,
     rate: Rate = 0.0,
     batch: Annotated[int, typer.Option(min=1, help="Rows per request.")] = 500,
-    source: Source = "cli",
+    source: Source = None,
     as_json: Json = False,
 ) -> None:
     """Streams events to a pipeline, with a progress bar and a tally of accepted and rejected.
@@ -52,9 +58,9 @@ def send(
     Lines of JSON on standard input are sent as they come.
     """
     parts, total = _coming(file)
-    name = pipeline_name(client, pipeline)
+    name, origin = pipeline_name(client, pipeline), source or source_of(file)
     parts = fitting(_specification(client, name), file, parts, _say)
-    sent = stream(parts, total, batch, rate, f"events to {name}", lambda part: client.send_events(name, part, source))
+    sent = stream(parts, total, batch, rate, f"events to {name}", lambda part: client.send_events(name, part, origin))
     report(*sent, as_json=as_json)
 
 
@@ -67,19 +73,19 @@ def labels(
     label_column: Annotated[str | None, typer.Option(help="The label; default: the target, else label.")] = None,
     rate: Rate = 0.0,
     batch: Annotated[int, typer.Option(min=1, help="Labels per request.")] = 1000,
-    source: Source = "cli",
+    source: Source = None,
     as_json: Json = False,
 ) -> None:
     """Streams labels to a pipeline: a column of ids and a column of labels."""
     rows = _rows(file)
-    name = pipeline_name(client, pipeline)
+    name, origin = pipeline_name(client, pipeline), source or source_of(file)
     specified = _specification(client, name)
     ids = _column(file, rows, id_column, (specified.get("id"), "id"))
     truths = _column(file, rows, label_column, (specified.get("target"), "label"))
     with_ids(file, [{ids: row.get(ids)} for row in rows], ids)
     found = [{"id": str(row[ids]), "label": row.get(truths)} for row in rows]
     what = f"labels to {name}"
-    sent = stream([found], len(found), batch, rate, what, lambda part: client.send_labels(name, part, source))
+    sent = stream([found], len(found), batch, rate, what, lambda part: client.send_labels(name, part, origin))
     report(*sent, as_json=as_json)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Final
@@ -180,7 +181,7 @@ class Ingest:
             return _result(command, now, "failed", str(refused))
         if command.action == "quarantine_source":
             intake.quarantine.begin(source, fields)
-            return _result(command, now, "succeeded", f"{', '.join(fields)} of {source} withheld from features")
+            return _result(command, now, "succeeded", _withheld(command.pipeline, source, fields))
         ended = intake.quarantine.end(source, fields)
         what = f"{', '.join(ended)} of {source} back in features" if ended else f"nothing of {source} was withheld"
         return _result(command, now, "succeeded", what)
@@ -194,6 +195,13 @@ class Ingest:
         return {
             name: intake.specification.retention.history.total_seconds() for name, intake in self._pipelines.items()
         }
+
+
+def _withheld(pipeline: str, source: str, fields: Sequence[str]) -> str:
+    return (
+        f"{', '.join(fields)} of {source} withheld from features, until its rows are right again "
+        f"or `homeostat quarantine release {shlex.join((pipeline, source))}`"
+    )
 
 
 def _out(outcome: Outcome, row: Waiting, now: datetime) -> Out:

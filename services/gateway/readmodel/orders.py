@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from services.gateway.readmodel.entry import Entry, plain
+from services.gateway.readmodel.entry import Entry, in_order, plain
 from shared.messages import Command, CommandResult
 
 COMMANDS_KEPT = 5000
+RESULTS_PER_COMMAND = 20
 FINAL = ("succeeded", "failed", "refused", "expired")
 
 
@@ -30,7 +31,10 @@ class CommandBook:
 
     def on_command_results(self, entries: Sequence[Entry[CommandResult]]) -> None:
         for entry in entries:
-            self._results.setdefault(entry.message.command, []).append(entry)
+            results = self._results.setdefault(entry.message.command, [])
+            results.append(entry)
+            if len(results) > RESULTS_PER_COMMAND:
+                del results[1]  # the first says who took it, the newest what became of it
         while len(self._results) > 2 * self._kept:  # results whose command was never seen
             del self._results[next(iter(self._results))]
 
@@ -48,23 +52,46 @@ class CommandBook:
         """In the order they were given."""
         return list(self._commands.values())
 
+    def held(self) -> list[Entry[Command]]:
+        """All commands that are remembered."""
+        return in_order(self._commands.values())
+
+    def results_held(self) -> list[Entry[CommandResult]]:
+        """All results that are remembered."""
+        return in_order(entry for results in self._results.values() for entry in results)
+
     def of_incident(self, incident: str) -> list[Entry[Command]]:
         return [entry for entry in self._commands.values() if entry.message.incident == incident]
 
     def quarantined(self, pipeline: str) -> dict[str, set[str]]:
-        """By source, the fields that are under quarantine: ordered, not failed, not released."""
-        fields: dict[str, set[str]] = {}
+        """By source (`*`: of all), the fields that are under quarantine: ordered, not failed, not released."""
+        return {source: set(orders) for source, orders in self._withholding(pipeline).items()}
+
+    def quarantine(self, pipeline: str) -> list[dict[str, Any]]:
+        """By source and field, since when it is withheld, why, and in which incident."""
+        return [
+            {"source": source, "field": field}
+            | {"since": by.at.isoformat(), "why": by.reason, "incident": by.incident, "issued_by": by.issued_by}
+            for source, orders in sorted(self._withholding(pipeline).items())
+            for field, by in sorted(orders.items())
+        ]
+
+    def _withholding(self, pipeline: str) -> dict[str, dict[str, Command]]:
+        """By source and field, the order that withholds it."""
+        withheld: dict[str, dict[str, Command]] = {}
         for entry in self._commands.values():
             command = entry.message
             if command.pipeline != pipeline or self._came_to_nothing(command.id):
                 continue
             source, names = str(command.arguments.get("source", "")), command.arguments.get("fields")
-            named = {str(name) for name in names} if isinstance(names, list | tuple) else set()
-            if command.action == "quarantine_source":
-                fields.setdefault(source, set()).update(named)
-            elif command.action == "release_source":
-                fields.get(source, set()).difference_update(named)
-        return fields
+            named = [str(name) for name in names] if isinstance(names, list | tuple) else []
+            orders = withheld.setdefault(source, {})
+            for name in named:
+                if command.action == "quarantine_source":
+                    orders.setdefault(name, command)
+                elif command.action == "release_source":
+                    orders.pop(name, None)
+        return withheld
 
     def _came_to_nothing(self, command: str) -> bool:
         return any(entry.message.state in ("failed", "refused", "expired") for entry in self.results(command))

@@ -37,7 +37,12 @@ class Accepted(BaseModel):
 
 
 Source = Annotated[
-    str, Query(max_length=200, description="What the rows are said to come from: the unit that is quarantined.")
+    str | None,
+    Query(
+        min_length=1,
+        max_length=200,
+        description="What the rows are said to come from, the unit of quarantine. Default: `key:` and the key's name.",
+    ),
 ]
 
 _ROW = {"type": "object", "additionalProperties": True}
@@ -55,19 +60,19 @@ EVENTS_BODY = {
 
 
 @router.post("/v1/pipelines/{pipeline}/events", status_code=202, response_model=Accepted, openapi_extra=EVENTS_BODY)
-async def events(pipeline: str, request: Request, parts: Needs, source: Source = "default") -> dict[str, Any]:
+async def events(pipeline: str, request: Request, parts: Needs, source: Source = None) -> dict[str, Any]:
     """Takes raw events: an object, an array, NDJSON or CloudEvents. A repeated id is counted once."""
     return await _take(pipeline, request, parts, source, events_of)
 
 
 @router.post("/v1/pipelines/{pipeline}/labels", status_code=202, response_model=Accepted, openapi_extra=EVENTS_BODY)
-async def labels(pipeline: str, request: Request, parts: Needs, source: Source = "default") -> dict[str, Any]:
+async def labels(pipeline: str, request: Request, parts: Needs, source: Source = None) -> dict[str, Any]:
     """Takes labels, ``{"id", "label", "timestamp"?}``: one, many, NDJSON. The last one for an id counts."""
     return await _take(pipeline, request, parts, source, labels_of)
 
 
 async def _take(
-    pipeline: str, request: Request, parts: Parts, source: str, sort: Callable[..., Intake]
+    pipeline: str, request: Request, parts: Parts, source: str | None, sort: Callable[..., Intake]
 ) -> dict[str, Any]:
     intake = await sorted_body(pipeline, request, parts, source, sort)
     await parts.write([RAW_DATA.of(record) for record in intake.records + intake.broken])
@@ -88,10 +93,11 @@ def errors_of(rejected: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
 
 
 async def sorted_body(
-    pipeline: str, request: Request, parts: Parts, source: str, sort: Callable[..., Intake]
+    pipeline: str, request: Request, parts: Parts, source: str | None, sort: Callable[..., Intake]
 ) -> Intake:
     """The body's rows, sorted into records and refusals; 400 or 415 where the body as a whole is no good."""
     found = pipeline_of(parts, pipeline)
+    source = source or f"key:{request.state.identity.name}"
     encoding = request.headers.get("content-encoding", "identity")
     if encoding != "identity":
         raise Problem(415, "encoding", f"Content-Encoding {encoding!r} is not taken: send the body as it is")

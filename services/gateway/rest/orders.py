@@ -60,6 +60,11 @@ class Promote(Reason):
         return self
 
 
+class ReleaseSource(Reason):
+    source: str = Field(min_length=1, max_length=200, description="As GET …/quarantine names it.")
+    fields: list[str] | None = Field(default=None, description="Default: every field of it that is withheld.")
+
+
 class Asked(BaseModel):
     """The request's id, and where it stands in the log. What becomes of it shows in incidents and audit."""
 
@@ -112,6 +117,29 @@ async def release_hold(
 ) -> Asked:
     """Asks for the end of a hold."""
     return await _ask(http, parts, pipeline, "release_hold", body or Reason(), idempotency_key)
+
+
+@router.get("/v1/pipelines/{pipeline}/quarantine")
+async def quarantine(pipeline: str, parts: Needs) -> dict[str, Any]:
+    """Which fields of which source are withheld from the model, since when and why."""
+    pipeline_of(parts, pipeline)
+    return {"quarantine": parts.models.commands.quarantine(pipeline)}
+
+
+@router.post("/v1/pipelines/{pipeline}/release-source", status_code=202)
+async def release_source(
+    pipeline: str, http: Request, parts: Needs, body: ReleaseSource, idempotency_key: IdempotencyKey = None
+) -> Asked:
+    """Asks that a source's fields count again. By itself a quarantine ends when its rows are right again."""
+    pipeline_of(parts, pipeline)
+    held = parts.models.commands.quarantined(pipeline).get(body.source, set())
+    asked = set(body.fields or held)
+    if not asked or not asked <= held:
+        what = f"{', '.join(sorted(asked - held)) or 'nothing'} of {body.source!r}"
+        raise Problem(
+            409, "not-withheld", f"not in quarantine: {what}; GET /v1/pipelines/{pipeline}/quarantine lists what is"
+        )
+    return await _ask(http, parts, pipeline, "release_source", body, idempotency_key)
 
 
 def _deciding(verdict: str) -> Callable[..., Awaitable[Asked]]:

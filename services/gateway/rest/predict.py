@@ -16,7 +16,7 @@ from services.gateway.asking import Asking, Outcome, Refusal
 from services.gateway.intake import events_of
 from services.gateway.parts import Needs, Parts
 from services.gateway.readmodel.pipelines import Pipeline
-from services.gateway.rest.data import EVENTS_BODY, errors_of, sorted_body
+from services.gateway.rest.data import EVENTS_BODY, Source, errors_of, sorted_body
 from services.gateway.rest.lookup import pipeline_of
 from services.gateway.rest.problems import Problem, pointer_of
 from shared.clock import fresh_id
@@ -31,7 +31,7 @@ Timeout = Annotated[float | None, Query(gt=0, le=60, description="Seconds to wai
 
 @router.post("/v1/pipelines/{pipeline}/predict", openapi_extra=EVENTS_BODY)
 async def predict(
-    pipeline: str, request: Request, parts: Needs, source: str = "predict", timeout: Timeout = None
+    pipeline: str, request: Request, parts: Needs, source: Source = None, timeout: Timeout = None
 ) -> dict[str, Any]:
     """Plain rows in, plain predictions out, in the rows' order. 504 says which are still to come.
 
@@ -61,7 +61,7 @@ async def predict(
 
 
 async def _records(
-    pipeline: Pipeline, request: Request, parts: Parts, source: str
+    pipeline: Pipeline, request: Request, parts: Parts, source: str | None
 ) -> tuple[list[RawRecord], Collection[str]]:
     """The rows to ask for, and those ids that are new because the rows came without one."""
     fresh: set[str] = set()

@@ -81,6 +81,14 @@ def test_a_field_under_quarantine_does_not_get_a_row_refused(gateway: Running) -
     assert (quarantined["accepted"], other["accepted"], other["status"]) == (1, 0, 422)
 
 
+def test_rows_without_a_source_are_those_of_the_key_they_came_with(gateway: Running) -> None:
+    gateway.http.post(EVENTS, json=GOOD)
+    gateway.http.post(LABELS, json={"id": "1", "label": True})
+    gateway.http.post(EVENTS, json=GOOD | {"vicprice": 2}, params={"source": "meter"})
+
+    assert [record.source for record in raw(gateway)] == ["key:tester", "key:tester", "meter"]
+
+
 def test_an_event_that_is_too_large_is_named_and_the_others_are_taken(gateway: Running) -> None:
     rows = [GOOD | {"id": "small"}, GOOD | {"id": "large", "note": "x" * 10_000_000}]
 

@@ -1,0 +1,41 @@
+"""`quarantine …`: which fields of which source are withheld from the model, and how they come back."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from homeostat.cli.models import ASKED, Reason, ask
+from homeostat.cli.options import Json, Pipeline, on_gateway, pipeline_name
+from homeostat.cli.output import show_json, show_rows
+from homeostat.client import Client
+
+app = typer.Typer(help="Fields of a source that are withheld because they went wrong.", no_args_is_help=True)
+COLUMNS = {"source": "source", "field": "field", "since": "since", "why": "why", "incident": "incident"}
+
+
+@app.command("list")
+@on_gateway
+def list_quarantine(client: Client, pipeline: Pipeline, as_json: Json = False) -> None:
+    """What is withheld now. It ends by itself when the source's rows are right again, or its file is over."""
+    found = client.get(f"/v1/pipelines/{pipeline_name(client, pipeline)}/quarantine")["quarantine"]
+    if as_json:
+        show_json(found)
+    else:
+        show_rows(found, COLUMNS, empty="nothing is in quarantine")
+
+
+@app.command()
+@on_gateway
+def release(
+    client: Client,
+    pipeline: Pipeline,
+    source: Annotated[str, typer.Argument(help="A source, as `quarantine list` names it.")],
+    field: Annotated[list[str] | None, typer.Option(help="Only this field; may be repeated. Default: all.")] = None,
+    reason: Reason = ASKED,
+    as_json: Json = False,
+) -> None:
+    """Lets a source's fields count again at once; the request passes the remediator's limits and ledger."""
+    arguments = {"source": source, "fields": field or None, "reason": reason}
+    ask(client, pipeline, "release-source", arguments, as_json=as_json)
