@@ -51,13 +51,15 @@ class Job:
     `id` names the effect: a job whose id already finished is not run again. `name` is looked up in
     the service's table of job functions (``services/<name>/jobs.py``: `JOBS`); `arguments` must be
     JSON. After a crash a job that was pending runs again, so it must bear that. `timeout_seconds`:
-    past it the worker is killed and the job ends with an error.
+    past it the worker is killed and the job ends with an error. An `urgent` job is short and someone
+    waits for it: it does not queue behind the others.
     """
 
     id: str
     name: str
     arguments: dict[str, Any]
     timeout_seconds: float = 600.0
+    urgent: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 import msgspec
 
 from services.trainer.core import outbox as box
-from services.trainer.core.deciding import Decision, decision_on
+from services.trainer.core.deciding import Decision, decision_on, once_more, order_of
 from services.trainer.core.deciding import Job as Wanted
 from services.trainer.core.orders import Judged, Rows, plain, typed
 from services.trainer.core.quarantine import without_refused
@@ -23,10 +23,11 @@ from services.trainer.core.state import (
     begun_anew,
     counted,
     expecting,
-    order_for,
     overtaken,
     unfit,
     with_result,
+    with_work,
+    without_work,
 )
 from services.trainer.settings import TrainerSettings
 from shared.identity import stable_id
@@ -112,11 +113,8 @@ class Trainer:
     def on_tick(self, now: datetime) -> Step:
         step = Step()
         for name, pipeline in self._state.pipelines.items():
-            command = None if pipeline.work is None else pipeline.work.command
-            if command is not None and now > command.deadline:
-                self._put(msgspec.structs.replace(self._state.pipelines[name], work=None))
-                detail = f"{command.action} was not done by its deadline; what it still yields is dropped"
-                step += self._result(command, "expired", now, detail)
+            for work in pipeline.works:
+                step += self._in_time(name, work, now)
             step += self._first_model(name, now)
         return step + self._told_mlflow(now)
 
@@ -124,14 +122,24 @@ class Trainer:
         if result.name == "register":
             return self._registered(result, now)
         for pipeline in self._state.pipelines.values():
-            if pipeline.work is not None and pipeline.work.job == result.id:
-                self._put(msgspec.structs.replace(pipeline, work=None))
-                return self._worked(pipeline.name, pipeline.work, result, now)
+            for work in pipeline.works:
+                if work.job == result.id:
+                    self._put(without_work(pipeline, work))
+                    return self._worked(pipeline.name, work, result, now)
         return NOTHING
 
     def pending_jobs(self) -> list[Job]:
-        jobs = [_job(each.work) for each in self._state.pipelines.values() if each.work is not None]
+        jobs = [_job(work) for each in self._state.pipelines.values() for work in each.works]
         return jobs + ([self._registration()] if self._state.outbox.job is not None else [])
+
+    def _in_time(self, name: str, work: Work, now: datetime) -> Step:
+        """Work whose command's deadline has passed is not waited for any more."""
+        command = work.command
+        if command is None or now <= command.deadline:
+            return NOTHING
+        self._put(without_work(self._state.pipelines[name], work))
+        detail = f"{command.action} was not done by its deadline; what it still yields is dropped"
+        return self._result(command, "expired", now, detail)
 
     # --- state
 
@@ -175,9 +183,7 @@ class Trainer:
 
     def _once_more(self, pipeline: Pipeline, work: Work, command: Command, spent: float, now: datetime) -> Step:
         """The same order again, against the champion that answers by now."""
-        order, champion = work.order, pipeline.releases.champion
-        rows = Rows(since=order.rows.since, until=order.rows.until)
-        wanted = Wanted(work.name, rows, order.candidate, proof=order.proof, search=order.search)
+        wanted, champion = once_more(work), pipeline.releases.champion
         detail = f"version {champion} answers by now: {work.name} begins again, to be judged against it"
         started = self._started(
             pipeline, wanted, stable_id(work.job, champion), _left(command, now), command, spent=spent
@@ -193,19 +199,10 @@ class Trainer:
         command: Command | None = None,
         spent: float = 0.0,
     ) -> Step:
-        order = order_for(
-            pipeline,
-            self._settings.code_revision,
-            wanted.rows,
-            candidate=wanted.candidate,
-            forced=wanted.forced,
-            proof=wanted.proof,
-            search=wanted.search,
-            reason="" if command is None else command.reason,
-        )
+        order = order_of(pipeline, wanted, self._settings.code_revision, command)
         seconds = min(seconds, self._settings.train_timeout.total_seconds())
         work = Work(job=job, name=wanted.name, order=order, timeout_seconds=seconds, command=command, spent=spent)
-        self._put(msgspec.structs.replace(pipeline, work=work))
+        self._put(with_work(pipeline, work))
         return Step(jobs=[_job(work)])
 
     def _result(
@@ -235,7 +232,7 @@ class Trainer:
     def _first_model(self, name: str, now: datetime) -> Step:
         """Starts training when no model answers rows of the present definition and there are rows enough."""
         pipeline, specification = self._state.pipelines[name], self._specification(name)
-        if specification is None or pipeline.work is not None or pipeline.releases.held:
+        if specification is None or pipeline.works or pipeline.releases.held:
             return NOTHING
         champion = pipeline.champion
         if champion is not None and champion.definition == specification.definition:
@@ -253,8 +250,8 @@ class Trainer:
             return self._came_to_nothing(name, work, result.error or "the pipeline was removed", now, result.seconds)
         judged = typed(result.result, Judged)
         cost = work.spent + judged.cost_seconds
-        if work.command is not None and not pipeline.releases.held and overtaken(pipeline, work):
-            return self._once_more(pipeline, work, work.command, cost, now)
+        if overtaken(pipeline, work):
+            return NOTHING if work.command is None else self._once_more(pipeline, work, work.command, cost, now)
         if judged.candidate is None:
             told = f"{judged.verdict.reason} ({judged.window})"
             return self._came_to_nothing(name, work, told, now, cost, broke=False)
@@ -347,7 +344,7 @@ class Trainer:
 
     def _told_mlflow(self, now: datetime) -> Step:
         """Starts the next registration, unless a training could be kept waiting by it."""
-        working = any(each.work is not None for each in self._state.pipelines.values())
+        working = any(each.works for each in self._state.pipelines.values())
         if working or not box.due(self._state.outbox, now):
             return NOTHING
         self._state = msgspec.structs.replace(self._state, outbox=box.started(self._state.outbox))
@@ -392,7 +389,7 @@ class Trainer:
 
 
 def _job(work: Work) -> Job:
-    return Job(work.job, work.name, plain(work.order), work.timeout_seconds)
+    return Job(work.job, work.name, plain(work.order), work.timeout_seconds, urgent=work.judges)
 
 
 def _left(command: Command, now: datetime) -> float:

@@ -75,6 +75,7 @@ class _Worker:
 class WorkerJobs:
     """At most `settings.job_workers` jobs at once, in the order they were asked for.
 
+    Urgent jobs come first, and one may run beyond that limit; the worker too many is then ended.
     `warm` is called in every new worker before its first job: imports that jobs need, done early.
     """
 
@@ -130,7 +131,8 @@ class WorkerJobs:
         )
 
     def _hand_out(self, now: datetime) -> None:
-        while self._waiting and (worker := self._free_worker()) is not None:
+        self._waiting = deque(sorted(self._waiting, key=lambda one: not one[1].urgent))
+        while self._waiting and (worker := self._worker_for(self._waiting[0][1])) is not None:
             task, job = self._waiting.popleft()
             worker.running = _Running(task, job, monotonic())
             # A worker that died meanwhile is found, and the job's end told, when it is looked after.
@@ -138,17 +140,19 @@ class WorkerJobs:
                 worker.pipe.send_bytes(msgspec.json.encode(_Asked(job.name, job.arguments, now)))
             _log.info("job started", task=task.name, job=job.id, name=job.name)
 
-    def _free_worker(self) -> _Worker | None:
-        for worker in self._workers:
+    def _worker_for(self, job: Job) -> _Worker | None:
+        busy = sum(worker.running is not None for worker in self._workers)
+        return self._free_worker() if busy < self.settings.job_workers + job.urgent else None
+
+    def _free_worker(self) -> _Worker:
+        for worker in list(self._workers):
             if worker.running is None:
                 if worker.process.is_alive():
                     return worker
                 self._drop(worker)
-        if len(self._workers) < self.settings.job_workers:
-            worker = _new_worker(self.jobs, self.settings, self.warm)
-            self._workers.append(worker)
-            return worker
-        return None
+        worker = _new_worker(self.jobs, self.settings, self.warm)
+        self._workers.append(worker)
+        return worker
 
     def _look_after(self, worker: _Worker, running: _Running, now: datetime) -> None:
         seconds = monotonic() - running.since
@@ -172,7 +176,8 @@ class WorkerJobs:
 
     def _end_idle(self) -> None:
         for worker in list(self._workers):
-            if worker.running is None and monotonic() - worker.free_since >= self.idle_seconds:
+            surplus = len(self._workers) > self.settings.job_workers
+            if worker.running is None and (surplus or monotonic() - worker.free_since >= self.idle_seconds):
                 self._drop(worker)
 
     def _drop(self, worker: _Worker) -> None:

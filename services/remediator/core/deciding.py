@@ -19,8 +19,8 @@ from shared.pipeline.specification import Policy, Rung
 URGENT = ("service_down", "load", "bad_field", "refused_rows", "bad_labels", "bad_version", "request")
 """Diagnoses that do not wait for a retrain to show its effect."""
 
-NEED_THE_TRAINER = ("retrain", "promote", "recalibrate")
-"""Orders that a trainer refuses while it is training."""
+TRAININGS = ("retrain", "recalibrate")
+"""Orders that a trainer carries out one at a time. What it does to versions that are there it does at once."""
 
 
 def decide(turn: Turn, incident_id: str) -> None:
@@ -80,10 +80,10 @@ def turn_of(incident: Incident, action: str, others: Iterable[Incident]) -> tupl
         if other.paused_by and other.state == "verifying":
             continue
         touches_model = last.name in MODEL_ACTIONS or (last.role == "release" and other.state == "verifying")
-        retraining = last.name == "retrain" and last.role == "act"
-        if retraining and other.state == "acting" and action in NEED_THE_TRAINER:
+        training = last.name in TRAININGS and last.role == "act"
+        if training and other.state == "acting" and action in TRAININGS:
             return Verdict("wait", f"incident {other.id} is acting: {last.name}"), []
-        if retraining and incident.diagnosis.name in URGENT:
+        if training and incident.diagnosis.name in URGENT:
             if action in MODEL_ACTIONS or action in ("quarantine_source", "release_source"):
                 paused.append(other.id)
         elif other.upkeep and other.state == "verifying":

@@ -131,10 +131,14 @@ def mean_of(known: Knowledge, metric: str, last_before: int, windows: int = BASE
 def effect_of(action: Action, known: Knowledge, metric: str) -> Measure:
     """The metric over the rows that the action is judged by: those of the version it made answer.
 
-    A version that answered before is measured in windows that begin after the action only.
+    A version that answered before is measured in windows that begin after the action only. A rollback has worked
+    where all goes well without the version that it left: if a newer one has taken over, its rows count too.
     """
     readings = [r for r in _readings(known, metric) if action.fresh or r.first_row >= action.from_row]
-    return _measure([_row_values(r, action.version, metric) for r in readings])
+    versions: list[str | None] = [action.version]
+    if action.name == "rollback" and known.stages.get(action.version or "") == "replaced":
+        versions = [*sorted({v for r in readings for v in r.by_version or (r.model_version,)} - {action.left})]
+    return _measure([_row_values(r, version, metric) for r in readings for version in versions])
 
 
 def judgement(action: Action, known: Knowledge, lead_resolved: bool, now: datetime, deadline: datetime) -> Judgement:

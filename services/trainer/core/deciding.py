@@ -8,7 +8,7 @@ from typing import Any
 
 import msgspec
 
-from services.trainer.core.orders import Rows, typed
+from services.trainer.core.orders import Order, Rows, typed
 from services.trainer.core.quarantine import Quarantine, Stretches, ended, with_opened
 from services.trainer.core.releases import (
     Candidate,
@@ -20,7 +20,7 @@ from services.trainer.core.releases import (
     trial_ended,
 )
 from services.trainer.core.rollout import Move
-from services.trainer.core.state import Pipeline
+from services.trainer.core.state import Pipeline, Work, excluded_stretches
 from services.trainer.core.window import as_offsets
 from shared.messages import Command, CommandState
 from shared.pipeline.specification import Specification
@@ -53,41 +53,60 @@ class Decision:
 def decision_on(pipeline: Pipeline, command: Command) -> Decision | None:
     """What to do, or None where the action is not the trainer's."""
     decide = _ACTIONS.get(command.action)
-    if decide is None and command.action != "quarantine_source":
+    if decide is None:
         return None
     if pipeline.specification is None:
         answered_by_others = command.action in {"quarantine_source", "release_source"}
         return Decision(None if answered_by_others else "refused", f"there is no pipeline {pipeline.name!r}")
     try:
-        if decide is None:
-            return _quarantine(pipeline, command.arguments, command.id)
-        return decide(pipeline, command.arguments)
+        return decide(pipeline, command)
     except (ValueError, msgspec.ValidationError) as error:
         return Decision("refused", f"{command.action}: {error}")
 
 
-def _retrain(pipeline: Pipeline, arguments: dict[str, Any]) -> Decision:
+def order_of(pipeline: Pipeline, wanted: Job, code_revision: str, command: Command | None) -> Order:
+    """What the job is asked, as things stand now. No command: it makes the first model."""
+    return Order(
+        pipeline=pipeline.name,
+        specification=pipeline.specification or {},
+        specification_version=pipeline.specification_version,
+        code_revision=code_revision,
+        rows=msgspec.structs.replace(wanted.rows, excluded=excluded_stretches(pipeline)),
+        champion=pipeline.champion,
+        candidate=wanted.candidate,
+        forced=wanted.forced,
+        proof=wanted.proof,
+        search=wanted.search,
+        reason="" if command is None else command.reason,
+    )
+
+
+def once_more(work: Work) -> Job:
+    """The same work again, on rows as they are to be left out by then."""
+    order = work.order
+    rows = Rows(since=order.rows.since, until=order.rows.until)
+    return Job(work.name, rows, order.candidate, proof=order.proof, search=order.search)
+
+
+def _retrain(pipeline: Pipeline, command: Command) -> Decision:
+    arguments = command.arguments
     search = arguments.get("search") is not False
     job = Job("train", _rows(arguments), proof=_proof(arguments), search=search)
-    return _unless_busy(pipeline, "retrain") or Decision("running", job=job)
+    return _unless_busy(pipeline, command, pipeline.work) or Decision("running", job=job)
 
 
-def _recalibrate(pipeline: Pipeline, arguments: dict[str, Any]) -> Decision:
-    refusal = _unless_busy(pipeline, "recalibrate")
+def _recalibrate(pipeline: Pipeline, command: Command) -> Decision:
+    refusal = _unless_busy(pipeline, command, pipeline.work)
     if refusal is None and pipeline.releases.champion is None:
         return Decision("refused", "there is no champion to recalibrate")
-    return refusal or Decision("running", job=Job("recalibrate", _rows(arguments)))
+    return refusal or Decision("running", job=Job("recalibrate", _rows(command.arguments)))
 
 
-def _promote(pipeline: Pipeline, arguments: dict[str, Any]) -> Decision:
+def _promote(pipeline: Pipeline, command: Command) -> Decision:
+    arguments = command.arguments
     force = arguments.get("force") is True
     if arguments.get("candidate") is not None:
-        candidate = typed(arguments["candidate"], Candidate)
-        wanted = (pipeline.specification or {}).get("kind")
-        if candidate.kind != wanted:
-            return Decision("refused", f"the candidate is of kind {candidate.kind}, the pipeline of kind {wanted}")
-        job = Job("judge", _rows(arguments), candidate, force)
-        return _unless_busy(pipeline, "promote") or Decision("running", job=job)
+        return _promote_candidate(pipeline, command, force=force)
     if pipeline.releases.held:
         return _held("promote")
     number = str(arguments.get("version") or "")
@@ -103,8 +122,17 @@ def _promote(pipeline: Pipeline, arguments: dict[str, Any]) -> Decision:
     return Decision("succeeded", f"version {number} is champion{replaced}", version=number, moves=(move,))
 
 
-def _rollback(pipeline: Pipeline, arguments: dict[str, Any]) -> Decision:
-    target = arguments.get("to_version")
+def _promote_candidate(pipeline: Pipeline, command: Command, *, force: bool) -> Decision:
+    candidate = typed(command.arguments["candidate"], Candidate)
+    wanted = (pipeline.specification or {}).get("kind")
+    if candidate.kind != wanted:
+        return Decision("refused", f"the candidate is of kind {candidate.kind}, the pipeline of kind {wanted}")
+    job = Job("judge", _rows(command.arguments), candidate, force)
+    return _unless_busy(pipeline, command, pipeline.judging) or Decision("running", job=job)
+
+
+def _rollback(pipeline: Pipeline, command: Command) -> Decision:
+    target = command.arguments.get("to_version")
     after = rolled_back(pipeline.releases, _definition(pipeline), None if target is None else str(target))
     if isinstance(after, str):
         return Decision("failed", after)
@@ -114,7 +142,8 @@ def _rollback(pipeline: Pipeline, arguments: dict[str, Any]) -> Decision:
     return Decision("succeeded", f"rolled back from version {left} to {version}", version=version, moves=(move,))
 
 
-def _shift_traffic(pipeline: Pipeline, arguments: dict[str, Any]) -> Decision:
+def _shift_traffic(pipeline: Pipeline, command: Command) -> Decision:
+    arguments = command.arguments
     number, weight = str(arguments.get("version") or ""), arguments.get("weight")
     if isinstance(weight, bool) or not isinstance(weight, (int, float)) or not 0 <= weight <= 1:
         raise ValueError(f"weight {weight!r} is not a share from 0 to 1")
@@ -125,7 +154,7 @@ def _shift_traffic(pipeline: Pipeline, arguments: dict[str, Any]) -> Decision:
     if weight == 0:
         return _withdrawn(pipeline, number)
     if weight == 1:
-        return _promote(pipeline, arguments)
+        return _promote(pipeline, command)
     return _canary(pipeline, number, float(weight), force=arguments.get("force") is True)
 
 
@@ -152,11 +181,11 @@ def _withdrawn(pipeline: Pipeline, number: str) -> Decision:
     return Decision("succeeded", f"version {number} is withdrawn", version=number, moves=moves)
 
 
-def _hold(pipeline: Pipeline, _: dict[str, Any]) -> Decision:
+def _hold(pipeline: Pipeline, _: Command) -> Decision:
     return _holding(pipeline, held=True, detail="nothing is trained or promoted until release_hold")
 
 
-def _release_hold(pipeline: Pipeline, _: dict[str, Any]) -> Decision:
+def _release_hold(pipeline: Pipeline, _: Command) -> Decision:
     return _holding(pipeline, held=False, detail="training and promotion are allowed again")
 
 
@@ -165,36 +194,36 @@ def _holding(pipeline: Pipeline, *, held: bool, detail: str) -> Decision:
     return Decision("succeeded", detail, pipeline=msgspec.structs.replace(pipeline, releases=releases))
 
 
-def _quarantine(pipeline: Pipeline, arguments: dict[str, Any], command: str) -> Decision:
+def _quarantine(pipeline: Pipeline, command: Command) -> Decision:
     """Records the stretch; without `since` it starts where the monitor last saw the stream."""
-    named = _text_offsets(arguments, "since")
+    named = _text_offsets(command.arguments, "since")
     since = pipeline.positions if named is None else named
-    source, fields = _suspect(pipeline, arguments)
-    opened = Quarantine(source=source, fields=fields, since=since, command=command)
+    source, fields = _suspect(pipeline, command.arguments)
+    opened = Quarantine(source=source, fields=fields, since=since, command=command.id)
     return _with_stretches(pipeline, with_opened(pipeline.quarantines, opened))
 
 
-def _release_source(pipeline: Pipeline, arguments: dict[str, Any]) -> Decision:
+def _release_source(pipeline: Pipeline, command: Command) -> Decision:
     """Ends the open stretches of the source and fields; without `until`, where the monitor last saw the stream.
 
     Rows after that point which were still quarantined say so themselves (`withheld`) and are left out too.
     """
-    named = _text_offsets(arguments, "until")
+    named = _text_offsets(command.arguments, "until")
     until = pipeline.positions if named is None else named
-    return _with_stretches(pipeline, ended(pipeline.quarantines, *_suspect(pipeline, arguments), until))
+    return _with_stretches(pipeline, ended(pipeline.quarantines, *_suspect(pipeline, command.arguments), until))
 
 
 def _with_stretches(pipeline: Pipeline, quarantines: Stretches) -> Decision:
     return Decision(None, pipeline=msgspec.structs.replace(pipeline, quarantines=quarantines))
 
 
-def _unless_busy(pipeline: Pipeline, action: str) -> Decision | None:
+def _unless_busy(pipeline: Pipeline, command: Command, work: Work | None) -> Decision | None:
     if pipeline.releases.held:
-        return _held(action)
-    if pipeline.work is not None:
-        what = f"command {pipeline.work.command.id}" if pipeline.work.command else "the first model"
-        return Decision("refused", f"{action}: {pipeline.work.name} for {what} is running; ask again when it has ended")
-    return None
+        return _held(command.action)
+    if work is None:
+        return None
+    what = f"command {work.command.id}" if work.command else "the first model"
+    return Decision("refused", f"{command.action}: {work.name} for {what} is running; ask again when it has ended")
 
 
 def _unless_fit(pipeline: Pipeline, number: str, *, force: bool) -> Decision | None:
@@ -253,7 +282,7 @@ def _suspect(pipeline: Pipeline, arguments: dict[str, Any]) -> tuple[str, tuple[
 _BY_HAND = 1_000
 """The step of traffic shifted by hand: no step of a specification, so nothing moves it on but another command."""
 
-_ACTIONS: dict[str, Callable[[Pipeline, dict[str, Any]], Decision]] = {
+_ACTIONS: dict[str, Callable[[Pipeline, Command], Decision]] = {
     "retrain": _retrain,
     "recalibrate": _recalibrate,
     "promote": _promote,
@@ -261,5 +290,6 @@ _ACTIONS: dict[str, Callable[[Pipeline, dict[str, Any]], Decision]] = {
     "shift_traffic": _shift_traffic,
     "hold": _hold,
     "release_hold": _release_hold,
+    "quarantine_source": _quarantine,
     "release_source": _release_source,
 }

@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 
-from services.trainer.core.orders import Order, Rows
+from services.trainer.core.orders import Order
 from services.trainer.core.quarantine import Quarantine
 from services.trainer.core.releases import Candidate, Releases
 from shared.messages import Command, CommandResult, Lineage, Metrics
@@ -17,7 +17,7 @@ HANDLED_KEPT = 5_000
 
 
 class Work(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """The one job of a pipeline that makes or judges a version. No `command`: it makes the first model.
+    """A job that makes or judges a version. No `command`: it makes the first model.
 
     `spent`: seconds that went into earlier tries of the same order.
     """
@@ -29,10 +29,16 @@ class Work(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     command: Command | None = None
     spent: float = 0.0
 
+    @property
+    def judges(self) -> bool:
+        """Whether it holds a model that someone brought against the champion: it waits for no training."""
+        return self.name == "judge"
+
 
 class Pipeline(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """One pipeline as the trainer knows it. `specification` None: it was removed.
 
+    `work` is its one training or recalibration under way; `judging` goes on beside it.
     `rows_seen` and `labelled_seen` are the monitor's totals; `positions` the newest offsets it named.
     A first model is tried from `first_from_rows` on, not before `first_from`.
     """
@@ -43,6 +49,7 @@ class Pipeline(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     releases: Releases = Releases()
     quarantines: tuple[Quarantine, ...] = ()
     work: Work | None = None
+    judging: Work | None = None
     rows_seen: int = 0
     labelled_seen: int = 0
     positions: dict[str, int] = {}
@@ -52,6 +59,11 @@ class Pipeline(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     def rows_to_learn(self, kind: str) -> int:
         """The rows that count for a first model: labelled ones, or for anomalies all."""
         return self.rows_seen if kind == "anomaly" else self.labelled_seen
+
+    @property
+    def works(self) -> tuple[Work, ...]:
+        """What is under way."""
+        return tuple(each for each in (self.work, self.judging) if each is not None)
 
     @property
     def removed(self) -> bool:
@@ -85,7 +97,19 @@ class State(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 def begun_anew(pipeline: Pipeline) -> Pipeline:
     """As it is after its removal: nothing is live and nothing counted, only its versions' numbers go on."""
     releases = Releases(versions=pipeline.releases.versions, numbered=pipeline.releases.numbered)
-    return Pipeline(name=pipeline.name, specification=None, releases=releases, work=pipeline.work)
+    return Pipeline(
+        name=pipeline.name, specification=None, releases=releases, work=pipeline.work, judging=pipeline.judging
+    )
+
+
+def with_work(pipeline: Pipeline, work: Work) -> Pipeline:
+    """The work is under way."""
+    return msgspec.structs.replace(pipeline, **{"judging" if work.judges else "work": work})
+
+
+def without_work(pipeline: Pipeline, work: Work) -> Pipeline:
+    """The work has ended, or is not waited for any more."""
+    return msgspec.structs.replace(pipeline, **{"judging" if work.judges else "work": None})
 
 
 def expecting(pipeline: Pipeline, rows: int) -> Pipeline:
@@ -141,24 +165,14 @@ def unfit(pipeline: Pipeline, candidate: Candidate, definition: str) -> str:
 
 
 def overtaken(pipeline: Pipeline, work: Work) -> bool:
-    """Whether another champion answers than the one that the work was judged against, which decides nothing now."""
+    """Whether another champion answers than the one that the work was judged against, which decides nothing now.
+
+    What was made while the pipeline is held is kept as it is: nothing begins, and nothing is released.
+    """
     now, then = pipeline.champion, work.order.champion
-    if now is None or work.command is None or work.order.forced:
+    if now is None or work.order.forced or pipeline.releases.held:
         return False
     return then is None or now.artifact.sha256 != then.artifact.sha256
-
-
-def order_for(pipeline: Pipeline, code_revision: str, rows: Rows, **more: Any) -> Order:
-    """What a job of this pipeline is asked, as things stand now."""
-    return Order(
-        pipeline=pipeline.name,
-        specification=pipeline.specification or {},
-        specification_version=pipeline.specification_version,
-        code_revision=code_revision,
-        rows=msgspec.structs.replace(rows, excluded=excluded_stretches(pipeline)),
-        champion=pipeline.champion,
-        **more,
-    )
 
 
 def with_result(state: State, result: CommandResult) -> State:

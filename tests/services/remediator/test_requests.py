@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from shared.messages import Request
 from tests.support.desk import Desk
 
@@ -99,6 +101,34 @@ def test_a_person_pauses_a_retrain_whose_effect_is_pending() -> None:
     desk.retrained(desk.last, "2")
     desk.ask("rollback")
     assert desk.actions == ["retrain", "rollback"]
+
+
+@pytest.mark.parametrize("training", ["retrain", "recalibrate"])
+@pytest.mark.parametrize("action", ["promote", "rollback", "shift_traffic"])
+def test_a_person_s_change_of_the_live_version_waits_for_no_training(training: str, action: str) -> None:
+    desk = Desk()
+    desk.steady()
+    desk.model("2")
+    desk.ask(training)
+    desk.ask(action, version="1", weight=0.5)
+
+    assert desk.actions == [training, action]
+
+
+def test_the_version_of_a_training_that_a_person_s_promotion_overtook_is_measured_when_that_is_done() -> None:
+    desk = Desk()
+    desk.steady()
+    desk.alert("concept_drift", ("model", "1"), severity="critical", since_row=1000)
+    training = desk.last
+    desk.ask("promote", version="2", force=True)
+    desk.retrained(desk.last, "2")
+    desk.retrained(training, "3")
+    assert [incident.state for incident in desk.incidents] == ["verifying", "resolved"]
+    for _ in range(6):
+        desk.pass_rows(0.9, version="3")
+
+    assert [incident.state for incident in desk.incidents] == ["resolved", "resolved"]
+    assert desk.actions == ["retrain", "promote"]
 
 
 def test_acknowledging_keeps_an_escalated_incident_from_expiring() -> None:

@@ -146,6 +146,23 @@ def test_a_version_made_while_a_bad_release_was_found_stays() -> None:
     assert desk.actions == ["retrain", "rollback"]
 
 
+def test_a_rollback_is_verified_by_what_answers_without_the_bad_version_also_where_a_newer_one_has_taken_over() -> None:
+    desk = due()
+    refresh = desk.last
+    desk.model("2")
+    desk.pass_rows(0.3, version="2")
+    desk.alert("performance", ("version", "2"), version="2", since_row=desk.rows - 250)
+    rollback = desk.last
+    desk.model("1", command=rollback.id)
+    desk.answer(rollback, version="1")
+    desk.pass_rows(0.9, version="1", beside={"2": 0.3})
+    desk.retrained(refresh, "3")
+    desk.pass_rows(0.9, version="3")
+
+    assert [e.kind for e in desk.audit if e.incident == desk.incidents[-1].id][-2:] == ["verified", "incident_resolved"]
+    assert desk.told == []
+
+
 def test_what_is_undone_gives_way_to_the_version_it_took_over_from_not_to_the_one_when_it_was_ordered() -> None:
     desk = due()
     refresh = desk.last
@@ -159,16 +176,28 @@ def test_what_is_undone_gives_way_to_the_version_it_took_over_from_not_to_the_on
     assert desk.last.arguments == {"to_version": "3"}
 
 
-def test_a_person_s_promotion_waits_until_the_trainer_is_free() -> None:
+def test_a_person_s_promotion_waits_for_no_training_and_ends_the_upkeep() -> None:
     desk = due()
     refresh = desk.last
-    desk.ask("promote", version="3")
+    desk.ask("promote", version="3", force=True)
+
+    assert desk.actions == ["retrain", "promote"]
+    assert [incident.state for incident in desk.incidents] == ["resolved", "acting"]
+    desk.retrained(desk.last, "3")
+    desk.answer(refresh, "failed", detail="not better than version 3")
+    assert desk.actions == ["retrain", "promote"]
+    assert [incident.state for incident in desk.incidents] == ["resolved", "verifying"]
+
+
+def test_a_person_s_training_waits_for_the_one_under_way() -> None:
+    desk = due()
+    refresh = desk.last
+    desk.ask("recalibrate")
     assert desk.actions == ["retrain"]
 
     desk.retrained(refresh, "2")
 
-    assert desk.actions == ["retrain", "promote"]
-    assert [incident.state for incident in desk.incidents] == ["resolved", "acting"]
+    assert desk.actions == ["retrain", "recalibrate"]
 
 
 def test_upkeep_takes_no_more_than_its_share_of_the_time() -> None:

@@ -117,9 +117,10 @@ class Bench:
         self.take(self.trainer.on_commands(Batch("commands", 0, [0], [order]), self.now))
         return self.results[before:]
 
-    def end(self, result: dict[str, Any] | None = None, error: str | None = None) -> None:
-        job = self.jobs.pop(0)
-        ended = JobResult(job.id, job.name, 3.0, result, error)
+    def end(self, result: dict[str, Any] | None = None, error: str | None = None, *, job: int = 0) -> None:
+        """The job at this place of those under way ends."""
+        under_way = self.jobs.pop(job)
+        ended = JobResult(under_way.id, under_way.name, 3.0, result, error)
         self.take(self.trainer.on_job(ended, self.now))
 
     def tick(self, seconds: float = 1.0) -> None:

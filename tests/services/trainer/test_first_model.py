@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from services.trainer.core.orders import plain
 from services.trainer.service import Trainer
 from services.trainer.settings import TrainerSettings
-from tests.services.trainer.bench import Bench, specification
+from tests.services.trainer.bench import Bench, candidate, specification
 
 
 def test_a_first_model_is_trained_once_there_are_labelled_rows_enough(bench: Bench) -> None:
@@ -20,6 +21,29 @@ def test_a_first_model_is_trained_once_there_are_labelled_rows_enough(bench: Ben
     assert (published.version, published.stage, published.previous) == ("1", "champion", None)
     bench.metrics(500)
     assert bench.jobs == []
+
+
+def test_a_model_that_someone_brings_before_the_first_one_is_trained_takes_its_place(bench: Bench) -> None:
+    bench.metrics(100)
+    bench.command("promote", candidate=plain(candidate("theirs", bench.spec)), force=True)
+    bench.end(bench.passes("theirs"), job=1)
+    bench.end(bench.passes("first"))
+
+    assert [(each.version, each.artifact.sha256) for each in bench.published] == [("1", "theirs")]
+    bench.metrics(500)
+    bench.tick()
+    assert bench.jobs == []
+
+
+def test_no_first_model_is_begun_while_one_that_someone_brings_is_judged(bench: Bench) -> None:
+    bench.command("promote", candidate=plain(candidate("theirs", bench.spec)))
+    bench.metrics(100)
+    assert [job.name for job in bench.jobs] == ["judge"]
+
+    bench.end(bench.refuses())
+    bench.tick()
+
+    assert [job.name for job in bench.jobs] == ["train"]
 
 
 def test_an_anomaly_pipeline_counts_all_rows_for_its_first_model() -> None:

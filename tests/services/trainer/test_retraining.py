@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from tests.services.trainer.bench import Bench
+from services.trainer.core.orders import plain
+from tests.services.trainer.bench import Bench, candidate
 
 
 def test_a_retrain_is_accepted_runs_and_ends_with_a_published_version(bench: Bench) -> None:
@@ -68,6 +69,65 @@ def test_a_version_is_judged_against_the_champion_that_answers_when_it_is_done(b
     bench.end(bench.passes("model-4"))
     done = bench.results[-1]
     assert (done.command, done.state, done.model_version, done.cost_seconds) == ("slow", "succeeded", "3", 5.0)
+
+
+def test_a_model_that_someone_brings_is_judged_beside_the_training_and_the_training_then_against_it(
+    bench: Bench,
+) -> None:
+    bench.with_champions(1)
+    bench.command("retrain", name="slow")
+    bench.command("promote", candidate=plain(candidate("theirs", bench.spec)), force=True)
+    assert [(job.name, job.urgent) for job in bench.jobs] == [("train", False), ("judge", True)]
+    bench.end(bench.passes("theirs"), job=1)
+    assert [each.version for each in bench.published] == ["2"]
+
+    bench.end(bench.passes("model-2"))
+
+    (again,) = bench.jobs
+    assert again.arguments["champion"]["artifact"]["sha256"] == "theirs"
+    bench.end(bench.refuses())
+    assert (bench.results[-1].command, bench.results[-1].state) == ("slow", "failed")
+    assert [each.version for each in bench.published] == ["2"]
+
+
+def test_a_model_that_someone_brings_unforced_is_judged_once_more_if_a_training_overtakes_it(bench: Bench) -> None:
+    bench.with_champions(1)
+    bench.command("retrain")
+    bench.command("promote", candidate=plain(candidate("theirs", bench.spec)))
+    bench.end(bench.passes("model-2"))
+    bench.end(bench.passes("theirs"))
+
+    (again,) = bench.jobs
+    assert (again.name, again.urgent) == ("judge", True)
+    assert again.arguments["champion"]["artifact"]["sha256"] == "model-2"
+    assert again.arguments["candidate"]["artifact"]["sha256"] == "theirs"
+    assert [each.version for each in bench.published] == ["2"]
+
+
+def test_versions_change_at_once_while_a_training_runs(bench: Bench) -> None:
+    bench.with_champions(3)
+    bench.command("retrain")
+
+    assert bench.command("rollback")[-1].state == "succeeded"
+    assert bench.command("promote", version="1", force=True)[-1].state == "succeeded"
+    assert bench.command("shift_traffic", version="2", weight=0.5)[-1].state == "succeeded"
+    assert [(each.version, each.stage) for each in bench.published] == [
+        ("2", "champion"),
+        ("1", "champion"),
+        ("2", "canary"),
+    ]
+    assert len(bench.jobs) == 1
+
+
+def test_two_models_that_are_brought_at_once_are_judged_one_after_the_other(bench: Bench) -> None:
+    bench.with_champions(1)
+    theirs = plain(candidate("theirs", bench.spec))
+    bench.command("promote", "first", candidate=theirs)
+
+    (refused,) = bench.command("promote", "second", candidate=theirs)
+
+    assert refused.state == "refused"
+    assert "first" in refused.detail
 
 
 def test_a_training_that_ends_while_held_is_kept_as_a_version_and_not_published(bench: Bench) -> None:

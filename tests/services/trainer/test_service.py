@@ -8,11 +8,12 @@ from typing import Any
 import msgspec
 import pytest
 
+from services.trainer.core.orders import plain
 from services.trainer.service import Trainer
 from services.trainer.settings import TrainerSettings
 from shared.messages import Command
 from shared.service import Batch
-from tests.services.trainer.bench import NOW, PIPELINE, Bench
+from tests.services.trainer.bench import NOW, PIPELINE, Bench, candidate
 
 
 @pytest.mark.parametrize(
@@ -92,6 +93,24 @@ def test_state_survives_a_restart_and_jobs_under_way_are_asked_for_again(bench: 
     bench.end(bench.passes("model-3"))
     assert bench.published[-1].previous == "2"
     assert before.save() != restarted.save()
+
+
+def test_a_model_that_is_judged_beside_a_training_survives_a_restart_too_and_each_ends_by_its_own_deadline(
+    bench: Bench,
+) -> None:
+    bench.with_champions(1)
+    bench.command("retrain", "slow")
+    bench.now += timedelta(minutes=5)
+    bench.command("promote", "theirs", candidate=plain(candidate("theirs", bench.spec)))
+    restarted = Trainer(TrainerSettings(code_revision="abc"))
+
+    restarted.restore(bench.trainer.save())
+
+    assert restarted.pending_jobs() == bench.jobs
+    bench.trainer = restarted
+    bench.tick(301)
+    assert [(each.command, each.state) for each in bench.results[-1:]] == [("slow", "expired")]
+    assert [job.name for job in bench.trainer.pending_jobs()] == ["judge"]
 
 
 def test_mlflow_is_told_of_each_version_when_no_training_waits_and_publishing_never_does() -> None:

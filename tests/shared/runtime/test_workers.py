@@ -122,6 +122,30 @@ def test_a_job_that_raises_overruns_or_dies_ends_with_its_error_and_the_next_one
     ]
 
 
+def test_an_urgent_job_queues_behind_no_other_and_its_worker_ends_with_it(workers: WorkerJobs) -> None:
+    workers.start(TASK, Job("long", "hang", {}), utc_now())
+    workers.start(TASK, Job("next", "double", {"number": 1}), utc_now())
+    workers.start(TASK, Job("urgent", "double", {"number": 2}, urgent=True), utc_now())
+
+    (urgent,) = _ends(workers, 1)
+
+    assert (urgent.job, urgent.error) == ("urgent", None)
+    workers.forget([urgent])
+    assert workers.finished(utc_now()) == []
+    assert not psutil.pid_exists((urgent.result or {})["pid"])
+
+
+def test_an_urgent_job_takes_a_free_worker_before_those_that_wait(workers: WorkerJobs) -> None:
+    for name in ("j1", "j2"):
+        workers.start(TASK, Job(name, "double", {"number": 1}), utc_now())
+    for name in ("urgent 1", "urgent 2"):
+        workers.start(TASK, Job(name, "double", {"number": 2}, urgent=True), utc_now())
+
+    ends = [end.job for end in _ends(workers, 4)]
+
+    assert ends.index("urgent 2") < ends.index("j2")
+
+
 def test_the_jobs_of_a_task_that_went_elsewhere_are_stopped(workers: WorkerJobs) -> None:
     workers.start(TASK, Job("j1", "hang", {}), utc_now())
 
