@@ -7,8 +7,9 @@ from typing import Annotated, Any
 import typer
 
 from homeostat.cli.options import Json, Pipeline, on_gateway, pipeline_name
-from homeostat.cli.output import show_json, show_rows, show_text, told_time
+from homeostat.cli.output import show_json, show_rows, show_text
 from homeostat.client import Client
+from homeostat.tables import told_time
 
 app = typer.Typer(help="Versions: which exist, which is live and why; promote, roll back.", no_args_is_help=True)
 Reason = Annotated[str, typer.Option(help="Why; it goes into the ledger.")]

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from rich.console import Console
-from rich.table import Table
+
+from homeostat.tables import Rows
 
 console = Console()
 errors = Console(stderr=True)
-_TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|\+00:00)")
 
 
 def show_json(value: Any) -> None:
@@ -30,33 +29,4 @@ def show_rows(rows: Sequence[Mapping[str, Any]], columns: Mapping[str, str], *, 
     if not rows:
         console.print(empty)
         return
-    console.print(table_of(rows, columns))
-
-
-def table_of(rows: Sequence[Mapping[str, Any]], columns: Mapping[str, str]) -> Table:
-    """Cells too long for the terminal are folded, but for ids: they are there to be copied."""
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    for key, heading in columns.items():
-        table.add_column(heading, overflow="fold", no_wrap=key == "id")
-    for row in rows:
-        table.add_row(*(_cell(row.get(key)) for key in columns))
-    return table
-
-
-def _cell(value: Any) -> str:
-    if value is None:
-        return "-"
-    if isinstance(value, float):
-        return f"{value:.4g}"
-    if isinstance(value, list | tuple):
-        return ", ".join(_cell(item) for item in value)
-    return told_time(value) if isinstance(value, str) else str(value)
-
-
-def told_time(text: str) -> str:
-    """A time of the API as people read it, to the second; any other text as it is.
-
-    >>> told_time("2026-11-21T13:24:20.153000+00:00"), told_time("at noon")
-    ('2026-11-21 13:24:20Z', 'at noon')
-    """
-    return f"{text[:10]} {text[11:19]}Z" if _TIME.fullmatch(text) else text
+    console.print(Rows(rows, columns))
