@@ -24,6 +24,10 @@ from shared.topics import Topic, topics_read_by
 log = structlog.get_logger("gateway.follower")
 
 RECENT_ONLY = ("predictions", "dead-letters", "metrics", "telemetry")
+KEPT = ("model-published", "alerts", "commands", "command-results", "audit")
+SAVE_EVERY, SAVE_EVERY_BEHIND = 2000, 50_000
+"""Records of the kept topics between two savings: what is read again, at the most, after a crash."""
+
 CHECK_SECONDS = 5.0
 IDLE_SECONDS, BEHIND_SECONDS = 0.25, 0.05
 """How long to wait for records. While there is something to catch up with, short: its end comes without a record."""
@@ -45,18 +49,34 @@ class Sink(Protocol):
         ...
 
 
+class Keep(Protocol):
+    """What is kept of the folded entries from one start to the next. Both are called in the follower's thread."""
+
+    def restore(self, ends: Mapping[Partition, int]) -> Mapping[Partition, int]:
+        """Fills the views; returns up to where they are folded, empty where nothing is kept of this log."""
+        ...
+
+    def save(self, positions: Mapping[Partition, int]) -> None:
+        """Keeps what is folded up to these."""
+        ...
+
+
 class Follower:
     """`ready` is set once everything that was there at the start is folded; `problem` says why Kafka
     cannot be reached, or is None. `lag` counts records not folded yet, as of the last check.
     """
 
-    def __init__(self, bus: Bus, full_name: Callable[[str], str], sink: Sink, *, recent: int = 5000) -> None:
+    def __init__(
+        self, bus: Bus, full_name: Callable[[str], str], sink: Sink, keep: Keep | None = None, *, recent: int = 5000
+    ) -> None:
         self.ready = threading.Event()
         self.problem: str | None = "not connected yet"
         self.lag: dict[str, int] = {}
         self.positions: dict[Partition, int] = {}
         self._bus = bus
         self._sink = sink
+        self._keep = keep
+        self._unsaved = 0
         self._recent = recent
         self._topics: dict[str, Topic[Any]] = {full_name(t.name): t for t in topics_read_by("gateway")}
         self._stop = threading.Event()
@@ -67,6 +87,7 @@ class Follower:
         self._thread.start()
 
     def stop(self) -> None:
+        """Ends the following; what is folded is kept for the next start."""
         self._stop.set()
         self._thread.join(timeout=10)
 
@@ -99,6 +120,7 @@ class Follower:
             while not self._stop.is_set():
                 records = reader.poll(MOST, BEHIND_SECONDS if ahead else IDLE_SECONDS)
                 self._take(records)
+                self._save(SAVE_EVERY_BEHIND if ahead else SAVE_EVERY)
                 if ahead and not (ahead := _not_reached(ahead, reader)):
                     attempt.attempt_number = 0
                     self.ready.set()
@@ -107,6 +129,13 @@ class Follower:
                     self._measure(reader)
         finally:
             reader.close()
+        self._save(1)
+
+    def _save(self, least: int) -> None:
+        """Where at least so many records have come since the last time; what failed is read from the log again."""
+        if self._keep is not None and self._unsaved >= least:
+            self._unsaved = 0
+            self._keep.save(self.positions)
 
     def _begin(self, reader: LogReader) -> dict[Partition, int]:
         """Follows all partitions at once; returns their ends as of now, by full topic name.
@@ -114,6 +143,9 @@ class Follower:
         One after the other they take a second each: so long a client needs to turn to a topic it does not know.
         """
         ends = {(name, p): end for name in self._topics for p, end in reader.end_offsets(name).items()}
+        if self._keep is not None and not self.positions:
+            known = self._keep.restore({(self._topics[name].name, p): end for (name, p), end in ends.items()})
+            self.positions.update(known)
         starts = {place: self._start(reader, *place, end) for place, end in ends.items()}
         self._sink.begin({(self._topics[name].name, p): start for (name, p), start in starts.items()})
         reader.follow(starts)
@@ -133,7 +165,9 @@ class Follower:
             if entries:
                 self._sink.fold(topic.name, entries)
         for record in records:
-            self._advance(self._topics[record.topic].name, record.partition, record.offset + 1)
+            topic_name = self._topics[record.topic].name
+            self._advance(topic_name, record.partition, record.offset + 1)
+            self._unsaved += topic_name in KEPT
 
     def _decoded(self, topic: Topic[Any], record: Record) -> Entry[Any] | None:
         try:

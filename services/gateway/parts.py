@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeVar
 
 import httpx
 import structlog
@@ -18,9 +18,10 @@ from services.gateway.delivery.deliveries import Deliveries
 from services.gateway.delivery.store import SubscriptionStore
 from services.gateway.follower import Follower, Partition
 from services.gateway.hub import Hub
+from services.gateway.keeping import Keeper
 from services.gateway.readmodel.entry import Entry
 from services.gateway.rest.auth import Keys, session_secret
-from services.gateway.service import ReadModels
+from services.gateway.service import Held, ReadModels
 from services.gateway.settings import GatewaySettings
 from services.gateway.stream import LogStreams
 from services.gateway.waiting import Waiters
@@ -28,10 +29,18 @@ from services.gateway.writer import Writer
 from shared.bus.base import Bus, Position
 from shared.clock import utc_now
 from shared.runtime.meter import Meter
+from shared.state import FileStore, Snapshots
 from shared.telemetry.metrics import Meters
 from shared.topics import Out
 
 log = structlog.get_logger("gateway.sink")
+
+T = TypeVar("T")
+
+AT_ONCE = 1000
+"""Entries taken over before the event loop may do something else."""
+
+CLUSTER_SECONDS = 5.0
 
 
 class LoopSink:
@@ -59,14 +68,27 @@ class LoopSink:
         self._hub.publish(topic, entries)
         self._meter.took(topic, len(entries))
 
-    def _on_loop(self, call: Callable[..., None], *arguments: Any) -> None:
+    def held(self) -> Held:
+        return self._on_loop(self._models.held)
+
+    def take_over(self, held: Held) -> None:
+        self._on_loop(self._models.ledger.take_over, held.index)
+        for section, entries in held.entries.items():
+            for start in range(0, len(entries), AT_ONCE):
+                self._on_loop(self._take_over, section, entries[start : start + AT_ONCE])
+
+    def _take_over(self, section: str, entries: Sequence[Entry[Any]]) -> None:
+        for entry in entries:
+            self._models.take_over(section, entry)
+
+    def _on_loop(self, call: Callable[..., T], *arguments: Any) -> T:
         if self.loop is None:
             raise RuntimeError("the follower was started before the application")
 
-        async def run() -> None:
-            call(*arguments)
+        async def run() -> T:
+            return call(*arguments)
 
-        asyncio.run_coroutine_threadsafe(run(), self.loop).result()
+        return asyncio.run_coroutine_threadsafe(run(), self.loop).result()
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,12 +143,17 @@ def make_parts(
     streams = LogStreams(hub, bus, full_name, buffer=settings.stream_buffer)
     writer = Writer(bus.producer("gateway"), full_name, settings.produce_seconds)
     store = SubscriptionStore(data_dir / "gateway" / "subscriptions.json")
+
+    def snapshots() -> Snapshots:
+        namespace = f"{bus.cluster_id(CLUSTER_SECONDS)}/{full_name('')}"
+        return Snapshots([FileStore(data_dir / "gateway")], namespace, lambda: meter.failed("snapshot"))
+
     return Parts(
         settings=settings,
         models=models,
         hub=hub,
         sink=sink,
-        follower=Follower(bus, full_name, sink, recent=settings.recent_records),
+        follower=Follower(bus, full_name, sink, Keeper(snapshots, sink), recent=settings.recent_records),
         writer=writer,
         streams=streams,
         waiters=Waiters(hub),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from services.gateway.readmodel.alerts import AlertBook
@@ -19,9 +20,27 @@ from services.gateway.readmodel.predictions import PredictionBook
 from shared.messages import AuditEntry
 from shared.topics import BY_NAME
 
+SECTIONS = {
+    "model-published": "model-published",
+    "alerts": "alerts",
+    "commands": "commands",
+    "command-results": "command-results",
+    "ledger": "audit",
+    "incidents": "audit",
+}
+"""What is kept across a start, and the topic it is made of. All others are folded from their newest records."""
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """What views hold of the log, by section, in log order; `index` is the ledger's."""
+
+    entries: dict[str, list[Entry[Any]]]
+    index: list[tuple[int, int]]
+
 
 class ReadModels:
-    """Everything that GET answers from. It can be rebuilt from the log at any time, and is, at each start."""
+    """Everything that GET answers from. It can be rebuilt from the log at any time."""
 
     def __init__(self) -> None:
         self.pipelines = PipelineBook()
@@ -47,6 +66,26 @@ class ReadModels:
     def on_audit(self, entries: Sequence[Entry[AuditEntry]]) -> None:
         self.ledger.on_audit(entries)
         self.incidents.on_audit(entries)
+
+    def held(self) -> Held:
+        """What it takes to make the kept views again as they are: folded in this order, they are the same."""
+        entries: dict[str, list[Entry[Any]]] = {
+            "model-published": self.models.held(),
+            "alerts": self.alerts.held(),
+            "commands": self.commands.held(),
+            "command-results": self.commands.results_held(),
+            "ledger": self.ledger.held(),
+            "incidents": self.incidents.held(),
+        }
+        return Held(entries, list(self.ledger.index))
+
+    def take_over(self, section: str, entry: Entry[Any]) -> None:
+        """One of what `held` gave, in its order."""
+        book = {"ledger": self.ledger.on_audit, "incidents": self.incidents.on_audit}.get(section)
+        if book is None:
+            self.fold(SECTIONS[section], [entry])
+        else:
+            book([entry])
 
     def fold(self, topic: str, entries: Sequence[Entry[Any]]) -> None:
         """Hands entries of one topic, in log order, to its handler."""

@@ -6,11 +6,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from services.gateway.readmodel.entry import Entry, plain
+from services.gateway.readmodel.entry import Entry, in_order, plain
 from shared.messages import Alert, LogPosition
 
 ALERTS_KEPT = 5000
-RECORDS_PER_ALERT = 50
+RECORDS_PER_ALERT = 20
 
 
 @dataclass(slots=True)
@@ -72,6 +72,10 @@ class AlertBook:
         ]
         found.sort(key=lambda alert: (alert.newest.state != "firing", -alert.newest.since.timestamp()))
         return [alert.view for alert in found[:limit]]
+
+    def held(self) -> list[Entry[Alert]]:
+        """All records that are remembered."""
+        return in_order(entry for state in self._alerts.values() for entry in state.entries)
 
     def firing(self) -> list[Alert]:
         return [state.newest for state in self._alerts.values() if state.newest.state == "firing"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Generic, TypeVar
@@ -35,6 +36,12 @@ def entry_of(topic: Topic[M], record: Record) -> Entry[M]:
     """The record's message with its place; `Poison` where it is not one."""
     at = datetime.fromtimestamp(record.timestamp_ms / 1000, UTC)
     return Entry(topic.name, record.partition, record.offset, at, decode(topic, record.value))
+
+
+def in_order(entries: Iterable[Entry[M]]) -> list[Entry[M]]:
+    """Each once, as they stand in the log."""
+    found = {(entry.partition, entry.offset): entry for entry in entries}
+    return [found[place] for place in sorted(found)]
 
 
 def plain(message: msgspec.Struct) -> dict[str, Any]:

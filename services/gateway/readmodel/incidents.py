@@ -10,12 +10,13 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from services.gateway.readmodel.alerts import AlertBook, AlertState
-from services.gateway.readmodel.entry import Entry, plain
+from services.gateway.readmodel.entry import Entry, in_order, plain
 from services.gateway.readmodel.models import ModelBook
 from services.gateway.readmodel.orders import CommandBook
 from shared.messages import Alert, AuditEntry, Command, CommandResult, ModelPublished
 
 INCIDENTS_KEPT = 1000
+ENTRIES_PER_INCIDENT = 500
 STATES = {
     "incident_opened": "open",
     "triaged": "open",
@@ -86,9 +87,15 @@ class IncidentBook:
             if message.incident:
                 incident = self._incidents.setdefault(message.incident, Incident(message.incident, message.pipeline))
                 incident.entries.append(entry)
+                if len(incident.entries) > ENTRIES_PER_INCIDENT:
+                    del incident.entries[ENTRIES_PER_INCIDENT // 10]  # how it began and what came last are told
         while len(self._incidents) > self._kept:
             closed = (name for name, incident in self._incidents.items() if incident.state in CLOSED)
             del self._incidents[next(closed, next(iter(self._incidents)))]
+
+    def held(self) -> list[Entry[AuditEntry]]:
+        """All entries that are remembered."""
+        return in_order(entry for incident in self._incidents.values() for entry in incident.entries)
 
     def get(self, incident: str) -> Incident | None:
         return self._incidents.get(incident)

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from services.gateway.readmodel.entry import Entry, plain
+from services.gateway.readmodel.entry import Entry, in_order, plain
 from shared.messages import ModelPublished
 
 EVENTS_KEPT = 5000
@@ -56,9 +56,10 @@ class _History:
 
 
 class ModelBook:
-    """Publications per pipeline, the newest `EVENTS_KEPT` of each."""
+    """Publications per pipeline, the newest `kept` of each, and the version that answers."""
 
-    def __init__(self) -> None:
+    def __init__(self, kept: int = EVENTS_KEPT) -> None:
+        self._kept = kept
         self._pipelines: dict[str, _History] = {}
 
     def on_model_published(self, entries: Sequence[Entry[ModelPublished]]) -> None:
@@ -75,7 +76,23 @@ class ModelBook:
                 history.versions[str(history.champion)].stage = "retired"
             history.champion = message.version
         history.events.append(entry)
-        del history.events[:-EVENTS_KEPT]
+        if len(history.events) > self._kept:
+            self._forget(history, history.events.pop(0))
+
+    @staticmethod
+    def _forget(history: _History, entry: Entry[ModelPublished]) -> None:
+        """A version goes with its last publication, unless it answers now."""
+        version = entry.message.version
+        if history.versions[version].newest is entry and version != history.champion:
+            del history.versions[version]
+
+    def held(self) -> list[Entry[ModelPublished]]:
+        """All publications that are remembered, those that first told of a version too."""
+        found: list[Entry[ModelPublished]] = []
+        for history in self._pipelines.values():
+            found += history.events
+            found += [entry for version in history.versions.values() for entry in (version.first, version.newest)]
+        return in_order(found)
 
     def versions(self, pipeline: str) -> list[Version]:
         """Newest publication first."""

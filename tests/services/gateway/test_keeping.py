@@ -1,0 +1,165 @@
+"""What the gateway keeps of its views from one start to the next, and what it does without."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from services.gateway.readmodel import alerts, incidents, ledger, models, orders
+from services.gateway.readmodel.entry import Entry
+from services.gateway.service import ReadModels
+from shared.bus.memory import MemoryBus, MemoryReader
+from shared.clock import utc_now
+from shared.messages import ModelPublished
+from shared.topics import ALERTS, AUDIT, COMMAND_RESULTS, COMMANDS, MODEL_PUBLISHED
+from tests.services.gateway.messages import alert, audit, command, published, result
+from tests.services.gateway.running import PREFIX, Running, new_bus, running
+from tests.services.gateway.story import tell
+
+SHOWN = (
+    "/v1/alerts",
+    "/v1/incidents",
+    "/v1/incidents/incident-1",
+    "/v1/audit",
+    "/v1/pipelines/elec2/models",
+    "/v1/pipelines/elec2/models/live",
+)
+
+
+def told(gateway: Running) -> dict[str, Any]:
+    return {path: gateway.http.get(path).json() for path in SHOWN}
+
+
+def follows_from(bus: MemoryBus) -> dict[str, int]:
+    """From now on, where each topic is followed from (partition 0, without prefix)."""
+    starts: dict[str, int] = {}
+
+    class Reader(MemoryReader):
+        def follow(self, positions: Mapping[tuple[str, int], int]) -> None:
+            starts.update({topic.removeprefix(PREFIX): at for (topic, p), at in positions.items() if p == 0})
+            super().follow(positions)
+
+    bus.readers = Reader
+    return starts
+
+
+def snapshot_in(data_dir: Path) -> Path:
+    (found,) = (data_dir / "gateway").glob("*.snapshot")
+    return found
+
+
+def test_a_second_start_tells_the_same_and_reads_on_from_where_the_first_had_come(tmp_path: Path) -> None:
+    bus = new_bus(tmp_path)
+    with running(tmp_path, bus) as first:
+        tell(first)
+        before = told(first)
+    first.write_only(AUDIT, audit(8, "escalated", "nobody answers", incident="incident-2"))
+    starts, ends = follows_from(bus), bus.reader("test").end_offsets(PREFIX + AUDIT.name)
+
+    with running(tmp_path, bus) as second:
+        after = told(second)
+
+    assert starts["audit"] == ends[0] - 1
+    assert starts["alerts"] > 0
+    assert starts["pipelines"] == 0
+    newest = after["/v1/audit"]["entries"].pop()
+    changed = {i["id"]: i["state"] for i in after.pop("/v1/incidents")["incidents"]}
+    assert newest["kind"] == "escalated"
+    assert changed == {"incident-1": "resolved", "incident-2": "escalated"}
+    assert after == {path: body for path, body in before.items() if path != "/v1/incidents"}
+
+
+def test_a_damaged_snapshot_is_not_believed_and_the_log_is_read_from_its_begin(tmp_path: Path) -> None:
+    bus = new_bus(tmp_path)
+    with running(tmp_path, bus) as first:
+        tell(first)
+        before = told(first)
+    kept = snapshot_in(tmp_path)
+    kept.write_bytes(kept.read_bytes()[:-1])
+    starts = follows_from(bus)
+
+    with running(tmp_path, bus) as second:
+        after = told(second)
+
+    assert set(starts.values()) == {0}
+    assert after == before
+
+
+def test_a_snapshot_of_another_log_is_not_believed(tmp_path: Path) -> None:
+    with running(tmp_path) as first:
+        tell(first)
+
+    with running(tmp_path, new_bus(tmp_path)) as second:
+        found = second.http.get("/v1/alerts").json()
+
+    assert found == {"alerts": []}
+
+
+def entry(topic: str, offset: int, message: Any) -> Entry[Any]:
+    return Entry(topic, 0, offset, utc_now(), message)
+
+
+def long_story() -> ReadModels:
+    """More of everything than is kept."""
+    read = ReadModels()
+    for n in range(incidents.INCIDENTS_KEPT + 50):
+        state = "firing" if n % 2 else "resolved"
+        read.fold(ALERTS.name, [entry(ALERTS.name, n, alert(state, id=f"alert-{n % 300}", fingerprint="f"))])
+        read.fold(COMMANDS.name, [entry(COMMANDS.name, n, command(id=f"command-{n}"))])
+        read.fold(COMMAND_RESULTS.name, [entry(COMMAND_RESULTS.name, n, result(command=f"command-{n % 10}"))])
+        opened = audit(2 * n, "incident_opened", "", incident=f"incident-{n}")
+        closed = audit(2 * n + 1, "incident_resolved", "", incident="incident-7")
+        read.fold(AUDIT.name, [entry(AUDIT.name, 2 * n, opened), entry(AUDIT.name, 2 * n + 1, closed)])
+    return read
+
+
+def test_what_is_held_makes_the_same_views_again() -> None:
+    read, again = long_story(), ReadModels()
+    held = read.held()
+
+    again.ledger.take_over(held.index)
+    for section, entries in held.entries.items():
+        for each in entries:
+            again.take_over(section, each)
+
+    assert again.held() == held
+    assert again.alerts.select(pipeline=None, state=None) == read.alerts.select(pipeline=None, state=None)
+    assert again.incidents.select(pipeline=None, state=None) == read.incidents.select(pipeline=None, state=None)
+
+
+def test_what_is_held_does_not_grow_without_end() -> None:
+    held = long_story().held().entries
+
+    assert len(held["alerts"]) <= 300 * alerts.RECORDS_PER_ALERT
+    assert len(held["command-results"]) == 10 * orders.RESULTS_PER_COMMAND
+    assert len({each.message.incident for each in held["incidents"]}) == incidents.INCIDENTS_KEPT
+    longest = [each for each in held["incidents"] if each.message.incident == "incident-7"]
+    assert len(longest) <= incidents.ENTRIES_PER_INCIDENT
+
+
+def test_versions_are_forgotten_with_their_last_publication_but_never_the_one_that_answers() -> None:
+    book = models.ModelBook(kept=3)
+
+    def publish(offset: int, version: str, stage: str = "shadow") -> None:
+        message: ModelPublished = published(version, stage=stage)
+        book.on_model_published([entry(MODEL_PUBLISHED.name, offset, message)])
+
+    publish(0, "1", "champion")
+    for n in range(2, 8):
+        publish(n, str(n))
+
+    assert [version.newest.message.version for version in book.versions("elec2")] == ["7", "6", "5", "1"]
+    assert len(book.held()) == 4
+
+
+def test_the_index_of_the_ledger_stays_short_and_still_finds_a_page() -> None:
+    book = ledger.LedgerBook(kept=5, index_every=1, index_kept=8)
+    for n in range(100):
+        book.on_audit([entry(AUDIT.name, 2 * n, audit(n, "triaged", ""))])
+
+    start, stop = book.range_of(after=39, limit=10)
+
+    assert len(book.index) <= 8
+    assert start <= 80
+    assert stop >= 100
