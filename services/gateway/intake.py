@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
 import msgspec
 
+from services.gateway.bodies import Item, time_of
 from shared.errors import Poison
 from shared.identity import stable_id
 from shared.messages import RawRecord
@@ -21,20 +23,8 @@ Row = Mapping[str, Any]
 MOST_NESTED = 32
 """A row holds plain values. What is nested is refused by its field; what is so deep, before anyone reads on."""
 
-_UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
-
-LABEL_FIELDS = frozenset(("id", "label", "timestamp", "source"))
-
-
-@dataclass(frozen=True, slots=True)
-class Item:
-    """One row of a body: what a CloudEvent's envelope said, or nothing, and the row itself."""
-
-    row: object
-    id: str | None = None
-    source: str | None = None
-    at: datetime | None = None
-    broken: Poison | None = None
+MOST_IGNORED = 100
+"""Fields that are told of as unknown, at most."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,11 +34,15 @@ class Intake:
     `broken` are records whose row or label breaks the data contract: they are among the rejected, and
     go on to `raw-data` all the same. There ingest keeps them as dead letters, with their original
     bytes, and the monitor sees them: a source that goes wrong must not be invisible because its sender was told.
+    `repeated` counts the records that say again what one before them said. `ignored` counts, by name, fields
+    that the pipeline does not have.
     """
 
     records: list[RawRecord] = field(default_factory=list)
     broken: list[RawRecord] = field(default_factory=list)
     rejected: list[dict[str, Any]] = field(default_factory=list)
+    repeated: list[str] = field(default_factory=list)
+    ignored: Counter[str] = field(default_factory=Counter)
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,28 +54,9 @@ class Rules:
     limit: int
     lenient: Mapping[str, Collection[str]] = field(default_factory=dict)
 
-
-def items_of(body: bytes, content_type: str, headers: Mapping[str, str]) -> list[Item]:
-    """The rows of a body: JSON object, array, NDJSON, CloudEvent (structured, batched or binary).
-
-    `Poison` where the body as a whole is none of these. A line of NDJSON that is no JSON is an item
-    that says so: the other lines are not harmed.
-    """
-    kind = content_type.partition(";")[0].strip().lower()
-    if "ndjson" in kind or "jsonl" in kind or "json-seq" in kind:
-        return _lines(body)
-    try:
-        decoded = msgspec.json.decode(body)
-    except _UNREADABLE as error:
-        if b"\n" in body.strip() and _is_json(body.strip().partition(b"\n")[0]):
-            return _lines(body)
-        raise Poison(f"the body is not JSON: {error}", reason="not-json") from error
-    if kind.startswith("application/cloudevents"):
-        events = decoded if isinstance(decoded, list) else [decoded]
-        return [_structured(event) for event in events]
-    if "ce-specversion" in headers:
-        return [_binary(decoded, headers)]
-    return [Item(row) for row in decoded] if isinstance(decoded, list) else [Item(decoded)]
+    def withheld(self, source: str) -> Collection[str]:
+        """The fields of this source that are blanked; ``*`` is every source."""
+        return () if not self.lenient else {*self.lenient.get(source, ()), *self.lenient.get("*", ())}
 
 
 Naming = Callable[[str, Row], str]
@@ -95,17 +70,30 @@ def content_id(pipeline: str, values: Row) -> str:
 def events_of(items: Sequence[Item], rules: Rules, *, source: str, now: datetime, name: Naming = content_id) -> Intake:
     """Events to write; `name` makes the id of a row without one."""
 
-    def check(record: RawRecord) -> Problem | None:
-        found = rules.contract.check_row(record.values, rules.lenient.get(record.source, ()))
-        return found if isinstance(found, Problem) else None
+    target = rules.specification.target
+    first: dict[str, tuple[int, Row]] = {}
+
+    def check(index: int, record: RawRecord, intake: Intake) -> Problem | None:
+        found = rules.contract.check_row(record.values, rules.withheld(record.source))
+        if isinstance(found, Problem):
+            return found
+        place, values = first.setdefault(record.id, (index, record.values))
+        if place != index and any(values.get(n) != record.values.get(n) for n in {*values, *record.values} - {target}):
+            detail = f"the id {record.id!r} already stands for row {place} of this body, which has other values"
+            return Problem(rules.specification.id or "id", "id-conflict", detail)
+        if place != index:
+            intake.repeated.append(record.id)
+        if found.extra and len(intake.ignored) < MOST_IGNORED:
+            intake.ignored.update(record.values.keys() - rules.specification.fields.keys())
+        return None
 
     return _sorted(items, rules, lambda item: _event(item, rules.specification, source, now, name), check)
 
 
 def labels_of(items: Sequence[Item], rules: Rules, *, source: str, now: datetime) -> Intake:
-    """Labels to write, from ``{"id", "label", "timestamp"?}``."""
+    """Labels to write, from ``{"id", "label", "timestamp"?}``; the pipeline's own names for id and target will do."""
 
-    def check(record: RawRecord) -> Problem | None:
+    def check(_: int, record: RawRecord, __: Intake) -> Problem | None:
         found = rules.contract.check_label(record.label)
         return found if isinstance(found, Problem) else None
 
@@ -116,7 +104,7 @@ def _sorted(
     items: Sequence[Item],
     rules: Rules,
     record_of: Callable[[Item], RawRecord],
-    check: Callable[[RawRecord], Problem | None],
+    check: Callable[[int, RawRecord, Intake], Problem | None],
 ) -> Intake:
     intake = Intake()
     for index, item in enumerate(items):
@@ -126,7 +114,7 @@ def _sorted(
         except Poison as error:
             intake.rejected.append(_rejection(index, _id_in(item, rules.specification), error))
             continue
-        problem = check(record)
+        problem = check(index, record, intake)
         if problem is None:
             intake.records.append(record)
         else:
@@ -159,28 +147,50 @@ def _event(item: Item, spec: Specification, source: str, now: datetime, name: Na
 
 def _label(item: Item, spec: Specification, source: str, now: datetime) -> RawRecord:
     row = _row(item)
-    names = LABEL_FIELDS | ({spec.id} if spec.id else set())
-    for name in row:
-        if name not in names:
-            raise Poison(
-                f"a label has id, label and timestamp; {name!r} is none of them", reason="unknown-field", field=name
-            )
-    given = row.get("id", row.get(spec.id) if spec.id else None)
-    if given is None:
-        raise Poison("a label names the event it belongs to in `id`", reason="missing-id", field="id")
-    if "label" not in row:
-        raise Poison("`label` is missing", reason="missing-label", field="label")
-    event = _id(given, "id")
+    ids, truths = _names_in(spec)
+    if unknown := [name for name in row if name not in (*ids, *truths, "timestamp", "source")]:
+        detail = f"{unknown[0]!r} is no part of a label: {_form_of_label(spec)}"
+        raise Poison(detail, reason="unknown-field", field=unknown[0])
+    id_name, truth = _given(row, ids), _given(row, truths)
+    if row.get(id_name) is None:
+        detail = f"the label does not say which event it is of: {_form_of_label(spec)}"
+        raise Poison(detail, reason="missing-id", field=id_name)
+    if truth not in row:
+        raise Poison(f"the label itself is missing: {_form_of_label(spec)}", reason="missing-label", field=truth)
+    event = _id(row[id_name], id_name)
     return RawRecord(
         pipeline=spec.name,
         id=event,
         entity=event,
         source=str(row.get("source") or item.source or source),
         kind="label",
-        label=row["label"],
-        at=_time(row.get("timestamp"), "timestamp") or item.at,
+        label=row[truth],
+        at=time_of(row.get("timestamp"), "timestamp") or item.at,
         received_at=now,
     )
+
+
+def _names(usual: str, own: str | None) -> tuple[str, ...]:
+    """What a part of a label may be called, the pipeline's own name first."""
+    return tuple(dict.fromkeys((own or usual, usual)))
+
+
+def _given(row: Row, names: tuple[str, ...]) -> str:
+    """By which of these names it is given; `Poison` where two of them say different things."""
+    given = [name for name in names if row.get(name) is not None]
+    if len(given) > 1 and row[given[0]] != row[given[1]]:
+        detail = f"{given[0]!r} and {given[1]!r} are both given, and differ: leave one out"
+        raise Poison(detail, reason="unclear", field=given[1])
+    return given[0] if given else next((name for name in names if name in row), names[-1])
+
+
+def _form_of_label(spec: Specification) -> str:
+    ids, truths = (" (or ".join(map(repr, names)) + ")" * (len(names) - 1) for names in _names_in(spec))
+    return f"give {ids} and {truths}, and where you like 'timestamp' and 'source'"
+
+
+def _names_in(spec: Specification) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    return _names("id", spec.id), _names("label", spec.target)
 
 
 def _row(item: Item) -> Row:
@@ -198,28 +208,19 @@ def _named(value: object) -> str:
 
 def _id(value: object, field: str) -> str:
     if isinstance(value, bool) or not isinstance(value, str | int | float) or value == "":
-        raise Poison(f"{field!r} identifies the row: give a string or a number", reason="bad-id", field=field)
+        found = "empty" if value == "" else _named(value)
+        detail = f"{field!r} is {found}; it identifies the row: give a string or a number"
+        raise Poison(detail, reason="bad-id", field=field)
     text = str(value)
     if len(text) > 512:
         raise Poison(f"{field!r} has {len(text)} characters; an id has at most 512", reason="bad-id", field=field)
     return text
 
 
-def _time(value: object, field: str) -> datetime | None:
-    if value is None:
-        return None
-    try:
-        if isinstance(value, int | float) and not isinstance(value, bool):
-            return datetime.fromtimestamp(value, UTC)
-        at = datetime.fromisoformat(str(value))
-    except (ValueError, OverflowError, OSError) as error:
-        raise Poison(f"{field!r} is no time: {value!r}; write RFC 3339", reason="bad-time", field=field) from error
-    return at if at.tzinfo is not None else at.replace(tzinfo=UTC)
-
-
 def _bound(record: RawRecord, limit: int) -> None:
     if _deeper_than(MOST_NESTED, record.values if record.kind == "event" else record.label):
-        raise Poison(f"the row is nested more than {MOST_NESTED} deep", reason="too-deep")
+        detail = f"the row is nested more than {MOST_NESTED} deep: its fields hold single values"
+        raise Poison(detail, reason="too-deep")
     size = len(msgspec.json.encode(record))
     if size > limit:
         raise Poison(f"the row has {size} bytes; one may have at most {limit}", reason="too-large")
@@ -243,46 +244,3 @@ def _id_in(item: Item, spec: Specification) -> str | None:
 
 def _rejection(index: int, event: str | None, error: Poison) -> dict[str, Any]:
     return {"index": index, "id": event, "reason": error.reason, "field": error.field, "detail": error.detail}
-
-
-def _lines(body: bytes) -> list[Item]:
-    items = []
-    for line in body.splitlines():
-        if not line.strip():
-            continue
-        try:
-            items.append(Item(msgspec.json.decode(line)))
-        except _UNREADABLE as error:
-            items.append(Item(None, broken=Poison(f"the line is not JSON: {error}", reason="not-json")))
-    return items
-
-
-def _is_json(line: bytes) -> bool:
-    try:
-        msgspec.json.decode(line)
-    except _UNREADABLE:
-        return False
-    return True
-
-
-def _structured(event: object) -> Item:
-    if not isinstance(event, dict):
-        return Item(event)
-    absent = [name for name in ("id", "source", "specversion", "type") if not event.get(name)]
-    if absent:
-        detail = f"the CloudEvent lacks {', '.join(absent)} (CloudEvents 1.0, section 3.1)"
-        return Item(None, broken=Poison(detail, reason="not-a-cloudevent", field=absent[0]))
-    return _enveloped(event.get("data"), {name: str(event[name]) for name in event if name != "data"})
-
-
-def _binary(data: object, headers: Mapping[str, str]) -> Item:
-    return _enveloped(data, {name[3:]: value for name, value in headers.items() if name.startswith("ce-")})
-
-
-def _enveloped(data: object, attributes: Mapping[str, str]) -> Item:
-    at: datetime | None = None
-    try:
-        at = _time(attributes.get("time"), "time")
-    except Poison as error:
-        return Item(data, broken=error)
-    return Item(data, id=attributes.get("id"), source=attributes.get("source"), at=at)

@@ -9,10 +9,12 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Query, Request
 from pydantic import BaseModel
 
-from services.gateway.intake import Intake, Rules, events_of, items_of, labels_of
+from services.gateway.bodies import items_of
+from services.gateway.intake import Intake, Rules, events_of, labels_of
 from services.gateway.parts import Needs, Parts
 from services.gateway.rest.lookup import pipeline_of
 from services.gateway.rest.problems import Problem, pointer_of
+from shared.bus.base import Position
 from shared.errors import Poison
 from shared.topics import RAW_DATA
 
@@ -29,11 +31,26 @@ class Rejection(BaseModel):
     detail: str
 
 
+class Written(BaseModel):
+    """Accepted rows as they stand on `raw-data`: one partition's offsets from `first` to `last`."""
+
+    partition: int
+    first: int
+    last: int
+
+
 class Accepted(BaseModel):
-    """`accepted` rows are durably on Kafka. Rows that break the schema are kept as dead letters."""
+    """`accepted` rows are durably on Kafka. Rows that break the schema are kept as dead letters.
+
+    `repeated` of the accepted say again what another row of the body says, and are counted once. `ignored` counts
+    rows by the name of a field that the pipeline does not have. `written` is what POST …/outcomes is asked with.
+    """
 
     accepted: int
     rejected: list[Rejection]
+    repeated: int = 0
+    ignored: dict[str, int] = {}
+    written: list[Written] = []
 
 
 Source = Annotated[
@@ -44,6 +61,9 @@ Source = Annotated[
         description="What the rows are said to come from, the unit of quarantine. Default: `key:` and the key's name.",
     ),
 ]
+
+MOST_ERRORS = 100
+"""Rows that `errors` points at; `rejected` has all."""
 
 _ROW = {"type": "object", "additionalProperties": True}
 EVENTS_BODY = {
@@ -75,13 +95,36 @@ async def _take(
     pipeline: str, request: Request, parts: Parts, source: str | None, sort: Callable[..., Intake]
 ) -> dict[str, Any]:
     intake = await sorted_body(pipeline, request, parts, source, sort)
-    await parts.write([RAW_DATA.of(record) for record in intake.records + intake.broken])
+    places = await parts.write([RAW_DATA.of(record) for record in intake.records + intake.broken])
     if intake.rejected and not intake.records:
-        what = "the row was" if len(intake.rejected) == 1 else f"all {len(intake.rejected)} rows were"
-        detail = f"{what} refused: {intake.rejected[0]['detail']}"
-        errors = errors_of(intake.rejected)
+        many, first = len(intake.rejected), intake.rejected[0]
+        detail = f"the row was refused: {first['detail']}"
+        if many > 1:
+            detail = f"all {many} rows were refused; row {first['index']} because: {first['detail']}"
+        errors = errors_of(intake.rejected[:MOST_ERRORS])
         raise Problem(422, "nothing-accepted", detail, errors=errors, accepted=0, rejected=intake.rejected)
-    return {"accepted": len(intake.records), "rejected": intake.rejected}
+    return {
+        "accepted": len(intake.records),
+        "rejected": intake.rejected,
+        "repeated": len(intake.repeated),
+        "ignored": dict(intake.ignored),
+        "written": runs_in(places[: len(intake.records)]),
+    }
+
+
+def runs_in(places: Sequence[Position]) -> list[dict[str, int]]:
+    """The places as runs of offsets that follow each other.
+
+    >>> runs_in([Position("raw-data", 1, 7), Position("raw-data", 0, 3), Position("raw-data", 1, 8)])
+    [{'partition': 0, 'first': 3, 'last': 3}, {'partition': 1, 'first': 7, 'last': 8}]
+    """
+    runs: list[dict[str, int]] = []
+    for _, partition, offset in sorted(places):
+        if runs and runs[-1]["partition"] == partition and runs[-1]["last"] == offset - 1:
+            runs[-1]["last"] = offset
+        else:
+            runs.append({"partition": partition, "first": offset, "last": offset})
+    return runs
 
 
 def errors_of(rejected: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
@@ -100,10 +143,11 @@ async def sorted_body(
     source = source or f"key:{request.state.identity.name}"
     encoding = request.headers.get("content-encoding", "identity")
     if encoding != "identity":
-        raise Problem(415, "encoding", f"Content-Encoding {encoding!r} is not taken: send the body as it is")
+        detail = f"Content-Encoding {encoding!r} is not taken: send the body as it is, without compression"
+        raise Problem(415, "encoding", detail)
     body = await request.body()
-    if not body.strip():
-        raise Problem(400, "empty", "the body is empty: send a JSON object, an array of them, or NDJSON")
+    if not body.strip() or b"".join(body[:100].split()) == b"[]":
+        raise Problem(400, "empty", "the body has no row: send a JSON object, an array of them, or NDJSON")
     content_type, now = request.headers.get("content-type", ""), parts.now()
     lenient = parts.models.commands.quarantined(pipeline)
     rules = Rules(found.specification, found.contract, parts.settings.event_bytes, lenient)

@@ -116,7 +116,7 @@ def test_two_rows_under_one_id_in_one_body_are_refused_and_none_is_sent(gateway:
     answer = gateway.http.post(PREDICT, json=[GOOD | {"id": "r1"}, GOOD | {"id": "r1", "nswprice": 0.6}])
 
     assert answer.status_code == 422
-    assert [error["pointer"] for error in answer.json()["errors"]] == ["#/1"]
+    assert [error["pointer"] for error in answer.json()["errors"]] == ["#/1/id"]
     assert gateway.written(RAW_DATA) == []
 
 
