@@ -16,6 +16,7 @@ COLUMNS = {
     "promise": "promise",
     "about": "what it says",
     "checked": "checked",
+    "unit": "of",
     "under_way": "under way",
     "broken": "broken",
 }

@@ -29,10 +29,11 @@ class Moment:
 
 @dataclass(slots=True)
 class Outcome:
-    """How one promise stands: how many things were looked at, which break it, how many are still under way."""
+    """How one promise stands: how many of its `unit` were looked at, which break it, how many are still under way."""
 
     promise: str
     about: str
+    unit: str
     moment: Moment
     checked: int = 0
     under_way: int = 0
@@ -41,7 +42,7 @@ class Outcome:
 
     def told(self) -> dict[str, object]:
         """As a JSON object."""
-        names = ("promise", "about", "checked", "under_way", "broken", "examples")
+        names = ("promise", "about", "checked", "unit", "under_way", "broken", "examples")
         return {name: getattr(self, name) for name in names}
 
     def breaks(self, example: str) -> None:
@@ -57,8 +58,8 @@ Check = Callable[[Books, Outcome], None]
 def outcomes_of(books: Books, now: datetime, grace_seconds: float) -> list[Outcome]:
     """Every promise, held against the books as of `now`."""
     moment, outcomes = Moment(now, timedelta(seconds=grace_seconds)), []
-    for name, (about, check) in PROMISES.items():
-        outcome = Outcome(name, about, moment)
+    for name, (about, unit, check) in PROMISES.items():
+        outcome = Outcome(name, about, unit, moment)
         check(books, outcome)
         outcomes.append(outcome)
     return outcomes
@@ -226,16 +227,20 @@ def _readable(books: Books, outcome: Outcome) -> None:
         outcome.breaks(f"{place} is no JSON object")
 
 
-PROMISES: dict[str, tuple[str, Check]] = {
-    "one-fate": ("every record taken in became features or a label, or one dead letter", _one_fate),
-    "one-answer": ("every features record has one prediction, or one dead letter", _one_answer),
-    "once": ("no event is on features or predictions twice", _once),
-    "from-something": ("every output names the record it was made from, and that record is there", _from_something),
-    "labels-once": ("no label is counted twice", _labels),
-    "one-effect": ("every command ends once, by its deadline, and acts at most once", _orders),
-    "known-models": ("what answers was published, and its bytes are those that were", _artefacts),
-    "said-why": ("every change of the live version says why", _reasons),
-    "ledger": ("the ledger's chain holds from the first entry on", _ledger),
-    "journal": ("each task's steps follow each other, and take no record twice", _journal),
-    "readable": ("the system's own records are readable", _readable),
+PROMISES: dict[str, tuple[str, str, Check]] = {
+    "one-fate": ("every record taken in became features or a label, or one dead letter", "records taken in", _one_fate),
+    "one-answer": ("every features record has one prediction, or one dead letter", "feature records", _one_answer),
+    "once": ("no event is on features or predictions twice", "ids on a topic", _once),
+    "from-something": (
+        "every output names the record it was made from, and that record is there",
+        "outputs",
+        _from_something,
+    ),
+    "labels-once": ("no label is counted twice", "pipelines", _labels),
+    "one-effect": ("every command ends once, by its deadline, and acts at most once", "commands", _orders),
+    "known-models": ("what answers was published, and its bytes are those that were", "versions", _artefacts),
+    "said-why": ("every change of the live version says why", "changes", _reasons),
+    "ledger": ("the ledger's chain holds from the first entry on", "entries", _ledger),
+    "journal": ("each task's steps follow each other, and take no record twice", "steps", _journal),
+    "readable": ("the system's own records are readable", "records", _readable),
 }

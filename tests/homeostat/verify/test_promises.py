@@ -65,6 +65,7 @@ def test_a_whole_run_keeps_every_promise_and_each_was_looked_at(run: Run) -> Non
 
     assert {outcome.promise: outcome.examples for outcome in outcomes if outcome.broken} == {}
     assert [outcome.promise for outcome in outcomes if outcome.checked == 0] == []
+    assert {"labels-once": "pipelines", "ledger": "entries"}.items() <= {o.promise: o.unit for o in outcomes}.items()
 
 
 def _without(topic: str, which: int) -> Callable[[Run], None]:
