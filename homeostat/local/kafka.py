@@ -20,6 +20,7 @@ from homeostat.local.jars import MAVEN, cache_folder, kafka_class_path
 from homeostat.local.keys import environ_of
 from homeostat.local.process import Child, claim_port
 from homeostat.local.recorded import lay_out, new_identity, start_options
+from homeostat.local.settings import KAFKA_HEAP, KAFKA_JVM_OPTIONS
 from homeostat.local.waiting import wait_for
 
 SINGLE_NODE = {
@@ -77,8 +78,8 @@ class KafkaSettings:
     log: Path
     port: int = 0
     controller_port: int = 0
-    heap: str = "384m"
-    jvm_options: tuple[str, ...] = ("-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1")
+    heap: str = KAFKA_HEAP
+    jvm_options: tuple[str, ...] = KAFKA_JVM_OPTIONS
     message_bytes: int = 1_048_588
     required_bytes: int = 256 * 2**20
     start_seconds: float = 60.0
@@ -122,7 +123,12 @@ class EmbeddedKafka:
             lay_out(settings.cache, settings.data_dir, settings.cluster_id, settings.properties.get("node.id", "1"))
         if not (settings.data_dir / "log" / "meta.properties").exists():
             self._format(java, properties)
-        options = [f"-Xmx{settings.heap}", *settings.jvm_options, *start_options(settings.cache)]
+        options = [
+            f"-Xms{settings.heap}",
+            f"-Xmx{settings.heap}",
+            *settings.jvm_options,
+            *start_options(settings.cache),
+        ]
         self._child.start(
             [*java, *options, "kafka.Kafka", str(properties)], environ_of("kafka", os.environ), cwd=settings.data_dir
         )

@@ -12,6 +12,10 @@ from shared.topics import SERVICES
 
 KAFKA_PORT = 9092
 PREDICTOR_PORT = "HOMEOSTAT_PREDICTOR_PORT"
+KAFKA_HEAP = "256m"
+KAFKA_JVM_OPTIONS = ("-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-XX:+AlwaysPreTouch")
+"""With the heap taken whole at the start, what Kafka holds does not grow with its age."""
+
 _LAST_PORT = 65535
 
 
@@ -35,8 +39,8 @@ class StackSettings:
     bootstrap_servers: str | None = None
     redis_url: str | None = None
     mlflow_tracking_uri: str | None = None
-    kafka_heap: str = "384m"
-    kafka_jvm_options: tuple[str, ...] = ("-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1")
+    kafka_heap: str = KAFKA_HEAP
+    kafka_jvm_options: tuple[str, ...] = KAFKA_JVM_OPTIONS
     cache: Path = field(default_factory=cache_folder)
     maven: str = MAVEN
     services: tuple[str, ...] = SERVICES
