@@ -19,6 +19,7 @@ class Subscriber:
     def __init__(self, topics: Iterable[str], limit: int) -> None:
         self.topics = frozenset(topics)
         self.lost = False
+        self.ended = False
         self._limit = limit
         self._entries: deque[Entry[Any]] = deque()
         self._ready = asyncio.Event()
@@ -38,9 +39,14 @@ class Subscriber:
         self._entries.clear()
         self.lost = False
 
+    def end(self) -> None:
+        """Nothing more will come."""
+        self.ended = True
+        self._ready.set()
+
     async def take(self) -> list[Entry[Any]]:
-        """What has come since; waits for the first. Empty once `lost`."""
-        while not self._entries and not self.lost:
+        """What has come since; waits for the first. Empty once `lost`, or `ended` and all is taken."""
+        while not self._entries and not self.lost and not self.ended:
             self._ready.clear()
             await self._ready.wait()
         taken = list(self._entries)
@@ -49,9 +55,10 @@ class Subscriber:
 
 
 class Hub:
-    """`positions`: for each partition, the offset after the newest entry folded."""
+    """`positions`: for each partition, the offset after the newest entry folded. `ended`: nobody is served any more."""
 
     def __init__(self) -> None:
+        self.ended = False
         self.positions: dict[Partition, int] = {}
         self._subscribers: set[Subscriber] = set()
         self._listeners: dict[str, list[Listener]] = {}
@@ -62,6 +69,14 @@ class Hub:
 
     def attach(self, subscriber: Subscriber) -> None:
         self._subscribers.add(subscriber)
+        if self.ended:
+            subscriber.end()
+
+    def end(self) -> None:
+        """Whoever listens by a queue of its own is sent home; each knows where to go on."""
+        self.ended = True
+        for subscriber in self._subscribers:
+            subscriber.end()
 
     def detach(self, subscriber: Subscriber) -> None:
         self._subscribers.discard(subscriber)

@@ -67,7 +67,7 @@ class LogStreams:
     async def entries(
         self, topics: tuple[str, ...], after: Mapping[Partition, int] | None, wanted: Callable[[Entry[Any]], bool]
     ) -> AsyncIterator[tuple[Entry[Any], Vector]]:
-        """The wanted entries from `after` (None: from now) on, each with the place after it. Without end."""
+        """The wanted entries from `after` (None: from now) on, each with the place after it. Ends with the hub."""
         subscriber = Subscriber(topics, self._buffer)
         self._hub.attach(subscriber)
         vector = self.now(topics)
@@ -83,11 +83,15 @@ class LogStreams:
                         vector[place] = entry.offset + 1
                         if wanted(entry):
                             yield entry, dict(vector)
+                        if subscriber.ended:
+                            return
+                if subscriber.ended:
+                    return
         finally:
             self._hub.detach(subscriber)
 
     async def _live(self, subscriber: Subscriber) -> AsyncIterator[Entry[Any]]:
-        while not subscriber.lost:
+        while not subscriber.lost and not subscriber.ended:
             for entry in await subscriber.take():
                 yield entry
 

@@ -32,6 +32,9 @@ EVENTS = {
 }
 DASHBOARD = ("alerts", "audit", "metrics", "model-published", "telemetry", "pipelines", "commands", "command-results")
 SEND_SECONDS = 30.0
+FAREWELL_SECONDS = 2.0
+"""How long a stream may take to end by itself when the gateway does; a client that does not read is cut off."""
+
 
 LastEventId = Annotated[str | None, Header(description="The id of the last event seen: the stream goes on after it.")]
 After = Annotated[str | None, Query(description="As Last-Event-ID, for clients that cannot set headers.")]
@@ -90,7 +93,12 @@ def _stream(
     if parts.hub.subscribers >= parts.settings.streams:
         detail = f"{parts.settings.streams} live streams are open, and that is the limit"
         raise Problem(429, "overloaded", detail, headers={"Retry-After": "5"})
-    return EventSourceResponse(_events(parts, topics, after, wanted), ping=15, send_timeout=SEND_SECONDS)
+    return EventSourceResponse(
+        _events(parts, topics, after, wanted),
+        ping=15,
+        send_timeout=SEND_SECONDS,
+        shutdown_grace_period=FAREWELL_SECONDS,
+    )
 
 
 def _place(text: str | None, topics: tuple[str, ...]) -> Vector | None:

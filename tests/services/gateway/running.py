@@ -11,6 +11,7 @@ from typing import Any
 
 import httpx
 import msgspec
+import uvicorn
 
 from services.gateway.app import create_app
 from services.gateway.parts import Parts, make_parts
@@ -33,10 +34,14 @@ HASHES = {"tester": hashlib.sha256(KEY.encode()).hexdigest()}
 class Running:
     """The gateway's address, a client with the key, and the log behind it."""
 
-    def __init__(self, url: str, parts: Parts, bus: MemoryBus) -> None:
+    def __init__(
+        self, url: str, parts: Parts, bus: MemoryBus, server: uvicorn.Server, thread: threading.Thread
+    ) -> None:
         self.url = url
         self.parts = parts
         self.bus = bus
+        self.server = server
+        self.thread = thread
         self.http = httpx.Client(base_url=url, headers={"Authorization": f"Bearer {KEY}"}, timeout=20)
         self._producer = bus.producer("test")
 
@@ -94,7 +99,7 @@ def running(data_dir: Path, bus: MemoryBus | None = None, *, wait: bool = True, 
         thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, daemon=True)
         thread.start()
         assert parts.follower.ready.wait(20), parts.follower.problem
-        gateway = Running(f"http://127.0.0.1:{port}", parts, bus)
+        gateway = Running(f"http://127.0.0.1:{port}", parts, bus, server, thread)
         try:
             yield gateway
         finally:

@@ -134,3 +134,19 @@ def test_more_streams_than_the_limit_are_told_to_come_again(tmp_path: Path) -> N
 
     assert answer.status_code == 429
     assert answer.headers["retry-after"] == "5"
+
+
+def test_when_the_gateway_ends_its_streams_end_in_order_and_at_once(tmp_path: Path) -> None:
+    with running(tmp_path) as gateway:
+        gateway.put(ALERTS, *(alert(id=f"alert-{n}") for n in range(3)))
+        with (
+            listening(gateway, "/v1/alerts/stream") as idle,
+            listening(gateway, "/v1/alerts/stream", "alerts/0:0") as behind,
+        ):
+            take(behind, 3)
+            gateway.server.should_exit = True
+
+            left = [*idle, *behind]  # a stream that is cut off in the middle raises
+
+    assert left == []
+    assert not gateway.thread.is_alive()
