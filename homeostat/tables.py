@@ -16,6 +16,7 @@ from rich.table import Table
 from rich.text import Text
 
 _TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|\+00:00)")
+_NUMBER = re.compile(r"-|-?[\d.,]+(e[+-]\d+)?%?|\d+ s, [\d,]+")
 _GAP = 2
 _INDENT = 4
 _LONGEST_WORD = 24
@@ -67,7 +68,7 @@ def _column(heading: str, values: Sequence[Any]) -> _Column:
         heading,
         cells,
         max(Text(line).cell_len for line in lines),
-        numbers=bool(known) and all(type(value) in (int, float) for value in known),
+        numbers=bool(known) and all(_NUMBER.fullmatch(cell.plain) for cell in cells),
         sentences=any(len(line) > _LONGEST_WORD and " " in line for line in lines),
     )
 

@@ -1,15 +1,26 @@
-"""Accuracy over the stream with the events marked, as one HTML file that needs no network."""
+"""Accuracy over the stream with the events marked, as one HTML file that needs no network.
+
+Without JavaScript the chart is missing; the table below it, with the same figures, is not.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from html import escape
 from pathlib import Path
 
 import plotly.graph_objects as go
 
 from homeostat.demo.outcome import Healing
+from homeostat.demo.view import ACTED, ENDED, LEVELS, NOTE, told
 
 SMOOTHED_ROWS = 500
+TITLE = "Homeostat's demo: what was wrong, and what became of it"
+STYLE = (
+    "body{font:15px/1.5 system-ui,sans-serif;margin:2rem auto;max-width:1200px;padding:0 1rem;color:#212529}"
+    "table{border-collapse:collapse;font-size:13px}td,th{padding:.25rem .6rem;text-align:left;"
+    "border-bottom:1px solid #dee2e6}caption{caption-side:bottom;text-align:left;padding:.5rem 0}"
+)
 HEALED, STATIC, MARK = "#0b7285", "#adb5bd", "#c92a2a"
 
 
@@ -19,8 +30,31 @@ def write_chart(
     static: Mapping[int, bool],
     healings: Sequence[Healing],
     swaps: Mapping[int, str],
+    summary: str,
 ) -> Path:
     """Writes the chart to `path`. `swaps` maps the row of each model change to its version."""
+    figure = _figure(right, static, healings, swaps)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(_page(figure.to_html(full_html=False, include_plotlyjs=True), healings, summary), encoding="utf-8")
+    return path
+
+
+def _page(chart: str, healings: Sequence[Healing], summary: str) -> str:
+    columns = ACTED | LEVELS | ENDED
+    head = "".join(f"<th>{heading}</th>" for heading in columns.values())
+    lines = [[escape(str(told(line)[key])) for key in columns] for line in healings]
+    body = "".join(f"<tr>{''.join(f'<td>{cell}</td>' for cell in cells)}</tr>" for cells in lines)
+    return (
+        f'<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n<title>{TITLE}</title>\n'
+        f"<style>{STYLE}</style>\n</head>\n<body>\n<h1>{TITLE}</h1>\n<p>{escape(summary)}</p>\n{chart}\n"
+        f"<noscript><p>The chart needs JavaScript; the table says what was found.</p></noscript>\n"
+        f"<table>\n<caption>{NOTE}</caption>\n<tr>{head}</tr>{body}\n</table>\n</body>\n</html>\n"
+    )
+
+
+def _figure(
+    right: Mapping[int, bool], static: Mapping[int, bool], healings: Sequence[Healing], swaps: Mapping[int, str]
+) -> go.Figure:
     figure = go.Figure()
     for name, answers, colour in (("never retrained", static, STATIC), ("Homeostat", right, HEALED)):
         rows, values = smoothed(answers)
@@ -38,9 +72,7 @@ def write_chart(
         legend={"orientation": "h", "y": 1.08, "x": 1, "xanchor": "right"},
         margin={"l": 60, "r": 30, "t": 90, "b": 50},
     )
-    path.parent.mkdir(parents=True, exist_ok=True)
-    figure.write_html(path, include_plotlyjs=True, full_html=True)
-    return path
+    return figure
 
 
 def _mark(figure: go.Figure, line: Healing) -> None:

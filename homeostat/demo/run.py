@@ -6,7 +6,7 @@ import os
 import shutil
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -118,19 +118,26 @@ def _faults(console: Console, client: Client, scene: Scene, marks: dict[str, Mom
     """What is done at which row: said aloud, and for `bad-release` done."""
 
     def begin(name: str, row: int, about: str) -> None:
-        if name == "bad-release":
-            from homeostat.demo import bad_release  # imported here: the stream begins sooner without scikit-learn
-
-            candidate = bad_release.wrong_candidate(
-                scene.specification, scene.table, row, scene.settings.data_dir, scene.settings.signing_key
-            )
-            bad_release.promote(client, scene.specification.name, candidate)
+        do = _bad_release(client, scene, row) if name == "bad-release" else None
         marks[name] = Moment(monotonic(), row)
-        console.print(told_line(row, "SABOTAGE", about))
+        console.print(told_line(row, "SABOTAGE", about))  # before it is done: a cause is told before its effects
+        if do is not None:
+            do()
 
     return {
         fault.begins: (lambda fault=fault: begin(fault.name, fault.begins, fault.about)) for fault in scene.story.faults
     }
+
+
+def _bad_release(client: Client, scene: Scene, row: int) -> Callable[[], None]:
+    """Has the wrong model made; what is returned has it promoted."""
+    from homeostat.demo import bad_release  # imported here: the stream begins sooner without scikit-learn
+
+    settings = scene.settings
+    candidate = bad_release.wrong_candidate(
+        scene.specification, scene.table, row, settings.data_dir, settings.signing_key
+    )
+    return lambda: bad_release.promote(client, scene.specification.name, candidate)
 
 
 def _first_model(watcher: Watcher, player: Player, logs: Path) -> ModelPublished:
@@ -193,10 +200,11 @@ def _conclude(
     _date_release(watcher, marks)
     healings = healings_of(scene.story, remedies, marks, right, static)
     swaps = {seen.row: seen.message.version for seen in models if isinstance(seen.message, ModelPublished)}
-    chart = write_chart(scene.settings.data_dir / f"accuracy-{number}.html", right, static, healings, swaps)
+    summary = _summary(right, static)
+    chart = write_chart(scene.settings.data_dir / f"accuracy-{number}.html", right, static, healings, swaps, summary)
     console.print()
-    console.print(table_of(healings))
-    console.print(_summary(right, static))
+    console.print(table_of(healings, console.width))
+    console.print(summary)
     console.print(f"chart: {chart}", highlight=False, soft_wrap=True)
     return _all_healed(healings, scene.story)
 

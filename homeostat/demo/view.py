@@ -5,14 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from rich.box import SIMPLE
 from rich.console import Group, RenderableType
 from rich.panel import Panel
-from rich.table import Table
 from rich.text import Text
 
 from homeostat.demo.outcome import Healing, Moment
 from homeostat.demo.watcher import Seen
+from homeostat.tables import Rows
 from shared.messages import Alert, AuditEntry
 
 TOLD = {
@@ -27,6 +26,13 @@ TOLD = {
 }
 ROUTINE = ("not_verified", "incident_resolved")
 """What is not told of upkeep: that a training without trouble found nothing better."""
+
+SHORT = {"fault": "fault", "row": "row"}
+ACTED = SHORT | {"alert": "alert", "action": "action", "acted": "acted", "verified": "verified"}
+LEVELS = {"before": "before", "during": "during", "after": "after", "static": "static"}
+ENDED = {"outcome": "outcome"}
+WIDE = 112
+NOTE = "static: a model never retrained, from the fault's begin on. For drift, time counts from the alert."
 
 BLOCKS = "▁▂▃▄▅▆▇█"
 
@@ -88,39 +94,35 @@ def standing_of(status: Mapping[str, Any]) -> str:
     return f"{total:,.0f} MB ({each}), {sum(part['lag'] for part in parts):,} records behind"
 
 
-def table_of(healings: Sequence[Healing]) -> Table:
-    """The closing table: one line per fault. Seconds and rows count from the fault's begin."""
-    table = Table(title="What was wrong, and what became of it", title_justify="left", box=SIMPLE, pad_edge=False)
-    left = ("fault", "action", "outcome")
-    for heading in (
-        "fault",
-        "row",
-        "alert",
-        "action",
-        "acted",
-        "verified",
-        "before",
-        "during",
-        "after",
-        "static",
-        "outcome",
-    ):
-        table.add_column(heading, justify="left" if heading in left else "right", no_wrap=heading != "outcome")
-    for line in healings:
-        remedy = line.remedy
-        table.add_row(
-            line.fault,
-            f"{line.begins.row:,}",
-            _since(line, remedy.noticed if remedy else None),
-            remedy.action if remedy else "-",
-            _since(line, remedy.acted if remedy else None),
-            _since(line, remedy.verified if remedy else None),
-            *(_percent(value) for value in (line.before, line.during, line.after, line.never_retrained)),
-            Text("healed", style="green") if line.healed else Text(line.why, style="red"),
-        )
-    table.caption = "static: a model never retrained, from the fault's begin on. For drift, time counts from the alert."
-    table.caption_justify = "left"
-    return table
+def table_of(healings: Sequence[Healing], width: int) -> RenderableType:
+    """The closing table: one line per fault; two tables where `width` is too little for one.
+
+    Seconds and rows count from the fault's begin.
+    """
+    rows = [told(line) for line in healings]
+    tables = (ACTED | LEVELS | ENDED,) if width >= WIDE else (ACTED | ENDED, SHORT | LEVELS)
+    parts: list[RenderableType] = [Text("What was wrong, and what became of it", style="italic")]
+    for columns in tables:
+        parts += [Text(), Rows(rows, columns)]
+    return Group(*parts, Text(), Text(NOTE, style="dim italic"))
+
+
+def told(line: Healing) -> dict[str, Any]:
+    """The line's cells by the keys of `ACTED`, `LEVELS` and `ENDED`."""
+    remedy = line.remedy
+    return {
+        "fault": line.fault,
+        "row": f"{line.begins.row:,}",
+        "alert": _since(line, remedy.noticed if remedy else None),
+        "action": remedy.action if remedy else "-",
+        "acted": _since(line, remedy.acted if remedy else None),
+        "verified": _since(line, remedy.verified if remedy else None),
+        "before": _percent(line.before),
+        "during": _percent(line.during),
+        "after": _percent(line.after),
+        "static": _percent(line.never_retrained),
+        "outcome": Text("healed", style="green") if line.healed else Text(line.why, style="red"),
+    }
 
 
 def _since(line: Healing, at: Moment | None) -> str:

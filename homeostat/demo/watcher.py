@@ -70,7 +70,7 @@ class Watcher:
                 records = self._reader.poll(2000, 0.2)
             except Transient:
                 continue
-            for record in records:
+            for record in sorted(records, key=lambda record: record.timestamp_ms):
                 self._take(record)
 
     def _take(self, record: Record) -> None:

@@ -70,6 +70,12 @@ def test_numbers_stand_on_the_right_and_text_in_brackets_is_no_markup() -> None:
     assert shown(80, rows, {"n": "rows", "what": "what"}) == [" rows  what", "    7  [bold]x[/]", "12345  y"]
 
 
+def test_what_reads_as_numbers_stands_on_the_right_too() -> None:
+    rows = [{"since": "0 s, 78", "share": "8.5%"}, {"since": "15 s, 4,919", "share": "-"}]
+
+    assert shown(80, rows, {"since": "alert", "share": "before"})[1:] == ["    0 s, 78    8.5%", "15 s, 4,919       -"]
+
+
 def test_where_not_even_the_short_cells_fit_nothing_is_cut_off() -> None:
     row = {name: f"{name * 12}" for name in "abcd"}
 
