@@ -19,6 +19,7 @@ from services.gateway.rest import (
     metrics,
     models,
     orders,
+    outcomes,
     pages,
     pipelines,
     predict,
@@ -59,10 +60,9 @@ def create_app(parts: Parts) -> FastAPI:
     app.state.parts = parts
     problems.install(app)
     # `live` stands before what has a path parameter in the same place.
-    for module in (pages, health, session, live, data, predict, pipelines, metrics, models, orders, incidents):
+    ours = (pages, health, session, live, data, outcomes, predict, pipelines, metrics, models, orders, incidents)
+    for module in (*ours, subscriptions, inference):
         app.include_router(module.router)
-    app.include_router(subscriptions.router)
-    app.include_router(inference.router)
     # The last one added is the outermost.
     app.add_middleware(LimitBody, limit=parts.settings.body_bytes, in_flight=InFlight(parts.settings.in_flight_bytes))
     app.add_middleware(RequireKey, keys=parts.keys, now=parts.now)

@@ -21,6 +21,9 @@ TAIL = 2_000
 APART = 200
 """Records closer together than this are read in one go."""
 
+SEARCH_TO = 2_000
+"""A time is looked for to within so many records."""
+
 
 class Backlog:
     """Reads until `deadline` (monotonic seconds); `Transient` where that is not enough. Close it.
@@ -49,6 +52,35 @@ class Backlog:
                 for record in self._read(topic, partition, start, stop):
                     if record.offset in offsets:
                         yield from _decoded(topic, record)
+
+    def renew(self) -> None:
+        """From here on the log ends where it ends now."""
+        self._ranges.clear()
+
+    def end(self, topic: Topic[Any], partition: int = 0) -> int:
+        """The offset after the last committed record."""
+        return self._range(self._full_name(topic.name))[1][partition]
+
+    def time_at(self, topic: Topic[Any], place: Place) -> int | None:
+        """When the record at this place was written, in milliseconds since 1970; None where it is gone."""
+        return next((r.timestamp_ms for r in list(self._read(topic, place[0], place[1], place[1] + 1))), None)
+
+    def since(self, topic: Topic[Any], partition: int, time_ms: int) -> Iterator[Any]:
+        """A partition's messages in order, from `time_ms` on or a little before."""
+        begins, ends = self._range(self._full_name(topic.name))
+        low, high = begins[partition], ends[partition]
+        while high - low > SEARCH_TO:
+            middle = (low + high) // 2
+            found = list(self._read(topic, partition, middle, middle + APART))
+            low, high = (middle, high) if found and found[0].timestamp_ms < time_ms else (low, middle)
+        yield from self.following(topic, partition, low)
+
+    def following(self, topic: Topic[Any], partition: int, start: int) -> Iterator[Any]:
+        """A partition's messages in order, from this offset on."""
+        stop = self.end(topic, partition)
+        for block in range(start, stop, BLOCK):
+            for record in list(self._read(topic, partition, block, min(block + BLOCK, stop))):
+                yield from _decoded(topic, record)
 
     def newest(self, topic: Topic[Any], asked: Mapping[str, RawRecord]) -> dict[str, Any]:
         """By id, the newest message for each of these rows among the last `SEARCHED` of its partition."""

@@ -34,6 +34,9 @@ class _Places:
         key = hash(event)
         return self._newer.get(key) or self._older.get(key)
 
+    def __len__(self) -> int:
+        return len(self._newer) + len(self._older)
+
 
 class _Ring:
     def __init__(self, kept: int, places: int) -> None:
@@ -82,6 +85,11 @@ class PredictionBook:
         """Where the newest answer to this event stands, while that is remembered."""
         ring = self._rings.get(pipeline)
         return None if ring is None else ring.places.get(event)
+
+    def known(self, pipeline: str) -> int:
+        """How many of its answers' places are remembered."""
+        ring = self._rings.get(pipeline)
+        return 0 if ring is None else len(ring.places)
 
     def newest(self, pipeline: str, limit: int) -> list[Prediction]:
         """Newest first."""
