@@ -15,6 +15,9 @@ from shared.errors import HomeostatError, Poison, Transient
 MAX_RECORD_BYTES = 1_000_000
 """The largest record (key, value and headers) a topic takes, unless the bus was told otherwise."""
 
+ENOUGH_BYTES = 8 * 2**20
+"""A poll goes on for no more once its values hold so many bytes: steps and their transactions stay bounded."""
+
 REQUEST_SECONDS = 10.0
 """How long one request to a broker may take."""
 
@@ -164,7 +167,9 @@ class Transaction(Protocol):
 
     def subscribe(self, topics: Iterable[str], on_change: RebalanceListener) -> None: ...
 
-    def poll(self, max_records: int, timeout: float) -> list[Record]: ...
+    def poll(self, max_records: int, timeout: float) -> list[Record]:
+        """Waits up to `timeout` s for a record, then takes what is there, up to `ENOUGH_BYTES` or a fetch more."""
+        ...
 
     def seek(self, topic: str, partition: int, offset: int) -> None:
         """Goes on from `offset`. What was paused stays so."""

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from shared.bus.base import (
+    ENOUGH_BYTES,
     Fenced,
     NewRecord,
     Position,
@@ -142,12 +143,14 @@ class MemoryBus:
 
     def _from(self, topic: str, partition: int, offset: int, most: int, stop: int | None = None) -> list[Record]:
         found: list[Record] = []
+        taken = 0
         log = self._log(topic)[partition]
         for at in range(offset, log.end if stop is None else min(stop, log.end)):
             record = log.entries[at]
             if record is not None:
                 found.append(record)
-                if len(found) == most:
+                taken += len(record.value)
+                if len(found) == most or (stop is None and taken >= ENOUGH_BYTES):
                     break
         return found
 

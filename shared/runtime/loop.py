@@ -16,6 +16,7 @@ from shared.bus.base import NewRecord, Record
 from shared.codec import encode
 from shared.errors import Overloaded, Transient
 from shared.messages import JobFinished
+from shared.runtime.appetite import Appetite
 from shared.runtime.host import HandlerFailed, Slice, Taken
 from shared.runtime.task import Task
 from shared.runtime.tasks import Parts, Running, Tasks
@@ -48,6 +49,7 @@ class ServiceLoop:
         self._prefix = len(parts.settings.topic_prefix)
         self._divided = parts.meter.service in PARTITIONED
         self._aborts = 0
+        self._appetite = Appetite(parts.settings.batch_records)
         start = parts.meter.started
         self._tick_at, self._beat_at, self._save_at = start, start, start
         parts.transaction.subscribe(tasks.assignment.topics, tasks)
@@ -57,9 +59,9 @@ class ServiceLoop:
 
         `Fenced`, and `Transient` after many failed transactions, mean that this process must end.
         """
-        most = self.parts.settings.batch_records
+        most = self._appetite.records
         records = self.parts.transaction.poll(most, wait)
-        now = self._clock()
+        now, began = self._clock(), self.parts.stopwatch()
         started = self.tasks.start_waiting(now)
         work = self._work(records, self._followed(most))
         tick = _due(self._tick_at, now, self.parts.settings.tick_seconds)
@@ -68,6 +70,7 @@ class ServiceLoop:
         beat = _due(self._beat_at, now, BEAT_SECONDS)
         if (taken or ended or beat) and self._commit(taken, ended, now, beat=beat):
             self._settled(taken, ended, now)
+        self._appetite.took(sum(one.records_in for _, one in taken), self.parts.stopwatch() - began)
         if tick:
             self._tick_at = now + timedelta(seconds=self.parts.settings.tick_seconds)
         released = self.tasks.release_data()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from shared.bus.base import NewRecord, TopicSpec
+from shared.bus.base import ENOUGH_BYTES, NewRecord, Record, TopicSpec
 from shared.bus.partitioner import partition_of
 from shared.errors import Misconfigured, Poison, Transient
 from tests.contracts.conftest import Rig, poll_until
@@ -105,6 +105,24 @@ def test_following_gives_what_comes_from_where_it_was_told(rig: Rig) -> None:
     found = poll_until(lambda: reader.poll(10, 0.5), lambda records: len(records) == 2)
 
     assert sorted(record.value for record in found) == [b"b", b"c"]
+
+
+def test_a_poll_of_large_records_ends_once_it_holds_enough_and_none_is_left_out(rig: Rig) -> None:
+    topic, count = rig.topic(), 64
+    rig.producer().send([NewRecord(topic, b"k", bytes(900_000)) for _ in range(count)], 30.0)
+    reader = rig.reader()
+    reader.follow({(topic, 0): 0})
+
+    polls: list[int] = []
+
+    def poll() -> list[Record]:
+        records = reader.poll(count, 1.0)
+        polls.append(len(records))
+        return records
+
+    poll_until(poll, lambda records: len(records) == count)
+
+    assert max(polls) * 900_000 < 4 * ENOUGH_BYTES
 
 
 def test_following_something_else_leaves_what_was_followed(rig: Rig) -> None:

@@ -11,7 +11,14 @@ from kafka import KafkaConsumer
 from kafka.coordinator.assignors.cooperative_sticky import CooperativeStickyAssignor
 from kafka.errors import UnstableOffsetCommitError
 
-from shared.bus.base import FETCH_WAIT_MS, REQUEST_SECONDS, TRANSACTION_SECONDS, Record, largest_request
+from shared.bus.base import (
+    ENOUGH_BYTES,
+    FETCH_WAIT_MS,
+    REQUEST_SECONDS,
+    TRANSACTION_SECONDS,
+    Record,
+    largest_request,
+)
 from shared.clock import monotonic
 
 _REQUEST_MS = int(REQUEST_SECONDS * 1000)
@@ -87,6 +94,8 @@ def drain(consumer: KafkaConsumer, most: int, timeout: float) -> list[Record]:
         if not more:
             break
         records += more
+        if sum(len(record.value) for record in records) >= ENOUGH_BYTES:
+            break
     return records
 
 

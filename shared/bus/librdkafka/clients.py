@@ -16,6 +16,7 @@ import structlog
 from confluent_kafka import Consumer, KafkaError, Message, Producer
 
 from shared.bus.base import (
+    ENOUGH_BYTES,
     FETCH_WAIT_MS,
     REQUEST_SECONDS,
     TRANSACTION_SECONDS,
@@ -121,6 +122,7 @@ def drain(
     """
     records: list[Record] = []
     ends: dict[tuple[str, int], int] = {}
+    taken = 0
     deadline = monotonic() + timeout
     messages: list[Any] = consumer.consume(1, timeout)
     outage.check()  # what failed meanwhile was told of in `consume`
@@ -128,13 +130,15 @@ def drain(
         for message in messages:
             error = message.error()
             if error is None:
+                value = message.value() or b""
+                taken += len(value)
                 records.append(
                     Record(
                         message.topic(),
                         message.partition(),
                         message.offset(),
                         message.key(),
-                        message.value() or b"",
+                        value,
                         tuple(message.headers() or ()),
                         message.timestamp()[1],
                     )
@@ -146,7 +150,7 @@ def drain(
             else:
                 _log.warning("kafka consumer", error=error.str(), topic=message.topic())
         left = most - len(records)
-        if left <= 0:
+        if left <= 0 or taken >= ENOUGH_BYTES:
             break
         messages = consumer.consume(left, 0.0)
         idle = not messages and not records and not (until_end and ends)
