@@ -13,7 +13,7 @@ LEAST = 10
 
 @dataclass(slots=True)
 class Appetite:
-    """At most `most` records. Large batches share the cost of a transaction; slow steps cut them, quick ones double them.
+    """At most `most` records. Large batches share a transaction's cost; slow steps cut them, quick ones double them.
 
     >>> appetite = Appetite(most=4_000)
     >>> appetite.took(1_000, 0.1), appetite.took(2_000, 0.2), appetite.took(4_000, 3.0), appetite.took(500, 0.9)
