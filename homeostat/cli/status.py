@@ -29,6 +29,10 @@ def status(as_json: Json = False, url: Url = None, api_key: Key = None, data: Da
         console.print(f"{name:10} {address}", highlight=False, soft_wrap=True)
     health = {"service": "service", "state": "state", "lag": "lag", "records_in": "in", "records_out": "out"}
     show_rows(found["services"], health | {"rss_mb": "MB", "seconds_since_beat": "last beat s"}, empty="no service yet")
+    for part in found["services"]:
+        if part.get("incomplete"):
+            name = f"{part['service']}/{part['instance']}"
+            console.print(f"{name}: its state is incomplete: {part['incomplete']}", highlight=False, soft_wrap=True)
     console.print()
     columns = {"pipeline": "pipeline", "kind": "kind", "live_version": "live", "rows_seen": "rows", "metric": "metric"}
     show_rows(

@@ -190,7 +190,8 @@ class Control:
                     at=now,
                     started=self._started,
                     rss_bytes=_resident(part.child.pid),
-                    state=state,
+                    state="draining" if state == "starting" else state,
+                    starting=state == "starting",
                 )
             )
             for service in SERVERS
@@ -198,16 +199,17 @@ class Control:
             if (state := self._state_of(part)) is not None
         ]
 
-    def _state_of(self, part: Part) -> Literal["running", "draining", "down"] | None:
+    def _state_of(self, part: Part) -> Literal["running", "starting", "down"] | None:
         """How a server is; None for a Kafka that does not answer: who reads this has one that does.
 
         One that still starts for the first time is not down: it left with the stack before, and is not back yet.
+        To who knows no ``starting`` it is told as ``draining``: not there, and nothing is to be done about it.
         """
         if self._supervisor.is_ready(part.name):
             return "running"
         if part.service == "kafka":
             return None
-        return "down" if self._supervisor.was_ready(part.name) else "draining"
+        return "down" if self._supervisor.was_ready(part.name) else "starting"
 
 
 def _result(command: Command, state: CommandState, detail: str, now: datetime) -> Out:

@@ -259,6 +259,8 @@ class Heartbeat(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     Totals count since `started`. `lag` is records waiting per topic; `step_seconds` is the longest
     step since the last beat; `rss_bytes` the resident memory. `restarts` is filled by a supervisor
     that knows it. A supervisor also beats for the parts it runs (``kafka``, ``redis``, ``mlflow``).
+    `starting`: it is there and does not serve yet; `state` then says what one who does not know this field should
+    take it for. `incomplete` says what its restored state lacks; empty where it is whole.
     """
 
     service: str
@@ -273,3 +275,5 @@ class Heartbeat(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     lag: dict[str, int] = {}
     rss_bytes: int = 0
     state: Literal["running", "draining", "down"] = "running"
+    starting: bool = False
+    incomplete: str = ""

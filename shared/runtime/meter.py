@@ -99,7 +99,12 @@ class Meter:
         self.gauges[task] = gauges
 
     def beat(
-        self, now: datetime, lag: Mapping[str, int], state: Literal["running", "draining"] = "running"
+        self,
+        now: datetime,
+        lag: Mapping[str, int],
+        state: Literal["running", "draining"] = "running",
+        *,
+        starting: bool = False,
     ) -> Heartbeat:
         """The pulse as of now; the longest step begins anew."""
         rss = self.rss()
@@ -121,4 +126,5 @@ class Meter:
             lag=dict(lag),
             rss_bytes=rss,
             state=state,
+            starting=starting,
         )

@@ -182,5 +182,6 @@ def test_servers_that_have_started_beat_others_are_not_expected_yet_and_services
     assert wait_for(lambda: len(installation.beats()) > 1, 10)
 
     beats = {beat.service: beat for beat in installation.beats()}
-    assert {name: beat.state for name, beat in beats.items()} == {"kafka": "running", "mlflow": "draining"}
+    states = {name: (beat.state, beat.starting) for name, beat in beats.items()}
+    assert states == {"kafka": ("running", False), "mlflow": ("draining", True)}
     assert beats["kafka"].rss_bytes > 0

@@ -15,10 +15,11 @@ export function parts(status) {
   if (!status.services.some((part) => part.service === "kafka")) services.set("kafka", [kafka]);
   for (const part of status.services) services.set(part.service, [...(services.get(part.service) ?? []), part]);
   return [...services].map(([name, instances]) => {
-    const worst = ["down", "silent", "draining"].find((state) => instances.some((one) => one.state === state)) ?? "running";
+    const worst = ["down", "silent", "draining", "starting"].find((state) => instances.some((one) => one.state === state)) ?? "running";
     const lag = instances.reduce((sum, one) => sum + (one.lag ?? 0), 0);
     const memory = instances.reduce((sum, one) => sum + (one.rss_mb ?? 0), 0);
-    const told = `${name}: ${worst}, ${count(lag)} records waiting, ${count(Math.round(memory))} MB`;
+    const lacks = instances.flatMap((one) => (one.incomplete ? [`; state is incomplete: ${one.incomplete}`] : [])).join("");
+    const told = `${name}: ${worst}, ${count(lag)} records waiting, ${count(Math.round(memory))} MB${lacks}`;
     return h("li", { "data-state": worst, title: told }, h("i"), name, lag > 1000 && h("small", {}, `lag ${count(lag)}`));
   });
 }

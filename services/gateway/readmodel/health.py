@@ -19,11 +19,22 @@ class HealthBook:
     def __init__(self) -> None:
         self._beats: dict[tuple[str, str], tuple[Heartbeat | None, Heartbeat]] = {}
 
+    def __len__(self) -> int:
+        """How many instances are remembered."""
+        return len(self._beats)
+
     def on_telemetry(self, entries: Sequence[Entry[Heartbeat]]) -> None:
         for entry in entries:
             beat = entry.message
-            _, before = self._beats.get((beat.service, beat.instance), (None, None))
-            self._beats[beat.service, beat.instance] = (before, beat)
+            place = (beat.service, beat.instance)
+            if place not in self._beats:
+                self._forget(beat.at)
+            _, before = self._beats.get(place, (None, None))
+            self._beats[place] = (before, beat)
+
+    def _forget(self, now: datetime) -> None:
+        """Instances come and go for ever, by other names each time."""
+        self._beats = {place: beats for place, beats in self._beats.items() if _age(beats[1], now) < FORGOTTEN_SECONDS}
 
     def view(self, now: datetime) -> list[dict[str, Any]]:
         """By service. Down parts stay for an hour; an instance that a newer one replaced goes at once."""
@@ -40,11 +51,10 @@ def _age(beat: Heartbeat, now: datetime) -> float:
 
 
 def _view(before: Heartbeat | None, beat: Heartbeat, now: datetime) -> dict[str, Any]:
-    state = "silent" if _age(beat, now) >= SILENT_SECONDS and beat.state != "down" else beat.state
     return {
         "service": beat.service,
         "instance": beat.instance,
-        "state": state,
+        "state": _state(beat, now),
         "since": beat.started.isoformat(),
         "seconds_since_beat": round(_age(beat, now), 1),
         "records_in": beat.records_in,
@@ -56,7 +66,16 @@ def _view(before: Heartbeat | None, beat: Heartbeat, now: datetime) -> dict[str,
         "step_seconds": beat.step_seconds,
         "rss_mb": round(beat.rss_bytes / 1e6, 1),
         "records_per_second": _rate(before, beat),
+        "incomplete": beat.incomplete,
     }
+
+
+def _state(beat: Heartbeat, now: datetime) -> str:
+    if beat.state == "down":
+        return "down"
+    if _age(beat, now) >= SILENT_SECONDS:
+        return "silent"
+    return "starting" if beat.starting else beat.state
 
 
 def _rate(before: Heartbeat | None, beat: Heartbeat) -> float:

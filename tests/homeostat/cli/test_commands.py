@@ -13,9 +13,9 @@ from homeostat.cli.bench import BENCHMARKS
 from homeostat.local.discovery import Claim
 from homeostat.local.waiting import wait_for
 from services.remediator.core.ledger import Head, sealed
-from shared.topics import AUDIT, RAW_DATA, REQUESTS
+from shared.topics import AUDIT, RAW_DATA, REQUESTS, TELEMETRY
 from tests.homeostat.cli.conftest import Call
-from tests.services.gateway.messages import audit
+from tests.services.gateway.messages import audit, heartbeat
 from tests.services.gateway.running import KEY, Running, running
 
 COMMANDS = (
@@ -69,6 +69,17 @@ def test_alerts_are_those_that_fire_unless_all_are_asked_for(ask: Call) -> None:
 
     assert [alert["id"] for alert in firing] == ["alert-2"]
     assert {alert["id"] for alert in every} == {"alert-1", "alert-2"}
+
+
+def test_status_tells_what_has_not_come_back_yet_and_whose_state_lacks_something(ask: Call, gateway: Running) -> None:
+    now = gateway.parts.now()
+    gateway.put(TELEMETRY, heartbeat("mlflow", now, state="draining", starting=True))
+    gateway.put(TELEMETRY, heartbeat("monitor", now, incomplete="records of journaled steps are gone"))
+
+    shown = ask("status")
+
+    assert "starting" in shown.out
+    assert "monitor/0: its state is incomplete: records of journaled steps are gone" in shown.out
 
 
 def test_a_postmortem_can_be_written_to_a_file_as_markdown(ask: Call) -> None:
@@ -165,7 +176,7 @@ def test_rows_of_a_file_are_sent_and_those_refused_are_named(ask: Call, gateway:
 
 
 def test_rows_that_come_one_by_one_are_sent_as_they_come(gateway: Running) -> None:
-    words = ["send", "elec2", "-", "--json", "--url", gateway.url, "--api-key", KEY]
+    words = ["send", "elec2", "-", "--no-wait", "--json", "--url", gateway.url, "--api-key", KEY]
     good = {"nswprice": 0.1, "nswdemand": 0.2, "vicprice": 0.3}
     command = [sys.executable, "-m", "homeostat", *words]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, bufsize=1) as sending:
@@ -175,7 +186,7 @@ def test_rows_that_come_one_by_one_are_sent_as_they_come(gateway: Running) -> No
         out, _ = sending.communicate(json.dumps({**good, "id": "b"}) + "\n", timeout=30)
 
     assert sending.returncode == 0
-    assert json.loads(out) == {"rows": 2, "accepted": 2, "rejected": []}
+    assert json.loads(out) == {"rows": 2, "accepted": 2, "rejected": [], "ignored": {"nswdemand": 2}}
     assert [record.id for record in gateway.written(RAW_DATA)] == ["a", "b"]
 
 
