@@ -12,25 +12,24 @@ from shared.bus.factory import LARGEST_DEAD_LETTER
 from shared.identity import stable_id
 from shared.messages import DeadLetter
 from shared.runtime.task import Task
-from shared.telemetry.tracing import Traces
+from shared.telemetry.tracing import HEADER, Traces
 from shared.topics import ALERTS, DEAD_LETTERS, Out, Topic
 
 
 def record_of(out: Out, name: str, trace: str, event_id: str, source: bytes, time: bytes) -> NewRecord:
     """The record that `out` travels as."""
-    topic = out.topic
-    headers: tuple[tuple[str, bytes], ...] = (("traceparent", trace.encode()),)
+    topic, message = out.topic, out.message
+    headers: tuple[tuple[str, bytes], ...] = ((HEADER, trace.encode()),)
     if topic.event_type is not None:
-        headers = (
-            *headers,
+        headers += (
             ("content-type", b"application/json"),
             ("ce_specversion", b"1.0"),
             ("ce_id", event_id.encode()),
-            ("ce_type", event_type(topic, out.message).encode()),
+            ("ce_type", event_type(topic, message).encode()),
             ("ce_source", source),
             ("ce_time", time),
         )
-    return NewRecord(name, topic.key(out.message).encode(), codec.encode(out.message), headers)
+    return NewRecord(name, topic.key(message).encode(), codec.encode(message), headers)
 
 
 def event_type(topic: Topic[Any], message: object) -> str:

@@ -23,6 +23,8 @@ def predictions_of(
     by_pipeline: dict[str, list[int]] = {}
     for index, row in enumerate(rows):
         by_pipeline.setdefault(row.pipeline, []).append(index)
+    if len(by_pipeline) == 1:
+        return _of_one(rows, origins, live.get(rows[0].pipeline, NOBODY), model_of)
     found: dict[int, Prediction] = {}
     for pipeline, indices in by_pipeline.items():
         mine = [rows[index] for index in indices]
