@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +14,8 @@ from tenacity import Retrying, retry_if_exception_type, stop_after_delay, wait_e
 from shared.errors import HomeostatError, Overloaded
 
 KEY_FILE = "api-key"
+Run = tuple[int, int, int]
+"""Partition, first and last offset."""
 
 
 class ApiError(HomeostatError):
@@ -53,13 +55,42 @@ def _refused(row: Mapping[str, Any], field: str, detail: str) -> dict[str, Any]:
 
 @dataclass(frozen=True, slots=True)
 class Tally:
-    """What became of rows that were sent. `rejected` holds the gateway's own entries."""
+    """What became of rows that were sent. `rejected` holds the gateway's own entries.
+
+    `ignored` counts rows by a field that the pipeline does not have. `written` has, as (partition, first, last), the
+    runs of offsets on `raw-data` at which the accepted rows stand.
+    """
 
     accepted: int = 0
     rejected: tuple[Mapping[str, Any], ...] = ()
+    ignored: Mapping[str, int] = field(default_factory=dict)
+    written: tuple[Run, ...] = ()
 
     def __add__(self, other: Tally) -> Tally:
-        return Tally(self.accepted + other.accepted, self.rejected + other.rejected)
+        return Tally(
+            self.accepted + other.accepted,
+            self.rejected + other.rejected,
+            {
+                name: self.ignored.get(name, 0) + other.ignored.get(name, 0)
+                for name in {**self.ignored, **other.ignored}
+            },
+            joined(self.written + other.written),
+        )
+
+
+def joined(runs: Sequence[Run]) -> tuple[Run, ...]:
+    """The runs in order, those that follow each other as one.
+
+    >>> joined([(1, 5, 9), (0, 0, 3), (1, 10, 12)])
+    ((0, 0, 3), (1, 5, 12))
+    """
+    found: list[Run] = []
+    for partition, first, last in sorted(runs):
+        if found and found[-1][0] == partition and found[-1][2] == first - 1:
+            found[-1] = (partition, found[-1][1], last)
+        else:
+            found.append((partition, first, last))
+    return tuple(found)
 
 
 class Client:
@@ -127,7 +158,17 @@ class Client:
             if "rejected" not in error.problem:  # else every row was refused, each with its reason
                 raise
             answer = error.problem
-        return Tally(answer["accepted"], tuple(answer.get("rejected", ())))
+        written = [(run["partition"], run["first"], run["last"]) for run in answer.get("written", ())]
+        return Tally(answer["accepted"], tuple(answer.get("rejected", ())), answer.get("ignored", {}), joined(written))
+
+    def outcomes(self, pipeline: str, kind: str, runs: Sequence[Run], wait: float) -> dict[str, Any]:
+        """What became of accepted ``events`` or ``labels``, 100,000 at most; waits up to `wait` s for the last one."""
+        written = [{"partition": partition, "first": first, "last": last} for partition, first, last in runs]
+        body = {"kind": kind, "written": written}
+        found: dict[str, Any] = self.call(
+            "POST", f"/v1/pipelines/{pipeline}/outcomes", json=body, params={"wait": wait}
+        )
+        return found
 
     def predict(self, pipeline: str, rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
         """Predictions in the rows' order; a row that was refused has an `error` that says why.

@@ -13,7 +13,7 @@ import typer
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from homeostat.cli.fitting import fit_columns, fitting, id_column, with_ids
-from homeostat.cli.following import source_of
+from homeostat.cli.following import Fate, Kind, followed, source_of, told
 from homeostat.cli.options import DEFAULT_DATA, Data, Json, Pipeline, on_gateway, pipeline_name
 from homeostat.cli.output import console, errors, show_json, show_rows, show_text
 from homeostat.cli.predicting import answers_to, is_scored, unscored, with_own_ids
@@ -34,6 +34,10 @@ Source = Annotated[
     ),
 ]
 
+Wait = Annotated[
+    bool, typer.Option("--wait/--no-wait", help="Wait some seconds to say what became of the accepted rows.")
+]
+
 _SHOWN_REJECTIONS = 5
 
 
@@ -51,9 +55,10 @@ def send(
     rate: Rate = 0.0,
     batch: Annotated[int, typer.Option(min=1, help="Rows per request.")] = 500,
     source: Source = None,
+    wait: Wait = True,
     as_json: Json = False,
 ) -> None:
-    """Streams events to a pipeline, with a progress bar and a tally of accepted and rejected.
+    """Streams events to a pipeline, and says what became of them: taken, repeated, refused.
 
     Lines of JSON on standard input are sent as they come.
     """
@@ -61,7 +66,7 @@ def send(
     name, origin = pipeline_name(client, pipeline), source or source_of(file)
     parts = fitting(_specification(client, name), file, parts, _say)
     sent = stream(parts, total, batch, rate, f"events to {name}", lambda part: client.send_events(name, part, origin))
-    report(*sent, as_json=as_json)
+    report(*sent, followed(client, name, "events", sent[0].written) if wait else None, "events", as_json=as_json)
 
 
 @on_gateway
@@ -74,6 +79,7 @@ def labels(
     rate: Rate = 0.0,
     batch: Annotated[int, typer.Option(min=1, help="Labels per request.")] = 1000,
     source: Source = None,
+    wait: Wait = True,
     as_json: Json = False,
 ) -> None:
     """Streams labels to a pipeline: a column of ids and a column of labels."""
@@ -86,7 +92,7 @@ def labels(
     found = [{"id": str(row[ids]), "label": row.get(truths)} for row in rows]
     what = f"labels to {name}"
     sent = stream([found], len(found), batch, rate, what, lambda part: client.send_labels(name, part, origin))
-    report(*sent, as_json=as_json)
+    report(*sent, followed(client, name, "labels", sent[0].written) if wait else None, "labels", as_json=as_json)
 
 
 def _column(file: str, rows: Sequence[Row], asked: str | None, usual: Sequence[str | None]) -> str:
@@ -204,20 +210,27 @@ def _parts(parts: Iterable[list[Row]], size: int) -> Iterator[list[Row]]:
             yield rows[start : start + size]
 
 
-def report(tally: Tally, total: int, *, as_json: bool) -> None:
-    """Shows the tally; rows that were rejected make the command fail."""
-    result: dict[str, Any] = {
-        "rows": total,
-        "accepted": tally.accepted,
-        "rejected": list(tally.rejected),
-    }
+def report(tally: Tally, total: int, fate: Fate | None, kind: Kind, *, as_json: bool) -> None:
+    """Shows what became of the rows; those that were rejected or refused make the command fail."""
     if as_json:
-        show_json(result)
+        result = {"rows": total, "accepted": tally.accepted, "rejected": list(tally.rejected)}
+        show_json(result | {"ignored": dict(tally.ignored)} | (fate.plain() if fate is not None else {}))
     else:
-        console.print(f"{total} rows: {tally.accepted} accepted, {len(tally.rejected)} rejected")
-        for entry in tally.rejected[:_SHOWN_REJECTIONS]:
-            show_text(f"  {entry.get('id') or entry['index']}: {entry['detail']}")
-        if len(tally.rejected) > _SHOWN_REJECTIONS:
-            show_text(f"  and {len(tally.rejected) - _SHOWN_REJECTIONS} more: --json has them all")
+        _show(tally, total, [] if fate is None else list(told(fate, kind)))
+    refused = 0 if fate is None else sum(fate.refused.values())
     if tally.rejected:
         raise HomeostatError(f"{len(tally.rejected)} of {total} rows were rejected; nothing else was harmed")
+    if refused:
+        raise HomeostatError(f"{refused} of {total} rows were refused; nothing else was harmed")
+
+
+def _show(tally: Tally, total: int, fate: Sequence[str]) -> None:
+    console.print(f"{total} rows: {tally.accepted} accepted, {len(tally.rejected)} rejected")
+    for entry in tally.rejected[:_SHOWN_REJECTIONS]:
+        show_text(f"  {entry.get('id') or entry['index']}: {entry['detail']}")
+    if len(tally.rejected) > _SHOWN_REJECTIONS:
+        show_text(f"  and {len(tally.rejected) - _SHOWN_REJECTIONS} more: --json has them all")
+    for name, rows in tally.ignored.items():
+        show_text(f"{name!r} was left out of {rows} rows: it is no field of the pipeline")
+    for line in fate:
+        show_text(line)
