@@ -1,6 +1,7 @@
 """Tables for a terminal of any width: no word is broken, nothing is cut off.
 
-Only columns of sentences give way. Where too little room is left for them, they stand below their row.
+Only columns of sentences give way. Where too little room is left for them, they stand below their row;
+where short cells alone are too many, they make several tables.
 """
 
 from __future__ import annotations
@@ -41,6 +42,8 @@ class Rows:
         room = options.max_width - sum(column.width + _GAP for column in fixed)
         if sum(min(column.width, _NARROWEST_SENTENCE) + _GAP for column in sentences) - _GAP <= room:
             yield _table(columns)
+        elif not sentences:
+            yield from _parts(columns, options.max_width)
         elif not fixed or room < 0:
             yield _table(columns, folded=True)
         else:
@@ -82,6 +85,22 @@ def _table(columns: Sequence[_Column], *, folded: bool = False) -> Table:
     for cells in zip(*(column.cells for column in columns), strict=True):
         table.add_row(*cells)
     return table
+
+
+def _parts(columns: Sequence[_Column], width: int) -> Iterator[Table | Text]:
+    """As many tables as it takes, one below the other, each with the first column."""
+    first, rest = columns[0], list(columns[1:])
+    while rest:
+        part, room = [first], width - first.width
+        while rest and room >= _GAP + rest[0].width:
+            room -= _GAP + rest[0].width
+            part.append(rest.pop(0))
+        if len(part) == 1:
+            yield _table([first, *rest], folded=True)
+            return
+        yield _table(part)
+        if rest:
+            yield Text()
 
 
 def _rows_with_sentences_below(fixed: Sequence[_Column], sentences: Sequence[_Column]) -> Iterator[Table | Padding]:

@@ -9,26 +9,44 @@ import numpy as np
 
 from homeostat.backtesting.history import History
 from homeostat.backtesting.loop import Pace
+from homeostat.durations import in_words
 from shared.pipeline.specification import Policy, Rung
 
 _MEASURED = ("retrain", "rollback", "promote", "recalibrate")
 
 
 def hints_of(history: History, pace: Pace, policies: Sequence[Policy]) -> Iterator[str]:
-    """One sentence for each rung whose effect cannot be measured in the time it is given."""
+    """What cannot be measured in the time it is given: one sentence for all rungs of which the same is true."""
     seconds = _row_seconds(history, pace)
     if seconds is None:
         return
     delay = float(np.median(history.due - np.arange(len(history)))) * seconds
+    late: dict[tuple[int, timedelta, timedelta], list[str]] = {}
     for policy in policies:
         for rung in policy.ladder:
             needed = timedelta(seconds=round(rung.verify_rows * seconds + delay))
             if _is_measured(rung) and needed > rung.verify_within + rung.deadline:
-                yield (
-                    f"policy {policy.name}: {rung.action} is to be verified over {rung.verify_rows} labelled rows "
-                    f"within {rung.verify_within}, but at this history's pace they take {needed}: it will be undone or "
-                    "handed to a person. Give verify_within more, verify_rows fewer, or replay faster with --rate"
-                )
+                asked = (rung.verify_rows, rung.verify_within, needed)
+                late.setdefault(asked, []).append(f"policy {policy.name}: {rung.action}")
+    for (rows, within, needed), rungs in late.items():
+        yield (
+            f"{'; '.join(dict.fromkeys(rungs))} {'is' if len(rungs) == 1 else 'are'} to be verified over {rows:,} "
+            f"labelled rows within {in_words(within)}, but at this history's pace they take {in_words(needed)}: what "
+            "is done will be undone or handed to a person. Give verify_within more, verify_rows fewer, or replay "
+            "faster with --rate"
+        )
+
+
+def idle_schedules(names: Sequence[str], first_row: int, rows: int) -> Iterator[str]:
+    """A sentence for each ``periodic:N`` whose turn never comes between the first model's row and the end."""
+    for name in names:
+        every = int(name.partition(":")[2] or 0)
+        if every and first_row + every >= rows:
+            fewer = max(1, (rows - first_row) // 5)
+            yield (
+                f"{name} is static here: it trains {every:,} rows after the first model (row {first_row:,}) for the "
+                f"first time, and there are {rows:,}. Give fewer, as --against static,periodic:{fewer}"
+            )
 
 
 def _is_measured(rung: Rung) -> bool:

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from homeostat.backtesting.columns import Checked, Columns, Ints, checked, times_of
 from homeostat.backtesting.errors import HistoryError, Treatment
+from homeostat.durations import in_words
 from homeostat.simulation.simulation import id_of
 from shared.messages import Value
 from shared.pipeline.problems import did_you_mean
@@ -234,12 +235,18 @@ def _arriving(labels: Sequence[Value], due: Ints, delay: Span, told: list[Treatm
     if late == known.sum() and late:
         raise HistoryError(
             "no-labels",
-            f"every label comes after the last row (label delay: {delay}): give a shorter --label-delay, in rows "
-            "where the rows have no time",
+            f"every label comes after the last row (label delay: {_told(delay)}): give a shorter --label-delay, in "
+            "rows where the rows have no time",
         )
     if late:
-        told.append(Treatment("labels-late", late, f"their labels come after the last row (label delay: {delay})"))
+        told.append(
+            Treatment("labels-late", late, f"their labels come after the last row (label delay: {_told(delay)})")
+        )
     if known.any() and not known.all():
         told.append(
             Treatment("unlabelled", int((~known).sum()), "without a label that counts: answered, never measured")
         )
+
+
+def _told(delay: Span) -> str:
+    return str(delay) if delay.time is None else in_words(delay.time)

@@ -27,20 +27,22 @@ _TABLES = (
 def page_of(found: Backtest) -> str:
     """The whole page. It names nothing outside itself, and nothing in it depends on when it was made."""
     chart = _chart(found).to_html(full_html=False, include_plotlyjs=True, div_id="accuracy")
+    title = f"Backtest of {escape(found.pipeline)}"
     parts = [
-        f"<!doctype html><html lang=en><meta charset=utf-8><title>Backtest of {escape(found.pipeline)}</title>",
-        f"<style>{_STYLE}</style><h1>Backtest of {escape(found.pipeline)}</h1>",
+        '<!doctype html><html lang="en"><head><meta charset="utf-8">',
+        f"<title>{title}</title><style>{_STYLE}</style></head><body><h1>{title}</h1>",
         f"<p>{found.rows:,} rows; {found.metric} from row {found.compared_from:,} on, the first that a model answers.",
         "".join(f"<p><b>{escape(t.what)}</b>: {t.rows:,} rows: {escape(t.detail)}</p>" for t in found.treatments),
         "".join(f"<p><b>hint</b>: {escape(hint)}</p>" for hint in found.hints),
         _table(found.summary),
+        "<noscript><p>The chart needs JavaScript; the tables have its figures.</p></noscript>",
         chart,
     ]
     if found.differences.height:
         parts += ["<h2>What the policies did differently</h2>", _table(found.differences)]
-    for title, name in _TABLES:
-        parts += [f"<h2>{title}</h2>", _table(getattr(found, name))]
-    return "\n".join(parts) + "</html>\n"
+    for heading, name in _TABLES:
+        parts += [f"<h2>{heading}</h2>", _table(getattr(found, name))]
+    return "\n".join(parts) + "</body></html>\n"
 
 
 def _chart(found: Backtest) -> go.Figure:

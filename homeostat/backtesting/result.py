@@ -114,9 +114,9 @@ class Backtest:
     - `differences`: action that one policy ordered and the other did not.
 
     `metric` is ``accuracy`` (a share of 1) or ``mae`` (in the target's unit). `treatments` say what was
-    done to the history; `hints` name policies that cannot work at its pace. All of these come out the
-    same from the same arguments. `measured` does not: seconds that this machine took, by part; it is in
-    neither `json()` nor the page.
+    done to the history; `hints` name policies that cannot work at its pace, and schedules that it is too
+    short for. All of these come out the same from the same arguments. `measured` does not: seconds that
+    this machine took, by part; it is in neither `json()` nor the page.
     """
 
     pipeline: str

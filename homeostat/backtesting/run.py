@@ -20,7 +20,7 @@ from homeostat.backtesting.asking import (
 )
 from homeostat.backtesting.assembling import Runs, result_of
 from homeostat.backtesting.features import features_of
-from homeostat.backtesting.hints import hints_of
+from homeostat.backtesting.hints import hints_of, idle_schedules
 from homeostat.backtesting.history import history_of
 from homeostat.backtesting.learners import USUAL, names_in, run_of
 from homeostat.backtesting.loop import KEY, Told, replayed
@@ -78,8 +78,10 @@ def backtest(
     with tempfile.TemporaryDirectory(prefix="homeostat-backtest-") as folder:
         _run(runs, variants, names, Path(folder), progress)
     chosen = [policies_for(specification, one) for one in variants.values()]
-    hints = dict.fromkeys(hint for each in chosen for hint in hints_of(taken, pace, each))
-    return result_of(runs, tuple(hints))
+    hints = [hint for each in chosen for hint in hints_of(taken, pace, each)]
+    if runs.since is not None:
+        hints += idle_schedules(names, runs.since, len(taken))
+    return result_of(runs, tuple(dict.fromkeys(hints)))
 
 
 def _run(runs: Runs, variants: Variants, names: Sequence[str], folder: Path, progress: Progress) -> None:

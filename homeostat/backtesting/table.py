@@ -7,9 +7,10 @@ from typing import Any
 
 import polars as pl
 from rich.console import Console
-from rich.table import Table
+from rich.text import Text
 
 from homeostat.backtesting.result import Backtest
+from homeostat.tables import Rows
 
 _MOST = 40
 
@@ -53,7 +54,7 @@ def _summary(found: Backtest) -> list[Mapping[str, Any]]:
         lines.append(
             {
                 "who": line["who"],
-                found.metric: f"[bold]{text}[/]" if value is not None and value == best else text,
+                found.metric: Text(text, style="bold" if value is not None and value == best else ""),
                 "rows": f"{line['rows']:,}",
                 "trainings": line["trainings"],
                 "virtual s": line["training_seconds"],
@@ -80,12 +81,9 @@ def _print(console: Console, title: str, lines: Sequence[Mapping[str, Any]]) -> 
         if title:
             console.print(f"\n{title}: nothing")
         return
-    table = Table(box=None, pad_edge=False, header_style="bold", title=title or None, title_justify="left")
-    for name in lines[0]:
-        table.add_column(name, overflow="fold")
-    for line in lines[:_MOST]:
-        table.add_row(*("-" if each is None else str(each) for each in line.values()))
     console.print()
-    console.print(table)
+    if title:
+        console.print(title, style="italic")
+    console.print(Rows(lines[:_MOST], {name: name for name in lines[0]}))
     if len(lines) > _MOST:
         console.print(f"and {len(lines) - _MOST} more: --json has them all")

@@ -76,10 +76,20 @@ def test_what_reads_as_numbers_stands_on_the_right_too() -> None:
     assert shown(80, rows, {"since": "alert", "share": "before"})[1:] == ["    0 s, 78    8.5%", "15 s, 4,919       -"]
 
 
-def test_where_not_even_the_short_cells_fit_nothing_is_cut_off() -> None:
-    row = {name: f"{name * 12}" for name in "abcd"}
+def test_more_short_cells_than_fit_make_several_tables_each_with_the_first_column() -> None:
+    row = {name: name * 12 for name in "abcd"}
 
-    lines = shown(30, [row], {name: name for name in row})
+    lines = shown(40, [row, row], {name: name for name in row})
 
-    assert max(map(len, lines)) <= 30
+    words = " ".join(lines).split()
+    assert max(map(len, lines)) <= 40
+    assert [words.count(name * 12) for name in "abcd"] == [4, 2, 2, 2]
+
+
+def test_where_not_even_two_cells_fit_nothing_is_cut_off() -> None:
+    row = {name: name * 12 for name in "abcd"}
+
+    lines = shown(20, [row], {name: name for name in row})
+
+    assert max(map(len, lines)) <= 20
     assert all("".join(lines).count(name) == 13 for name in row)
