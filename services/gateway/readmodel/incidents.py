@@ -131,12 +131,14 @@ class IncidentBook:
         }
 
     def _headline(self, incident: Incident, alerts: list[AlertState]) -> str:
-        """What the alert that leads now last said while it fired; where none is known, the incident's first words."""
-        named = [e.message.body.get("alert") for e in incident.entries if e.message.kind in _LEADING]
-        lead = next((alert for alert in reversed(named) if alert), None)
+        """What the alert that leads now last said while it fired; else what was written when it took the lead."""
+        leads = [e.message for e in incident.entries if e.message.kind in _LEADING and e.message.body.get("alert")]
+        if not leads:
+            return incident.entries[0].message.summary
+        lead = leads[-1].body["alert"]
         told = [e.message for state in alerts if state.newest.id == lead for e in state.entries]
         firing = [alert.summary for alert in told if alert.state == "firing"]
-        return firing[-1] if firing else incident.entries[0].message.summary
+        return firing[-1] if firing else next(e.summary for e in leads if e.body["alert"] == lead)
 
     def view(self, incident: Incident) -> dict[str, Any]:
         """The summary and every step, each with its place in the log, in the order they happened."""
@@ -233,9 +235,8 @@ def _alert(state: AlertState) -> dict[str, Any]:
 
 
 def _cause(alerts: Sequence[AlertState], incident: Incident) -> dict[str, Any] | None:
-    """The triage's own verdict where the ledger has one, else the first alert's first suspect."""
-    triaged = incident.last("triaged")
-    verdict = None if triaged is None else triaged.body.get("cause")
+    """The verdict as of the ledger's newest entry that has one, else the first alert's first suspect."""
+    verdict = next((e.message.body["cause"] for e in reversed(incident.entries) if "cause" in e.message.body), None)
     if isinstance(verdict, dict):
         return verdict
     suspects = [cause for state in alerts for cause in state.newest.causes[:1]]

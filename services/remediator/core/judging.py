@@ -91,7 +91,8 @@ def follow_up(turn: Turn, incident_id: str, why: str) -> bool:
     diagnosis, alert = min(found, key=lambda pair: pair[0].rank)
     turn.update(incident_id, lead=alert.fingerprint, diagnosis=diagnosis, rung=0, policy="", approved_by="")
     turn.move(incident_id, "triaged", why, turn.now + turn.limits.wait_within)
-    turn.record("triaged", incident.pipeline, f"{why}; now {diagnosis.name}: {diagnosis.why}", incident_id)
+    summary = f"{why}; now {diagnosis.name}: {diagnosis.why}"
+    turn.record("triaged", incident.pipeline, summary, incident_id, alert=alert.id)
     return True
 
 

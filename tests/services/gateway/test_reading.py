@@ -189,6 +189,32 @@ def test_an_incident_is_headed_by_what_its_leading_alert_says_now(gateway: Runni
     assert (opened, led) == (first.summary, "nswprice is times 1000")
 
 
+def test_an_incident_blames_what_its_newest_entry_blames(gateway: Running) -> None:
+    refused, field = ({"kind": "feature", "what": what, "detail": ""} for what in ("rows", "nswprice"))
+    gateway.put(
+        AUDIT,
+        audit(0, "incident_opened", "", body={"cause": refused}),
+        audit(1, "triaged", "", body={"cause": refused}),
+        audit(2, "command_issued", "", body={"cause": field, "command": "command-1", "action": "quarantine_source"}),
+    )
+
+    assert gateway.http.get("/v1/incidents/incident-1").json()["cause"] == field
+
+
+def test_an_incident_whose_leading_alert_is_forgotten_is_headed_by_why_it_leads(gateway: Running) -> None:
+    gateway.put(
+        AUDIT,
+        audit(0, "incident_opened", "accuracy fell", body={"alert": "alert-1"}),
+        audit(1, "triaged", "concept_drift: accuracy fell", body={"alert": "alert-1"}),
+    )
+    opened = gateway.http.get("/v1/incidents/incident-1").json()["summary"]
+
+    gateway.put(AUDIT, audit(2, "triaged", "bad_field: nswprice is times 1000", body={"alert": "alert-2"}))
+    led = gateway.http.get("/v1/incidents/incident-1").json()["summary"]
+
+    assert (opened, led) == ("accuracy fell", "bad_field: nswprice is times 1000")
+
+
 def test_telling_a_person_does_not_move_an_incident(gateway: Running) -> None:
     telling = {"command": "tell-1", "action": "notify"}
     gateway.put(

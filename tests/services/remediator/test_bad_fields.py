@@ -35,6 +35,23 @@ def test_a_field_in_another_unit_is_quarantined_then_released_and_performance_is
     assert len([entry for entry in desk.audit if entry.kind == "verified"]) == 2
 
 
+def test_what_leads_when_the_field_is_right_and_the_loss_stays_is_named_in_the_ledger() -> None:
+    desk = Desk()
+    desk.steady()
+    bad = desk.alert("data_quality", ("feature", "price"), ("source", "feed"), statistic="unit.price", since_row=1000)
+    desk.answer(desk.last)
+    loss = desk.alert("concept_drift", ("model", "1"), severity="critical", value=0.7, since_row=1000)
+    desk.resolve(bad)
+    desk.answer(desk.last)
+
+    desk.pass_rows(0.7)
+    desk.pass_rows(0.7)
+
+    led = [entry for entry in desk.audit if entry.kind == "triaged"][-1]
+    assert "now concept_drift" in led.summary
+    assert led.body["alert"] == loss.id
+
+
 def test_a_derived_feature_is_quarantined_by_the_fields_it_is_made_of() -> None:
     desk = Desk()
     desk.alert("data_quality", ("feature", "ratio"), ("source", "feed"), statistic="range.ratio")
