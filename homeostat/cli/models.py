@@ -19,19 +19,32 @@ Version = Annotated[str, typer.Argument(help="A version, as 3.")]
 
 @app.command("list")
 @on_gateway
-def list_models(client: Client, pipeline: Pipeline, as_json: Json = False) -> None:
-    """Every version of a pipeline, newest first."""
-    base = f"/v1/pipelines/{pipeline_name(client, pipeline)}"
-    found = client.get(f"{base}/models")["models"]
-    metric = client.get(f"{base}/metrics", limit=1)["main_metric"]
+def list_models(
+    client: Client,
+    pipeline: Annotated[
+        str | None, typer.Argument(help="A pipeline's name, or the path of its specification. Default: every pipeline.")
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Every version, newest first: of one pipeline, or of all of them."""
+    if pipeline is not None:
+        shown = [client.get(f"/v1/pipelines/{pipeline_name(client, pipeline)}")]
+    else:
+        shown = client.get("/v1/pipelines")["pipelines"]
+    found: list[dict[str, Any]] = []
+    for each in shown:
+        models = client.get(f"/v1/pipelines/{each['name']}/models")["models"]
+        found += [{"pipeline": each["name"], "metric": each["main_metric"], **model} for model in models]
     if as_json:
         show_json(found)
         return
-    rows = [{**model, "metric": (model.get("metrics") or {}).get(metric)} for model in found]
-    columns = {"version": "version", "stage": "stage", "at": "since", "estimator": "learner", "metric": metric}
+    rows = [{**model, "value": (model.get("metrics") or {}).get(model["metric"])} for model in found]
+    measured = {"value": shown[0]["main_metric"]} if len(shown) == 1 else {"metric": "metric", "value": "value"}
+    named = {} if len(shown) == 1 else {"pipeline": "pipeline"}
+    columns = {"version": "version", "stage": "stage", "at": "since", "estimator": "learner"}
     show_rows(
         rows,
-        columns | {"reason": "why"},
+        named | columns | measured | {"reason": "why"},
         empty="no version yet: the first is trained when enough labelled rows are there",
     )
 

@@ -18,7 +18,7 @@ import typer
 from homeostat.cli.models import Version
 from homeostat.cli.options import DEFAULT_DATA, Data, Json
 from homeostat.cli.output import errors, show_json, show_text
-from homeostat.local.discovery import environment_of
+from homeostat.local.discovery import kafka_environment
 from homeostat.local.keys import SIGNING_KEY
 from shared import codec
 from shared.bus.base import LogReader, Record
@@ -76,7 +76,7 @@ def verdict_of(found: Reproduction, pipeline: str, version: str) -> str:
 
 def _environment(data: Path) -> dict[str, str]:
     """What the services of the stack on `data` were given; the caller's own variables go before."""
-    found = {"HOMEOSTAT_DATA": str(data), **environment_of(data), **os.environ}
+    found = {"HOMEOSTAT_DATA": str(data), **kafka_environment(data, os.environ)}
     key = data / SIGNING_KEY
     if "HOMEOSTAT_SIGNING_KEY" not in found and key.exists():
         found["HOMEOSTAT_SIGNING_KEY"] = key.read_text().strip()

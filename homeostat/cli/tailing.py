@@ -10,7 +10,7 @@ from typing import Any
 
 import msgspec
 
-from homeostat.local.discovery import environment_of
+from homeostat.local.discovery import kafka_environment
 from shared.bus.base import Record
 from shared.bus.factory import connect
 from shared.errors import Misconfigured
@@ -22,7 +22,7 @@ def records(topic: str, data: Path, environ: Mapping[str, str], *, from_start: b
     """One line of JSON per record, without end."""
     if topic not in BY_NAME:
         raise Misconfigured(f"there is no topic {topic!r}; there are {', '.join(BY_NAME)}")
-    settings = common_settings({**environment_of(data), **environ})
+    settings = common_settings(kafka_environment(data, environ))
     name = settings.full_name(topic)
     reader = connect(settings).reader("homeostat-tail")
     try:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, TextIO
 
 from homeostat.local.errors import StackInUse
+from shared.errors import Misconfigured
 
 STATE = "stack.json"
 LOCK = "lock"
@@ -48,6 +49,17 @@ class Claim:
 def environment_of(data: Path) -> dict[str, str]:
     """The variables by which anything else reaches the stack that runs on `data`; empty where none does."""
     return dict(_state(data).get("environment", {})) if is_running(data) else {}
+
+
+def kafka_environment(data: Path, environ: Mapping[str, str]) -> dict[str, str]:
+    """As `environment_of`, those of `environ` going before; `Misconfigured` where neither says where Kafka is."""
+    found = {**environment_of(data), **environ}
+    if not found.get("KAFKA_BOOTSTRAP_SERVERS"):
+        raise Misconfigured(
+            f"no stack runs on {data}: `homeostat up --data {data}` starts one. Else say on which folder it runs with "
+            "--data, or where Kafka is with KAFKA_BOOTSTRAP_SERVERS"
+        )
+    return found
 
 
 def urls_of(data: Path) -> dict[str, str]:

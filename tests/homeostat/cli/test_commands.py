@@ -13,9 +13,9 @@ from homeostat.cli.bench import BENCHMARKS
 from homeostat.local.discovery import Claim
 from homeostat.local.waiting import wait_for
 from services.remediator.core.ledger import Head, sealed
-from shared.topics import AUDIT, RAW_DATA, REQUESTS, TELEMETRY
+from shared.topics import AUDIT, MODEL_PUBLISHED, PIPELINES, RAW_DATA, REQUESTS, TELEMETRY
 from tests.homeostat.cli.conftest import Call
-from tests.services.gateway.messages import audit, heartbeat
+from tests.services.gateway.messages import audit, defined, heartbeat, published
 from tests.services.gateway.running import KEY, Running, running
 
 COMMANDS = (
@@ -40,7 +40,7 @@ def test_every_command_explains_itself(call: Call, command: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "words", ["nothing", "status --loud", "send elec2", "send elec2 - --batch 0", "models", "models list"]
+    "words", ["nothing", "status --loud", "send elec2", "send elec2 - --batch 0", "models", "models show"]
 )
 def test_bad_usage_ends_with_status_2(call: Call, words: str) -> None:
     assert call(*words.split()).status == 2
@@ -139,6 +139,24 @@ def test_a_key_that_was_given_and_is_wrong_is_said_to_be_that(call: Call, gatewa
     shown = call("alerts", "--url", gateway.url, "--api-key", "wrong", "--data", str(tmp_path))
 
     assert "The key that was given is not one of the stack at" in shown.err
+
+
+def test_a_live_view_without_a_stack_says_how_to_come_by_one(call: Call, tmp_path: Path) -> None:
+    shown = call("tail", "predictions", "--data", str(tmp_path))
+
+    assert shown.status == 1
+    assert f"no stack runs on {tmp_path}: `homeostat up --data {tmp_path}` starts one" in shown.err
+
+
+def test_models_of_every_pipeline_are_listed_where_none_is_named(ask: Call, gateway: Running) -> None:
+    alone = ask("models", "list")
+    gateway.put(PIPELINES, defined(name="elec3"))
+    gateway.put(MODEL_PUBLISHED, published("1", pipeline="elec3"))
+    several = ask("models", "list")
+
+    assert alone.out == ask("models", "list", "elec2").out
+    assert {row.split()[0] for row in several.out.splitlines() if " champion " in row} == {"elec2", "elec3"}
+    assert {model["pipeline"] for model in ask("models", "list", "--json").json} == {"elec2", "elec3"}
 
 
 def test_status_shows_where_each_part_of_the_local_stack_is(call: Call, gateway: Running, tmp_path: Path) -> None:
