@@ -12,6 +12,7 @@ import msgspec
 from shared.errors import Poison
 
 _NO_NUMBER = re.compile(rb"[:,\[]\s*-?(NaN|Infinity|nan|inf)\b")
+_GZIP = b"\x1f\x8b"
 _UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 
 
@@ -57,18 +58,22 @@ def _lines(body: bytes) -> list[Item]:
         try:
             items.append(Item(msgspec.json.decode(line)))
         except _UNREADABLE as error:
-            items.append(Item(None, broken=Poison(f"the line is not JSON: {error}{_hint(line)}", reason="not-json")))
+            items.append(Item(None, broken=Poison(f"the line is not JSON: {_why(line, error)}", reason="not-json")))
     return items
 
 
 def _not_json(body: bytes, kind: str, error: Exception) -> str:
     other = "" if not kind or "json" in kind else f", and Content-Type is {kind}"
     wanted = "an object, an array of them, or one object a line (NDJSON); other files go by `homeostat send`"
-    return f"the body is not JSON{other}: {error}{_hint(body)}. Send {wanted}"
+    return f"the body is not JSON{other}: {_why(body, error)}. Send {wanted}"
 
 
-def _hint(text: bytes) -> str:
-    return " (JSON knows no NaN or Infinity: write null)" if _NO_NUMBER.search(text) else ""
+def _why(text: bytes, error: Exception) -> str:
+    if isinstance(error, RecursionError):
+        return "it is nested too deeply: a row's fields hold single values"
+    if text.startswith(_GZIP):
+        return "it is compressed: send it as it is"
+    return f"{error} (JSON knows no NaN or Infinity: write null)" if _NO_NUMBER.search(text) else str(error)
 
 
 def _is_json(line: bytes) -> bool:

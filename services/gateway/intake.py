@@ -223,7 +223,8 @@ def _bound(record: RawRecord, limit: int) -> None:
         raise Poison(detail, reason="too-deep")
     size = len(msgspec.json.encode(record))
     if size > limit:
-        raise Poison(f"the row has {size} bytes; one may have at most {limit}", reason="too-large")
+        detail = f"the row has {size} bytes; one may have at most {limit}: leave out what is no field of the pipeline"
+        raise Poison(detail, reason="too-large")
 
 
 def _deeper_than(most: int, value: object) -> bool:
@@ -238,7 +239,8 @@ def _deeper_than(most: int, value: object) -> bool:
 
 
 def _id_in(item: Item, spec: Specification) -> str | None:
-    found = item.row.get(spec.id or "id") if isinstance(item.row, dict) else None
+    row = item.row if isinstance(item.row, dict) else {}
+    found = next((row[name] for name in _names("id", spec.id) if row.get(name) is not None), None)
     return item.id if found is None else str(found)[:512]
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 
 import msgspec
@@ -187,6 +188,7 @@ def test_what_is_no_label_is_told_what_one_looks_like_here(gateway: Running) -> 
     for place in (0, 1, 3):
         assert "give 'customer' (or 'id') and 'left' (or 'label')" in rejected[place]["detail"]
     assert "'customer' is empty" in rejected[2]["detail"]
+    assert [row["id"] for row in rejected] == [None, None, "", "c1", "c1"]
 
 
 def test_an_id_that_comes_twice_in_one_body_is_told_by_row_and_goes_on_to_be_kept(gateway: Running) -> None:
@@ -223,6 +225,8 @@ def test_accepted_rows_are_told_by_their_places_in_the_log(gateway: Running) -> 
         (b'[{"nswprice": NaN}]', "application/json", "JSON knows no NaN or Infinity: write null"),
         (b"nswprice,vicprice\n1,2\n", "text/csv", "Content-Type is text/csv"),
         (b" [ ] ", "application/json", "the body has no row"),
+        (gzip.compress(b"{}"), "application/json", "it is compressed"),
+        (b"[" * 100_000 + b"]" * 100_000, "application/json", "nested too deeply"),
     ],
 )
 def test_a_body_that_cannot_be_read_is_told_what_to_send(gateway: Running, body: bytes, kind: str, says: str) -> None:
