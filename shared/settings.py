@@ -17,8 +17,8 @@ class CommonSettings:
     `kafka_client`: ``confluent``, ``kafka-python`` or ``auto`` (the faster one that is installed).
     `redis_url` None: snapshots stay in files under `data_dir`. `batch_records` bounds one step; a slow one takes fewer.
     `signing_key` signs and verifies artefacts. `instance` is this process's slot: its transactional
-    ids are made from it, so that a restart fences the process it replaces. What may hold a secret is
-    left out when settings are printed.
+    ids are made from it, so that a restart fences the process it replaces. `traces_endpoint` None: no
+    spans are made. What may hold a secret is left out when settings are printed.
     """
 
     bootstrap_servers: str
@@ -40,6 +40,7 @@ class CommonSettings:
     health_port: int = 0
     job_workers: int = 1
     log_level: str = "info"
+    traces_endpoint: str | None = field(default=None, repr=False)
 
     def full_name(self, topic: str) -> str:
         """The topic's name on this installation's cluster, prefix included."""
@@ -71,7 +72,27 @@ def common_settings(environ: Mapping[str, str]) -> CommonSettings:
         health_port=whole(environ, "HOMEOSTAT_HEALTH_PORT", 0, most=65535),
         job_workers=whole(environ, "HOMEOSTAT_JOB_WORKERS", 1),
         log_level=environ.get("HOMEOSTAT_LOG_LEVEL", "info"),
+        traces_endpoint=_traces_endpoint(environ),
     )
+
+
+def _traces_endpoint(environ: Mapping[str, str]) -> str | None:
+    """Where spans go, by OpenTelemetry's own variables.
+
+    >>> _traces_endpoint({"OTEL_EXPORTER_OTLP_ENDPOINT": "http://collector:4318/"})
+    'http://collector:4318/v1/traces'
+    """
+    base, own = environ.get("OTEL_EXPORTER_OTLP_ENDPOINT"), environ.get("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT")
+    if environ.get("OTEL_SDK_DISABLED", "").strip().lower() == "true" or not (base or own):
+        return None
+    name = "OTEL_EXPORTER_OTLP_TRACES_PROTOCOL"
+    name = name if environ.get(name) else "OTEL_EXPORTER_OTLP_PROTOCOL"
+    if (protocol := environ.get(name) or "http/protobuf") != "http/protobuf":
+        raise Misconfigured(
+            f"{name}={protocol!r}: spans are sent by http/protobuf alone; give the collector's address for that "
+            "(usually port 4318) and unset this"
+        )
+    return own or f"{(base or '').rstrip('/')}/v1/traces"
 
 
 def whole(environ: Mapping[str, str], name: str, default: int, *, least: int = 0, most: int | None = None) -> int:

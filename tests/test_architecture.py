@@ -29,6 +29,7 @@ PLANTED = [
     ("learning", "services/predictor/planted.py", "import sklearn.linear_model"),
     ("learning", "shared/models/planted.py", "import onnxruntime"),
     ("clients", "services/predictor/planted.py", "import redis"),
+    ("clients", "shared/runtime/planted.py", "from opentelemetry import trace"),
 ]
 
 
@@ -105,7 +106,7 @@ def graph() -> grimp.ImportGraph:
 def test_a_service_declares_all_it_imports(service: str, graph: grimp.ImportGraph) -> None:
     imported = graph.find_upstream_modules(f"services.{service}", as_package=True)
 
-    assert undeclared(imported, declared_by(service)) == set()
+    assert undeclared(imported, declared_by(service) | declared_by("tracing")) == set()
 
 
 def test_the_command_line_declares_all_it_imports() -> None:

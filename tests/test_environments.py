@@ -14,7 +14,7 @@ from tools.trial import TrialFailed, try_service
 
 
 def _make_env(service: str, folder: Path) -> Path:
-    """The environment that the Dockerfile makes too."""
+    """The environment that the Dockerfile makes too, but for what spans need."""
     command = ["make", "env", f"SERVICE={service}", f"ENV={folder}", f"PYTHON={sys.executable}"]
     made = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     assert made.returncode == 0, made.stderr

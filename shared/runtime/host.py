@@ -19,6 +19,7 @@ from shared.runtime.letters import letter_of
 from shared.runtime.outgoing import Outgoing
 from shared.runtime.task import Task
 from shared.service import Batch, Job, JobResult, Service, Step
+from shared.telemetry.spans import NO_SPANS, Spans
 from shared.telemetry.tracing import parent_in
 from shared.topics import DEAD_LETTERS, JOB_RESULTS, STEPS, Out, Topic, topics_read_by
 
@@ -78,7 +79,7 @@ class TaskHost:
     After an exception the host is spent: make a new one and restore it.
     """
 
-    def __init__(self, task: Task, make: Make, full_name: Callable[[str], str]) -> None:
+    def __init__(self, task: Task, make: Make, full_name: Callable[[str], str], spans: Spans = NO_SPANS) -> None:
         self.task = task
         self.step = 0
         self.now = datetime.min.replace(tzinfo=UTC)
@@ -86,6 +87,7 @@ class TaskHost:
         self.ended_jobs: dict[str, None] = {}
         self._make = make
         self._full_name = full_name
+        self._spans = spans
         self._outgoing = Outgoing(task, full_name)
         self._topics: dict[str, Topic[Any]] = {topic.name: topic for topic in topics_read_by(task.service)}
         self.service = make(task)
@@ -139,20 +141,25 @@ class TaskHost:
 
     def _take_slice(self, piece: Slice, doing: _Doing) -> None:
         if piece.topic == JOB_RESULTS.name:
+        with self._spans.batch(self.task.name, self._full_name(piece.topic), piece.partition, piece.records):
+            self._handle(piece, doing)
+        doing.inputs.append((piece.topic, piece.partition, piece.records[0].offset, piece.until))
+
+    def _handle(self, piece: Slice, doing: _Doing) -> None:
             for result in self._job_results(piece):
                 doing.add(self._call(self.service.on_job, result, doing.now))
         elif (batch := self._decoded(piece, doing)).messages:
             handler = getattr(self.service, self._topics[piece.topic].handler)
             doing.add(self._call(handler, batch, doing.now))
-        doing.inputs.append((piece.topic, piece.partition, piece.records[0].offset, piece.until))
 
     def _call(self, handler: Callable[..., Step], *arguments: object) -> Step:
         try:
-            return handler(*arguments)
+        name = getattr(handler, "__name__", str(handler))
+            with self._spans.handling(name):
+                return handler(*arguments)
         except (Transient, Overloaded):
             raise
         except Exception as error:
-            name = getattr(handler, "__name__", str(handler))
             raise HandlerFailed(f"{self.task.name} {name}: {type(error).__name__}: {error}") from error
 
     def _take_carefully(self, piece: Slice, doing: _Doing) -> None:

@@ -65,11 +65,12 @@ class ServiceLoop:
         started = self.tasks.start_waiting(now)
         work = self._work(records, self._followed(most))
         tick = _due(self._tick_at, now, self.parts.settings.tick_seconds)
-        taken = self._take_steps(work, now, tick)
-        ended = self.parts.jobs.finished(now)
-        beat = _due(self._beat_at, now, BEAT_SECONDS)
-        if (taken or ended or beat) and self._commit(taken, ended, now, beat=beat):
-            self._settled(taken, ended, now)
+        with self.parts.spans.turn() if work else nullcontext():
+            taken = self._take_steps(work, now, tick)
+            ended = self.parts.jobs.finished(now)
+            beat = _due(self._beat_at, now, BEAT_SECONDS)
+            if (taken or ended or beat) and self._commit(taken, ended, now, beat=beat):
+                self._settled(taken, ended, now)
         self._appetite.took(sum(one.records_in for _, one in taken), self.parts.stopwatch() - began)
         if tick:
             self._tick_at = now + timedelta(seconds=self.parts.settings.tick_seconds)
@@ -195,7 +196,7 @@ class ServiceLoop:
             self._beat_at = now + timedelta(seconds=BEAT_SECONDS)
         began = self.parts.stopwatch()
         try:
-            with self._guarded():
+            with self._guarded(), self.parts.spans.commit(records):
                 self.parts.transaction.commit(records, self._offsets(running for running, _ in taken))
         except Transient as error:
             self._aborted(taken, now, error)
@@ -217,6 +218,7 @@ class ServiceLoop:
     def _settled(self, taken: Sequence[tuple[Running, Taken]], ended: Sequence[JobFinished], now: datetime) -> None:
         self.parts.jobs.forget(ended)
         for end in ended:
+            self.parts.spans.job(end)
             outcome = "failed" if end.error else "succeeded"
             self.parts.meter.meters.count(
                 "homeostat_jobs_total", 1, service=self.parts.meter.service, job=end.name, outcome=outcome

@@ -28,6 +28,7 @@ from shared.service import Job, Service
 from shared.settings import CommonSettings
 from shared.state import MemoryStore, Snapshots, SnapshotStore
 from shared.telemetry.metrics import Meters
+from shared.telemetry.spans import NO_SPANS, Spans
 from shared.topics import Topic
 
 M = TypeVar("M", bound=msgspec.Struct)
@@ -97,7 +98,8 @@ class MemoryRuntime:
 
     `jobs` gives each service's table of job functions. `job_seconds` is how much virtual time a job
     takes. `bus` and `stores` may be given: those of an earlier runtime, to go on with its log and
-    snapshots, or ones that fail. `turn`, `put` and the clock are all a scheduler of its own needs.
+    snapshots, or ones that fail. `spans` are those of each service's process. `turn`, `put` and the
+    clock are all a scheduler of its own needs.
     """
 
     def __init__(
@@ -110,6 +112,7 @@ class MemoryRuntime:
         job_seconds: Callable[[Job], float] = lambda _: 0.0,
         bus: MemoryBus | None = None,
         stores: Sequence[SnapshotStore] | None = None,
+        spans: Callable[[str], Spans] = lambda _: NO_SPANS,
     ) -> None:
         self.now = now
         self.settings = settings or CommonSettings(bootstrap_servers="memory", data_dir=Path(".homeostat"))
@@ -122,6 +125,7 @@ class MemoryRuntime:
         """By how much a service's clock is wrong."""
         self._jobs = jobs or {}
         self._job_seconds = job_seconds
+        self._spans = spans
         self._runners: dict[str, InlineJobs] = {}
         self._loops: dict[str, ServiceLoop] = {name: self._loop(name) for name in self._services}
 
@@ -218,6 +222,7 @@ class MemoryRuntime:
             rss=lambda: 0,
             processor=_stands_still,
             stopwatch=self._seconds,
+            spans=self._spans(name),
         )
 
     def _seconds(self) -> float:

@@ -19,6 +19,7 @@ from shared.runtime.tasks import Parts, Tasks
 from shared.settings import CommonSettings
 from shared.state import Snapshots
 from shared.telemetry.metrics import Meters
+from shared.telemetry.spans import NO_SPANS, Spans
 
 
 def loop_of(
@@ -36,6 +37,7 @@ def loop_of(
     guarded: Callable[[], AbstractContextManager[object]] = nullcontext,
     stopwatch: Callable[[], float] = monotonic,
     alive: Callable[[], None] = lambda: None,
+    spans: Spans = NO_SPANS,
 ) -> ServiceLoop:
     """The loop of service `name`, subscribed and ready to turn."""
     slot = settings.full_name(f"homeostat.{name}")
@@ -50,6 +52,7 @@ def loop_of(
         meter=Meter(name, settings.instance, clock(), meters or Meters(), rss, processor),
         stopwatch=stopwatch,
         alive=alive,
+        spans=spans,
     )
     partitions = {topic.name: partitions_of(topic, settings) for topic in grouped_topics(name)}
     return ServiceLoop(parts, Tasks(parts, Assignment(name, settings.full_name, partitions)), clock, guarded)

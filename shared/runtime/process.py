@@ -31,6 +31,7 @@ from shared.state import FileStore, RedisStore, Snapshots, SnapshotStore
 from shared.telemetry.http import Health, HealthServer
 from shared.telemetry.logging import configure_logging
 from shared.telemetry.metrics import Meters
+from shared.telemetry.spans import spans_of
 
 _log = structlog.get_logger("homeostat.runtime")
 
@@ -111,6 +112,7 @@ class _Process:
         self._progress = Progress(3 * settings.transaction_deadline_seconds)
         self._checked = monotonic()
         self._meters = meters
+        self._spans = spans_of(name, settings)
         self._loop: ServiceLoop | None = None
 
     def run(self) -> None:
@@ -143,6 +145,7 @@ class _Process:
             self._jobs.stop()
             for companion in reversed(started):
                 companion.stop()
+            self._spans.close()
             health.stop()
             bus.close()
 
@@ -179,6 +182,7 @@ class _Process:
             meters=self._meters,
             guarded=self._watchdog.transaction,
             alive=self._watchdog.turned,
+            spans=self._spans,
         )
 
     def _turn_until_stopped(self, loop: ServiceLoop) -> None:

@@ -20,6 +20,7 @@ from shared.runtime.meter import Meter
 from shared.runtime.task import Task, followed_topics
 from shared.settings import CommonSettings
 from shared.state import Snapshot, Snapshots
+from shared.telemetry.spans import NO_SPANS, Spans
 from shared.topics import BY_NAME, COMMANDS, JOB_RESULTS, MODEL_PUBLISHED, PIPELINES, STEPS
 
 _log = structlog.get_logger("homeostat.runtime")
@@ -70,6 +71,7 @@ class Parts:
     meter: Meter
     stopwatch: Callable[[], float] = monotonic
     alive: Callable[[], None] = lambda: None
+    spans: Spans = NO_SPANS
 
 
 @dataclass(slots=True)
@@ -232,14 +234,14 @@ class Tasks:
 
     def _restored(self, task: Task) -> tuple[TaskHost, int]:
         full_name = self.parts.settings.full_name
-        host = TaskHost(task, self.parts.make, full_name)
+        host = TaskHost(task, self.parts.make, full_name, self.parts.spans)
         snapshot = self.parts.snapshots.load(task.name)
         start = 0
         if snapshot is not None:
             if journal.begin_from(host, snapshot):
                 start = snapshot.journal_from
             else:
-                host = TaskHost(task, self.parts.make, full_name)
+                host = TaskHost(task, self.parts.make, full_name, self.parts.spans)
         saved_step = host.step
         journal.replay(host, start, self.parts.reader, full_name, self.parts.alive)
         return host, saved_step

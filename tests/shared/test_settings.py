@@ -26,6 +26,31 @@ def test_what_is_no_number_above_0_is_refused_with_its_name(text: str) -> None:
         number({"HOMEOSTAT_X": text}, "HOMEOSTAT_X", 2.5)
 
 
+@pytest.mark.parametrize(
+    ("environ", "endpoint"),
+    [
+        ({}, None),
+        ({"OTEL_EXPORTER_OTLP_ENDPOINT": ""}, None),
+        ({"OTEL_EXPORTER_OTLP_ENDPOINT": "http://c:4318"}, "http://c:4318/v1/traces"),
+        ({"OTEL_EXPORTER_OTLP_ENDPOINT": "http://c:4318", "OTEL_SDK_DISABLED": "true"}, None),
+        ({"OTEL_EXPORTER_OTLP_TRACES_ENDPOINT": "http://c/mine"}, "http://c/mine"),
+    ],
+)
+def test_spans_go_where_opentelemetrys_own_variables_say(environ: dict[str, str], endpoint: str | None) -> None:
+    assert common_settings({"KAFKA_BOOTSTRAP_SERVERS": "broker:9092", **environ}).traces_endpoint == endpoint
+
+
+def test_a_protocol_for_spans_that_is_not_spoken_is_refused() -> None:
+    environ = {
+        "KAFKA_BOOTSTRAP_SERVERS": "broker:9092",
+        "OTEL_EXPORTER_OTLP_ENDPOINT": "http://c:4317",
+        "OTEL_EXPORTER_OTLP_PROTOCOL": "grpc",
+    }
+
+    with pytest.raises(Misconfigured, match=r"OTEL_EXPORTER_OTLP_PROTOCOL='grpc'.*http/protobuf alone"):
+        common_settings(environ)
+
+
 def test_the_common_settings_take_both() -> None:
     environ = {
         "KAFKA_BOOTSTRAP_SERVERS": "broker:9092",

@@ -59,7 +59,7 @@ class Counter:
 
     def on_features(self, batch: Batch[Features], now: datetime) -> Step:
         answers = []
-        for message, offset in zip(batch.messages, batch.offsets, strict=True):
+        for message, offset, trace in zip(batch.messages, batch.offsets, batch.traces, strict=True):
             self.count += 1
             if "poison" in message.values:
                 raise Poison("this one is bad", reason="test")
@@ -77,7 +77,8 @@ class Counter:
                         prediction=self.count,
                         model_version=f"{len(self.pipelines)}",
                         origin=(batch.partition, offset),
-                    )
+                    ),
+                    trace=trace,
                 )
             )
         return Step(answers)

@@ -21,6 +21,7 @@ from shared.runtime.installation import topic_specs
 from shared.settings import CommonSettings
 from shared.topics import COMMAND_RESULTS, COMMANDS, DEAD_LETTERS, FEATURES, JOB_RESULTS, PREDICTIONS, STEPS, Topic
 from tests.shared.runtime.counting import event, order
+from tests.support.collector import attributes_of, collector
 
 pytestmark = pytest.mark.kafka
 M = TypeVar("M", bound=msgspec.Struct)
@@ -46,8 +47,9 @@ class Stage:
         self.log = folder / "service.log"
         self.running: list[subprocess.Popen[bytes]] = []
 
-    def start(self, service: str) -> subprocess.Popen[bytes]:
+    def start(self, service: str, **more: str) -> subprocess.Popen[bytes]:
         environment = os.environ | {
+            **more,
             "KAFKA_BOOTSTRAP_SERVERS": self.settings.bootstrap_servers,
             "HOMEOSTAT_TOPIC_PREFIX": self.settings.topic_prefix,
             "HOMEOSTAT_KAFKA_CLIENT": self.settings.kafka_client,
@@ -203,3 +205,19 @@ def test_a_job_that_was_running_at_the_kill_ends_once_and_its_result_outlives_th
     results = [(result.command, result.state, result.detail) for result in stage.messages(COMMAND_RESULTS)]
     assert results == [("c1", "succeeded", "42"), ("c2", "succeeded", "8")]
     assert stage.count(JOB_RESULTS) == 2
+
+
+def test_a_service_that_is_given_a_collector_has_told_it_everything_when_it_ends(
+    make_stage: Callable[[str], Stage],
+) -> None:
+    stage = make_stage("confluent")
+    with collector() as taken:
+        process = stage.start("predictor", OTEL_EXPORTER_OTLP_ENDPOINT=taken.url)
+        stage.put(FEATURES, *(event(number) for number in range(100)))
+        stage.wait("100 answers", lambda: stage.count(PREDICTIONS) >= 100)
+        status = stage.terminate(process)
+
+    topic = stage.settings.full_name(FEATURES.name)
+    taken_in = [attributes_of(span)["messaging.batch.message_count"] for span in taken.spans(f"process {topic}")]
+    assert (status, sum(taken_in)) == (0, 100)
+    assert len(taken.spans("commit")) >= 1
