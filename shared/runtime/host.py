@@ -140,12 +140,12 @@ class TaskHost:
         return NewRecord(self._full_name(STEPS.name), self.task.name.encode(), codec.encode(entry))
 
     def _take_slice(self, piece: Slice, doing: _Doing) -> None:
-        if piece.topic == JOB_RESULTS.name:
         with self._spans.batch(self.task.name, self._full_name(piece.topic), piece.partition, piece.records):
             self._handle(piece, doing)
         doing.inputs.append((piece.topic, piece.partition, piece.records[0].offset, piece.until))
 
     def _handle(self, piece: Slice, doing: _Doing) -> None:
+        if piece.topic == JOB_RESULTS.name:
             for result in self._job_results(piece):
                 doing.add(self._call(self.service.on_job, result, doing.now))
         elif (batch := self._decoded(piece, doing)).messages:
@@ -153,8 +153,8 @@ class TaskHost:
             doing.add(self._call(handler, batch, doing.now))
 
     def _call(self, handler: Callable[..., Step], *arguments: object) -> Step:
-        try:
         name = getattr(handler, "__name__", str(handler))
+        try:
             with self._spans.handling(name):
                 return handler(*arguments)
         except (Transient, Overloaded):
