@@ -4,35 +4,44 @@ from __future__ import annotations
 
 import base64
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
-from homeostat.local.discovery import kafka_environment
-from shared.bus.base import Record
+from homeostat.local.discovery import is_running, kafka_environment
+from shared.bus.base import LogReader, Record
 from shared.bus.factory import connect
-from shared.errors import Misconfigured
+from shared.errors import HomeostatError, Misconfigured
 from shared.settings import common_settings
 from shared.topics import BY_NAME
 
 
 def records(topic: str, data: Path, environ: Mapping[str, str], *, from_start: bool) -> Iterator[str]:
-    """One line of JSON per record, without end."""
+    """One line of JSON per record, until the stack on `data` ends; without end where `environ` names the broker."""
     if topic not in BY_NAME:
         raise Misconfigured(f"there is no topic {topic!r}; there are {', '.join(BY_NAME)}")
     settings = common_settings(kafka_environment(data, environ))
-    name = settings.full_name(topic)
+    local = not environ.get("KAFKA_BOOTSTRAP_SERVERS")
     reader = connect(settings).reader("homeostat-tail")
     try:
-        begin = reader.begin_offsets(name) if from_start else reader.end_offsets(name)
-        reader.follow({(name, partition): offset for partition, offset in begin.items()})
-        while True:
-            for record in reader.poll(500, 1.0):
-                yield line_of(record, BY_NAME[topic].message)
+        for record in followed(reader, settings.full_name(topic), from_start, lambda: local and not is_running(data)):
+            yield line_of(record, BY_NAME[topic].message)
+        raise HomeostatError(f"the stack on {data} has ended: `homeostat up --data {data}` starts it again")
     finally:
         reader.close()
+
+
+def followed(reader: LogReader, name: str, from_start: bool, has_ended: Callable[[], bool]) -> Iterator[Record]:
+    """The records of a topic as they are committed, until nothing comes and `has_ended` says that nothing will."""
+    begin = reader.begin_offsets(name) if from_start else reader.end_offsets(name)
+    reader.follow({(name, partition): offset for partition, offset in begin.items()})
+    while True:
+        found = reader.poll(500, 1.0)
+        yield from found
+        if not found and has_ended():
+            return
 
 
 def line_of(record: Record, message: type[msgspec.Struct]) -> str:

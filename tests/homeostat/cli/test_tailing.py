@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 
-from homeostat.cli.tailing import line_of
-from shared.bus.base import Record
+from homeostat.cli.tailing import followed, line_of
+from shared.bus.base import NewRecord, Record, TopicSpec
+from shared.bus.memory import MemoryBus
 from shared.codec import encode
 from shared.messages import DeadLetter, Label
 from tests.services.gateway.messages import prediction
@@ -42,3 +43,13 @@ def test_other_records_are_shown_as_they_stand_on_the_topic() -> None:
 def test_a_record_that_is_no_message_is_shown_all_the_same() -> None:
     assert line_of(Record("labels", 0, 0, None, b"nonsense"), Label).endswith('"value": nonsense}')
     assert line_of(Record("dead-letters", 0, 0, None, b"[1]"), DeadLetter).endswith('"value": [1]}')
+
+
+def test_a_live_view_ends_with_its_stack_and_not_before_what_came_was_shown() -> None:
+    bus = MemoryBus()
+    bus.ensure_topics([TopicSpec("alerts", 1, 1, {})], 1)
+    bus.producer("test").send([NewRecord("alerts", b"", b"one")], 1)
+
+    shown = followed(bus.reader("test"), "alerts", from_start=True, has_ended=lambda: True)
+
+    assert [record.value for record in shown] == [b"one"]
