@@ -170,15 +170,18 @@ class Client:
         )
         return found
 
-    def predict(self, pipeline: str, rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    def predict(
+        self, pipeline: str, rows: Sequence[Mapping[str, Any]], source: str | None = None
+    ) -> list[dict[str, Any]]:
         """Predictions in the rows' order; a row that was refused has an `error` that says why.
 
         The gateway takes all rows of a body or none: those it names as faulty are left out, the others asked for again.
         """
+        path, named = f"/v1/pipelines/{pipeline}/predict", {} if source is None else {"source": source}
         found: dict[int, dict[str, Any]] = {}
         while left := [index for index in range(len(rows)) if index not in found]:
             try:
-                answer = self.call("POST", f"/v1/pipelines/{pipeline}/predict", json=[rows[index] for index in left])
+                answer = self.call("POST", path, json=[rows[index] for index in left], params=named)
             except ApiError as error:
                 if error.status == httpx.codes.GATEWAY_TIMEOUT:
                     raise

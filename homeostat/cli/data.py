@@ -122,7 +122,7 @@ def predict(
     name = pipeline_name(client, pipeline)
     specification = _specification(client, name)
     fit_columns(specification, file, sent, _say)
-    answers, broken_off = answers_to(client, name, list(_parts([sent], 500)))
+    answers, broken_off = answers_to(client, name, list(_parts([sent], 500)), source_of(file))
     answers = with_own_ids(answers, sent, id_column(specification))
     if as_json:
         show_json({"predictions": answers})

@@ -12,13 +12,13 @@ Answer = dict[str, Any]
 
 
 def answers_to(
-    client: Client, pipeline: str, parts: Sequence[Sequence[Answer]]
+    client: Client, pipeline: str, parts: Sequence[Sequence[Answer]], source: str
 ) -> tuple[list[Answer], ApiError | None]:
     """The answers to the rows of all parts, in order; and what ended it where they did not come in time."""
     answers: list[Answer] = []
     for part in parts:
         try:
-            answers += client.predict(pipeline, part)
+            answers += client.predict(pipeline, part, source)
         except ApiError as error:
             if "missing" not in error.problem:
                 raise

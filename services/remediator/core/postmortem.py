@@ -99,7 +99,8 @@ def _advice(incident: Incident) -> str:
         return "Nothing, unless it comes back." if not incident.reopened else "It flaps: look for its source."
     name, what = incident.diagnosis.name, incident.diagnosis.what
     return {
-        "bad_field": f"Mend field `{what}` where it is made; the quarantine ends by itself when it is right again.",
+        "bad_field": f"Mend field `{what}` where it is made; the quarantine ends by itself when it is right again. "
+        f"To end it now: `homeostat quarantine list {incident.pipeline}` and `release`.",
         "refused_rows": f"Mend field `{what}` where it is made; `dead-letters` keeps what was refused.",
         "unfair": f"Look at the rows of `{what}`: more of them to learn from, or features that tell them apart.",
         "bad_labels": f"Check the labels of `{what}`; learning stays on hold until they are right.",

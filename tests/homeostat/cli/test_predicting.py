@@ -25,6 +25,7 @@ def test_good_rows_are_scored_and_a_bad_one_named_by_line_and_id(ask: Call, gate
         as_json = ask("predict", "elec2", file, "--json")
 
     assert [record.id for record in gateway.written(RAW_DATA)] == ["a", "c"]
+    assert {record.source for record in gateway.written(RAW_DATA)} == {"file:new.csv"}
     assert (shown.status, as_json.status) == (1, 1)
     assert "line 4 (id b): nswprice: is the text 'dear', not a number" in shown.err
     assert "1 of 3 rows were not scored" in shown.err
