@@ -15,11 +15,11 @@ from collections.abc import Callable
 import polars as pl
 
 from shared.errors import Misconfigured
+from shared.pipeline.separators import SEPARATORS, separator_in
 
 Say = Callable[[str], None]
 """Told what was made of a file that is not quite what its name says."""
 
-SEPARATORS = {",": "commas", ";": "semicolons", "\t": "tabs"}
 _GZIP = b"\x1f\x8b"
 _WHOLE = re.compile(r"[+-]?\d+")
 
@@ -58,15 +58,6 @@ def text_in(content: bytes, name: str) -> str:
     if (at := text.find("\0")) >= 0:
         raise Misconfigured(f"{name} is not what its name says: no text has zero bytes (character {at})")
     return text
-
-
-def separator_in(names: str) -> str:
-    """What splits the first line into most names: the comma, unless another does better.
-
-    >>> separator_in('id;"a;b";c,d'), separator_in("id,a;b"), separator_in("id")
-    (';', ',', ',')
-    """
-    return max(SEPARATORS, key=lambda each: len(next(csv.reader([names], delimiter=each), [])))
 
 
 def lines_of(text: str) -> list[int]:

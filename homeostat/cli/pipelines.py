@@ -38,7 +38,7 @@ def init(
     if out is None:
         console.print(text, highlight=False, markup=False, soft_wrap=True)
         return
-    out.write_text(text)
+    out.write_text(text, encoding="utf-8")
     console.print(f"{out} written; read it, then: homeostat pipeline check {out}")
 
 

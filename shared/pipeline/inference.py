@@ -19,6 +19,7 @@ import polars as pl
 from shared.errors import Misconfigured
 from shared.pipeline.expressions import KEYWORDS
 from shared.pipeline.problems import did_you_mean
+from shared.pipeline.separators import separator_in
 from shared.pipeline.specification import Kind
 
 _KEY_NAMES = re.compile(
@@ -68,7 +69,8 @@ def _read(file: Path) -> pl.DataFrame:
         elif file.suffix in (".ndjson", ".jsonl", ".json"):
             frame = pl.read_ndjson(file, infer_schema_length=None)
         else:
-            frame = pl.read_csv(file, try_parse_dates=True, infer_schema_length=None)
+            separator = separator_in(_first_line(file))
+            frame = pl.read_csv(file, separator=separator, try_parse_dates=True, infer_schema_length=None)
     except (pl.exceptions.PolarsError, OSError) as error:
         what = {".parquet": "Parquet", ".ndjson": "NDJSON", ".jsonl": "NDJSON", ".json": "NDJSON"}.get(
             file.suffix, "CSV"
@@ -77,6 +79,11 @@ def _read(file: Path) -> pl.DataFrame:
     if frame.is_empty():
         raise Misconfigured(f"{file} has no rows: nothing can be inferred from it")
     return frame
+
+
+def _first_line(file: Path) -> str:
+    with file.open(encoding="utf-8-sig", errors="replace") as lines:
+        return lines.readline().rstrip("\r\n")
 
 
 def _kind(target: pl.Series, where: str) -> Kind:
@@ -183,7 +190,7 @@ def _lines(
         if guess.name in roles.values():
             guess.extras.pop("allowed", None)
             guess.comment = ""
-        parts = [f"type: {guess.type}", *(f"{key}: {json.dumps(value)}" for key, value in guess.extras.items())]
+        parts = [f"type: {guess.type}", *(f"{key}: {_json(value)}" for key, value in guess.extras.items())]
         comment = f"  # {guess.comment}" if guess.comment else ""
         yield f"  {_scalar(guess.name)}: {{{', '.join(parts)}}}{comment}"
     yield f"\ntarget: {_scalar(target)}"
@@ -207,11 +214,16 @@ def _lines(
 
 def _quoted(column: str) -> str:
     """A name as SQL quotes it, quoted again for YAML."""
-    return json.dumps('"' + column.replace('"', '""') + '"', ensure_ascii=False)
+    return _json('"' + column.replace('"', '""') + '"')
 
 
 def _scalar(text: str) -> str:
-    return text if _PLAIN.match(text) and text.lower() not in _YAML_WORDS else json.dumps(text, ensure_ascii=False)
+    return text if _PLAIN.match(text) and text.lower() not in _YAML_WORDS else _json(text)
+
+
+def _json(value: object) -> str:
+    """As YAML takes it too, letters of every language as they are."""
+    return json.dumps(value, ensure_ascii=False)
 
 
 def _name(file: Path) -> str:

@@ -101,3 +101,23 @@ def test_a_file_that_is_not_what_it_says_is_named(tmp_path: Path, name: str, con
 def test_a_misspelt_target_gets_a_suggestion() -> None:
     with pytest.raises(Misconfigured, match="did you mean `rentals`"):
         specification_text(EXAMPLES / "bike-rentals" / "data.parquet", "rental")
+
+
+def test_letters_of_every_language_stay_as_they_are(tmp_path: Path) -> None:
+    file = tmp_path / "cafés.csv"
+    rows = [f"{n * 0.5},{('café', 'thé')[n % 2]},{n % 2}" for n in range(200)]
+    file.write_text("\n".join(["größe,getränk,gut", *rows]))
+
+    text = specification_text(file, "gut", "drinks")
+
+    assert all(word in text for word in ('"größe"', '"getränk"', 'allowed: ["café", "thé"]'))
+    assert parse(text.encode(), "drinks.yaml").fields["getränk"].allowed == ("café", "thé")
+
+
+@pytest.mark.parametrize("separator", [";", "\t"])
+def test_a_file_with_other_separators_gives_the_same_specification(tmp_path: Path, separator: str) -> None:
+    lines = ["size,color,good", *(f"{n * 0.5},{('red', 'blue')[n % 2]},{n % 2}" for n in range(200))]
+    (tmp_path / "a.csv").write_text("\n".join(lines))
+    (tmp_path / "b.csv").write_text("\n".join(lines).replace(",", separator))
+
+    assert inferred(tmp_path / "b.csv", "good", "one") == inferred(tmp_path / "a.csv", "good", "one")
