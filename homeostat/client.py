@@ -48,9 +48,14 @@ def _faulty(error: ApiError) -> dict[int, tuple[str, str]]:
     return found
 
 
-def _refused(row: Mapping[str, Any], field: str, detail: str) -> dict[str, Any]:
+def _refused(row: object, field: str, detail: str) -> dict[str, Any]:
     error = {"reason": "invalid", "detail": detail, "field": field or None}
-    return {"id": row.get("id"), "prediction": None, "model_version": "", "error": error}
+    return {
+        "id": row.get("id") if isinstance(row, Mapping) else None,
+        "prediction": None,
+        "model_version": "",
+        "error": error,
+    }
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any, cast
 import typer
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from homeostat.cli.fitting import fit_columns, fitting, id_column, with_ids
+from homeostat.cli.fitting import fit_columns, fitting, id_column, only_objects, with_ids
 from homeostat.cli.following import Fate, Kind, followed, source_of, told
 from homeostat.cli.options import DEFAULT_DATA, Data, Json, Pipeline, on_gateway, pipeline_name
 from homeostat.cli.output import console, errors, show_json, show_rows, show_text
@@ -85,6 +85,7 @@ def labels(
     """Streams labels to a pipeline: a column of ids and a column of labels."""
     rows = _rows(file)
     name, origin = pipeline_name(client, pipeline), source or source_of(file)
+    only_objects(file, rows)
     specified = _specification(client, name)
     ids = _column(file, rows, id_column, (specified.get("id"), "id"))
     truths = _column(file, rows, label_column, (specified.get("target"), "label"))

@@ -61,6 +61,12 @@ def with_ids(file: str, rows: Sequence[Row], column: str, before: int = 0) -> No
         )
 
 
+def only_objects(file: str, rows: Sequence[object]) -> None:
+    """`Misconfigured` names what is no row at all, as a number in an array of JSON."""
+    if others := [index for index, row in enumerate(rows) if not isinstance(row, dict)]:
+        raise Misconfigured(f"{file}: a row is a JSON object, and these are none: {places(file, others)}")
+
+
 def id_column(specification: Mapping[str, Any]) -> str:
     """Where the pipeline's rows carry their id."""
     return specification.get("id") or "id"

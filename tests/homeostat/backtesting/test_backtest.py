@@ -106,6 +106,8 @@ def test_the_page_needs_no_network(folder: Path, found: homeostat.Backtest) -> N
     assert "Plotly.newPlot" in page
     assert '<script src="http' not in page
     assert "<link" not in page
+    assert page.startswith('<!doctype html><html lang="en">')
+    assert "<noscript>" in page
 
 
 def test_a_policy_that_cannot_be_verified_at_the_history_s_pace_is_told(folder: Path) -> None:

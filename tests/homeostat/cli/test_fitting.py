@@ -85,3 +85,10 @@ def test_labels_without_an_id_are_refused_with_their_lines(ask: Call, gateway: R
 
     assert "1 of 2 rows have no id in the column 'id': line 3." in shown.err
     assert gateway.written(RAW_DATA) == []
+
+
+def test_labels_that_are_no_objects_are_named(ask: Call, tmp_path: Path) -> None:
+    file = tmp_path / "labels.json"
+    file.write_text('[{"id": "a", "up": true}, 7]')
+
+    assert "a row is a JSON object, and these are none: row 2" in ask("labels", "elec2", str(file)).err

@@ -53,6 +53,17 @@ def test_of_many_bad_rows_the_first_are_told_and_the_rest_counted(ask: Call, gat
     assert len(shown.out.splitlines()) == 61
 
 
+def test_what_is_no_object_is_named_by_its_row(ask: Call, gateway: Running, tmp_path: Path) -> None:
+    file = tmp_path / "new.json"
+    file.write_text('[{"id": "a", "nswprice": 0.1, "vicprice": 1}, 7]')
+
+    with Answering(gateway):
+        shown = ask("predict", "elec2", str(file))
+
+    assert "row 2: a row is a JSON object, this is a number" in shown.err
+    assert "1 of 2 rows were not scored" in shown.err
+
+
 def test_a_file_of_another_pipeline_is_named_before_a_row_of_it_is_asked_for(
     ask: Call, gateway: Running, tmp_path: Path
 ) -> None:
