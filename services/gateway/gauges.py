@@ -27,8 +27,7 @@ def gauges_of(models: ReadModels) -> Gauges:
         live = models.models.live(name)
         if live is not None:
             gauges["homeostat_live_version", (("pipeline", name), ("model_version", live["version"]))] = 1.0
-        open_ones = len(models.incidents.select(pipeline=name, state="open"))
-        gauges["homeostat_incidents_open", (("pipeline", name),)] = float(open_ones)
+        gauges["homeostat_incidents_open", (("pipeline", name),)] = float(models.incidents.open_in(name))
     firing = Counter((alert.pipeline, alert.kind) for alert in models.alerts.firing())
     for (name, kind), count in firing.items():
         gauges["homeostat_alerts_firing", (("pipeline", name), ("kind", kind))] = float(count)

@@ -101,7 +101,15 @@ def _unpacked(state: bytes) -> Held:
     body = msgspec.msgpack.decode(state, type=_Body)
     if body.form != FORM or body.rows.keys() != SECTIONS.keys():
         raise Poison(f"its form is {body.form}, this program's is {FORM}")
-    return Held({section: [_entry(section, row) for row in rows] for section, rows in body.rows.items()}, body.index)
+    known: dict[tuple[str, int, int], Entry[Any]] = {}
+
+    def entry(section: str, row: Row) -> Entry[Any]:
+        place = (SECTIONS[section], row[0], row[1])  # what ledger and incidents both hold is held once
+        if place not in known:
+            known[place] = _entry(section, row)
+        return known[place]
+
+    return Held({section: [entry(section, row) for row in rows] for section, rows in body.rows.items()}, body.index)
 
 
 def _row(entry: Entry[Any]) -> Row:

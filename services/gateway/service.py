@@ -17,7 +17,7 @@ from services.gateway.readmodel.models import ModelBook
 from services.gateway.readmodel.orders import CommandBook
 from services.gateway.readmodel.pipelines import PipelineBook
 from services.gateway.readmodel.predictions import PredictionBook
-from shared.messages import AuditEntry
+from shared.messages import AuditEntry, PipelineDefined
 from shared.topics import BY_NAME
 
 SECTIONS = {
@@ -53,7 +53,6 @@ class ReadModels:
         self.dead_letters = DeadLetterBook()
         self.predictions = PredictionBook()
         self.health = HealthBook()
-        self.on_pipelines = self.pipelines.on_pipelines
         self.on_model_published = self.models.on_model_published
         self.on_metrics = self.metrics.on_metrics
         self.on_alerts = self.alerts.on_alerts
@@ -62,6 +61,13 @@ class ReadModels:
         self.on_dead_letters = self.dead_letters.on_dead_letters
         self.on_predictions = self.predictions.on_predictions
         self.on_telemetry = self.health.on_telemetry
+
+    def on_pipelines(self, entries: Sequence[Entry[PipelineDefined]]) -> None:
+        self.pipelines.on_pipelines(entries)
+        for entry in entries:
+            if entry.message.removed:
+                self.predictions.forget(entry.message.pipeline)
+                self.metrics.forget(entry.message.pipeline)
 
     def on_audit(self, entries: Sequence[Entry[AuditEntry]]) -> None:
         self.ledger.on_audit(entries)

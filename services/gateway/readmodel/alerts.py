@@ -15,9 +15,16 @@ RECORDS_PER_ALERT = 20
 
 @dataclass(slots=True)
 class AlertState:
-    """One firing: its records, oldest first; the first and the newest `RECORDS_PER_ALERT` - 1 stay."""
+    """One firing: its records, oldest first. Of a run of one state and severity the first and the newest stay."""
 
     entries: list[Entry[Alert]] = field(default_factory=list)
+
+    def add(self, entry: Entry[Alert]) -> Entry[Alert] | None:
+        """Takes a record; returns the one that is given up for it, if any."""
+        self.entries.append(entry)
+        if len(self.entries) > 2 and len({(e.message.state, e.message.severity) for e in self.entries[-3:]}) == 1:
+            return self.entries.pop(-2)
+        return self.entries.pop(1) if len(self.entries) > RECORDS_PER_ALERT else None
 
     @property
     def newest(self) -> Alert:
@@ -38,12 +45,10 @@ class AlertBook:
 
     def on_alerts(self, entries: Sequence[Entry[Alert]]) -> None:
         for entry in entries:
-            state = self._alerts.setdefault(entry.message.id, AlertState())
-            state.entries.append(entry)
+            given_up = self._alerts.setdefault(entry.message.id, AlertState()).add(entry)
             self._by_position[entry.partition, entry.offset] = entry.message.id
-            if len(state.entries) > RECORDS_PER_ALERT:
-                self._by_position.pop((state.entries[1].partition, state.entries[1].offset), None)
-                del state.entries[1]
+            if given_up is not None:
+                self._by_position.pop((given_up.partition, given_up.offset), None)
         while len(self._alerts) > self._kept:
             self._forget(next((i for i, s in self._alerts.items() if s.newest.state == "resolved"), None))
 

@@ -12,10 +12,15 @@ from shared.messages import DeadLetter
 
 LETTERS_KEPT = 2000
 SHOWN_BYTES = 2000
+COUNTS_KEPT = 1000
 
 
 class DeadLetterBook:
-    """The newest letters, bodies cut to `SHOWN_BYTES`; the whole bytes stay on the topic."""
+    """The newest letters, bodies cut to `SHOWN_BYTES`; the whole bytes stay on the topic.
+
+    `counts` are by pipeline and reason. A letter may name any pipeline: past `COUNTS_KEPT` those of new ones
+    count under no name.
+    """
 
     def __init__(self, kept: int = LETTERS_KEPT) -> None:
         self._letters: deque[dict[str, Any]] = deque(maxlen=kept)
@@ -24,7 +29,8 @@ class DeadLetterBook:
     def on_dead_letters(self, entries: Sequence[Entry[DeadLetter]]) -> None:
         for entry in entries:
             self._letters.append(_view(entry))
-            self.counts[entry.message.pipeline or "", entry.message.reason] += 1
+            key = (entry.message.pipeline or "", entry.message.reason)
+            self.counts[key if key in self.counts or len(self.counts) < COUNTS_KEPT else ("", "other")] += 1
 
     def select(self, *, pipeline: str | None, reason: str | None, limit: int = 100) -> list[dict[str, Any]]:
         """Newest first."""

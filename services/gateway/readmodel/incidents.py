@@ -109,6 +109,10 @@ class IncidentBook:
         ]
         return [self.summary(incident) for incident in found[:limit]]
 
+    def open_in(self, pipeline: str) -> int:
+        """How many of the pipeline's are not closed."""
+        return sum(each.pipeline == pipeline and each.state not in CLOSED for each in self._incidents.values())
+
     def summary(self, incident: Incident) -> dict[str, Any]:
         """What a list shows: what was noticed, what it blames, what was done, what became of it."""
         first, last = incident.entries[0].message, incident.entries[-1].message

@@ -67,6 +67,11 @@ class MetricBook:
         if len(windows) > self._kept:
             del windows[min(windows)]
 
+    def forget(self, pipeline: str) -> None:
+        """The pipeline is no more."""
+        self._windows = {place: windows for place, windows in self._windows.items() if place[0] != pipeline}
+        self._totals.pop(pipeline, None)
+
     def totals(self, pipeline: str) -> tuple[int, int]:
         """Rows seen and labelled rows seen."""
         return self._totals.get(pipeline, (0, 0))

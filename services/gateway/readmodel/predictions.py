@@ -75,6 +75,10 @@ class PredictionBook:
         for entry in entries:
             self._rings.setdefault(entry.message.pipeline, _Ring(self._kept, self._places)).add(entry)
 
+    def forget(self, pipeline: str) -> None:
+        """The pipeline is no more."""
+        self._rings.pop(pipeline, None)
+
     def get(self, pipeline: str, event: str) -> Prediction | None:
         """The newest answer to this event, while it is remembered."""
         ring = self._rings.get(pipeline)

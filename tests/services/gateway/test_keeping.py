@@ -6,14 +6,36 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from services.gateway.readmodel import alerts, incidents, ledger, models, orders
+import msgspec
+
+from services.gateway.readmodel import alerts, dead_letters, incidents, ledger, models, orders
 from services.gateway.readmodel.entry import Entry
 from services.gateway.service import ReadModels
 from shared.bus.memory import MemoryBus, MemoryReader
 from shared.clock import utc_now
-from shared.messages import ModelPublished
-from shared.topics import ALERTS, AUDIT, COMMAND_RESULTS, COMMANDS, MODEL_PUBLISHED
-from tests.services.gateway.messages import alert, audit, command, published, result
+from shared.messages import DeadLetter, ModelPublished
+from shared.topics import (
+    ALERTS,
+    AUDIT,
+    COMMAND_RESULTS,
+    COMMANDS,
+    DEAD_LETTERS,
+    METRICS,
+    MODEL_PUBLISHED,
+    PIPELINES,
+    PREDICTIONS,
+)
+from tests.services.gateway.messages import (
+    alert,
+    audit,
+    command,
+    defined,
+    metrics,
+    prediction,
+    published,
+    refer,
+    result,
+)
 from tests.services.gateway.running import PREFIX, Running, new_bus, running
 from tests.services.gateway.story import tell
 
@@ -131,11 +153,53 @@ def test_what_is_held_makes_the_same_views_again() -> None:
 def test_what_is_held_does_not_grow_without_end() -> None:
     held = long_story().held().entries
 
-    assert len(held["alerts"]) <= 300 * alerts.RECORDS_PER_ALERT
     assert len(held["command-results"]) == 10 * orders.RESULTS_PER_COMMAND
     assert len({each.message.incident for each in held["incidents"]}) == incidents.INCIDENTS_KEPT
     longest = [each for each in held["incidents"] if each.message.incident == "incident-7"]
     assert len(longest) <= incidents.ENTRIES_PER_INCIDENT
+
+
+def test_of_an_alert_that_goes_on_and_on_the_turns_and_the_newest_records_are_held() -> None:
+    book = alerts.AlertBook()
+    severities = ["warning"] * 5 + ["critical"] * 5
+    for n, severity in enumerate(severities):
+        book.on_alerts([entry(ALERTS.name, n, alert(severity=severity))])
+    book.on_alerts([entry(ALERTS.name, 10, alert("resolved", severity="critical"))])
+
+    assert [each.offset for each in book.held()] == [0, 4, 5, 9, 10]
+    assert [book.at(refer(ALERTS.name, n)) for n in (3, 4)] == [None, "alert-1"]
+
+
+def test_an_alert_that_flickers_is_held_by_its_first_and_newest_records() -> None:
+    book = alerts.AlertBook()
+    for n in range(100):
+        book.on_alerts([entry(ALERTS.name, n, alert(severity=("warning", "critical")[n % 2]))])
+
+    assert [each.offset for each in book.held()] == [0, *range(100 - alerts.RECORDS_PER_ALERT + 1, 100)]
+
+
+def test_letters_of_pipelines_that_nobody_knows_do_not_fill_the_memory() -> None:
+    book = dead_letters.DeadLetterBook()
+    letters = [DeadLetter(topic="raw-data", partition=0, offset=n, reason="r", detail="", value=b"", service="ingest",
+                          pipeline=f"p{n}") for n in range(dead_letters.COUNTS_KEPT + 50)]  # fmt: skip
+    book.on_dead_letters([entry(DEAD_LETTERS.name, n, letter) for n, letter in enumerate(letters)])
+
+    assert len(book.counts) == dead_letters.COUNTS_KEPT + 1
+    assert book.counts["", "other"] == 50
+
+
+def test_what_is_large_goes_with_the_pipeline_it_belongs_to() -> None:
+    read = ReadModels()
+    read.fold(PIPELINES.name, [entry(PIPELINES.name, 0, defined())])
+    read.fold(PREDICTIONS.name, [entry(PREDICTIONS.name, 0, prediction("e"))])
+    read.fold(METRICS.name, [entry(METRICS.name, 0, metrics(0, {"accuracy": 0.8}, rows_seen=7))])
+    known = read.predictions.newest("elec2", 1), read.metrics.totals("elec2")
+
+    read.fold(PIPELINES.name, [entry(PIPELINES.name, 1, msgspec.structs.replace(defined(), removed=True))])
+
+    assert (len(known[0]), known[1][0]) == (1, 7)
+    assert read.predictions.newest("elec2", 1) == []
+    assert read.metrics.totals("elec2") == (0, 0)
 
 
 def test_versions_are_forgotten_with_their_last_publication_but_never_the_one_that_answers() -> None:
