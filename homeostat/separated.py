@@ -15,7 +15,7 @@ from collections.abc import Callable
 import polars as pl
 
 from shared.errors import Misconfigured
-from shared.pipeline.separators import SEPARATORS, separator_in
+from shared.pipeline.separators import SEPARATORS, separator_in, with_points
 
 Say = Callable[[str], None]
 """Told what was made of a file that is not quite what its name says."""
@@ -32,7 +32,7 @@ def frame_in(content: bytes, name: str, say: Say) -> pl.DataFrame:
         frame = pl.read_csv(io.BytesIO(content), separator=separator, infer_schema_length=None)
     except pl.exceptions.PolarsError as error:
         raise Misconfigured(f"{name}{_fault_of(text, separator)}") from error
-    frame = frame.filter(~pl.all_horizontal(pl.all().is_null()))
+    frame = with_points(frame, separator).filter(~pl.all_horizontal(pl.all().is_null()))
     if not frame.height:
         raise Misconfigured(f"{name} has no row: there is nothing below its first line, which names the columns")
     if separator != ",":

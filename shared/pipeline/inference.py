@@ -19,7 +19,7 @@ import polars as pl
 from shared.errors import Misconfigured
 from shared.pipeline.expressions import KEYWORDS
 from shared.pipeline.problems import did_you_mean
-from shared.pipeline.separators import separator_in
+from shared.pipeline.separators import separator_in, with_points
 from shared.pipeline.specification import Kind
 
 _KEY_NAMES = re.compile(
@@ -70,7 +70,9 @@ def _read(file: Path) -> pl.DataFrame:
             frame = pl.read_ndjson(file, infer_schema_length=None)
         else:
             separator = separator_in(_first_line(file))
-            frame = pl.read_csv(file, separator=separator, try_parse_dates=True, infer_schema_length=None)
+            frame = with_points(
+                pl.read_csv(file, separator=separator, try_parse_dates=True, infer_schema_length=None), separator
+            )
     except (pl.exceptions.PolarsError, OSError) as error:
         what = {".parquet": "Parquet", ".ndjson": "NDJSON", ".jsonl": "NDJSON", ".json": "NDJSON"}.get(
             file.suffix, "CSV"

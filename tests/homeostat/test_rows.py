@@ -144,6 +144,17 @@ def test_other_separators_than_commas_are_taken_and_that_is_said(tmp_path: Path,
     assert said == [f"{file} has {word} between its fields, and was read so"]
 
 
+def test_where_semicolons_separate_numbers_may_have_commas(tmp_path: Path) -> None:
+    file = tmp_path / "rows.csv"
+    file.write_text("id;price;name\na;1,5;1,5\nb;-2;x,y\nc;dear;z\n")
+
+    assert read_rows(str(file)) == [
+        {"id": "a", "price": 1.5, "name": "1,5"},
+        {"id": "b", "price": -2, "name": "x,y"},
+        {"id": "c", "price": "dear", "name": "z"},
+    ]
+
+
 @pytest.mark.parametrize("content", [b"\x7fELF\x02\x01" + bytes(500), "id,x\na,1\n".encode("utf-16")])
 def test_bytes_of_which_csv_would_make_no_row_are_named(tmp_path: Path, content: bytes) -> None:
     file = tmp_path / "rows.csv"
