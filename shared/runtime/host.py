@@ -85,6 +85,8 @@ class TaskHost:
         self.now = datetime.min.replace(tzinfo=UTC)
         self.positions: dict[tuple[str, int], int] = {}
         self.ended_jobs: dict[str, None] = {}
+        self.incomplete = ""
+        """What the restored state lacks, for people; empty where it is whole."""
         self._make = make
         self._full_name = full_name
         self._spans = spans

@@ -52,6 +52,9 @@ def replay(
         for entry in window:
             alive()
             if entry.step != host.step + 1:
+                host.incomplete = (
+                    host.incomplete or f"steps {host.step + 1} to {entry.step - 1} are gone from the journal"
+                )
                 _log.error(
                     "the journal has a gap: state is incomplete", task=host.task.name, after=host.step, found=entry.step
                 )
@@ -116,6 +119,7 @@ def _records_of(
     for (topic, partition), (start, until) in spans.items():
         begin = reader.begin_offsets(full_name(topic))[partition]
         if begin > start:
+            host.incomplete = host.incomplete or f"{topic}[{partition}] from {start} to {begin} is gone from the log"
             _log.error(
                 "records of journaled steps are gone: state is incomplete, keep them longer than snapshots may be old",
                 task=host.task.name,

@@ -112,7 +112,10 @@ class ServiceLoop:
             "tasks": Health(
                 owned > 0, "no complete set of partitions assigned yet" if owned == 0 else f"{owned} tasks"
             ),
-            "state": Health(running == owned and not waiting, f"not restored or set back: {waiting}" * bool(waiting)),
+            "state": Health(
+                running == owned and not waiting,
+                f"not restored or set back: {waiting}" if waiting else self.parts.meter.lacks,
+            ),
         }
 
     # -- what there is to do

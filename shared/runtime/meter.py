@@ -36,7 +36,10 @@ def processor_seconds() -> float:
 
 @dataclass
 class Meter:
-    """Totals since `started`. Lags are records waiting per topic, by its name without prefix."""
+    """Totals since `started`. Lags are records waiting per topic, by its name without prefix.
+
+    `incomplete` says by task what its restored state lacks.
+    """
 
     service: str
     instance: str
@@ -50,6 +53,7 @@ class Meter:
     errors: int = 0
     longest_step: float = 0.0
     gauges: dict[str, Gauges] = field(default_factory=dict)
+    incomplete: dict[str, str] = field(default_factory=dict)
     observer: Observer = field(init=False)
 
     def __post_init__(self) -> None:
@@ -81,6 +85,16 @@ class Meter:
     def restored(self, seconds: float, steps: int) -> None:
         self.meters.observe("homeostat_restore_seconds", seconds, service=self.service)
         self.meters.count("homeostat_steps_replayed_total", steps, service=self.service)
+
+    def restored_without(self, task: str, lacks: str) -> None:
+        """What a restored state lacks is told for as long as this process runs: a later snapshot lacks it too."""
+        if lacks:
+            self.incomplete[task] = lacks
+
+    @property
+    def lacks(self) -> str:
+        """What the restored states lack, for people; empty where they are whole."""
+        return "; ".join(f"{task}: {lacks}" for task, lacks in sorted(dict(self.incomplete).items()))
 
     def expose(self, task: str, gauges: Gauges) -> None:
         """The service's own gauges and running totals; those a task no longer gives are taken away.
@@ -127,4 +141,5 @@ class Meter:
             rss_bytes=rss,
             state=state,
             starting=starting,
+            incomplete=self.lacks,
         )

@@ -95,6 +95,7 @@ class Tasks:
         for task in self.assignment.revoked(partitions):
             running = self.running.pop(task, None)
             self.setbacks.pop(task, None)
+            self.parts.meter.incomplete.pop(task.name, None)
             if running is not None:
                 self.changed = True
                 self.save([running])
@@ -219,6 +220,7 @@ class Tasks:
         partitions = self.assignment.partitions_of(task)
         host, saved_step = self._restored(task)
         self._settle_positions(host, {at: committed[at] for at in partitions})
+        self.parts.meter.restored_without(task.name, host.incomplete)
         for topic, partition in partitions:
             name = topic[len(self.parts.settings.topic_prefix) :]
             self.parts.transaction.seek(topic, partition, host.positions[name, partition])
@@ -257,6 +259,9 @@ class Tasks:
             at = (topic[prefix:], partition)
             known = host.positions.get(at)
             if known is None:
+                if offset and not host.step:
+                    host.incomplete = f"no snapshot and no journal are left, and {topic} was read up to {offset}"
+                    _log.error("state is lost: going on without", task=host.task.name, why=host.incomplete)
                 host.positions[at] = self.parts.reader.begin_offsets(topic)[partition] if offset is None else offset
             elif offset is not None and offset > known:
                 _log.warning(

@@ -242,12 +242,21 @@ def _signs(pulse: Pulse, beat: Heartbeat) -> dict[str, Sign]:
     seconds = max(1e-3, (beat.at - pulse.beat.at).total_seconds())
     done = beat.records_in - pulse.beat.records_in
     found = [
+        _state_sign(beat),
         _lag_sign(pulse, beat, done / seconds),
         _error_sign(pulse, beat, done),
         _slow_sign(pulse, beat),
         _size_sign(pulse, beat),
     ]
     return {sign.kind: sign for sign in found if sign is not None}
+
+
+def _state_sign(beat: Heartbeat) -> Sign | None:
+    """It went on with less than it knew before: no restart brings that back, a person decides."""
+    if not beat.incomplete:
+        return None
+    summary = f"{beat.service} went on with incomplete state: {beat.incomplete}"
+    return Sign("errors", "incomplete_state", 1.0, 0.0, "critical", summary)
 
 
 def _lag_sign(pulse: Pulse, beat: Heartbeat, rate: float) -> Sign | None:

@@ -83,6 +83,8 @@ def diagnosis_of(  # noqa: PLR0911 - one return per diagnosis
         return _of_model(alert, cause, known)
     if alert.kind == "fairness":
         return _of("unfair", kind, cause, "a slice of the rows is answered worse than the rest")
+    if alert.evidence.statistic.endswith(".incomplete_state"):
+        return _of("unknown", kind, cause, "what it knew before is lost in part; no restart brings it back")
     if alert.kind in ("latency", "errors") and kind in ("load", "service"):
         return _of("load", kind, cause, f"{alert.kind} under load")
     if alert.kind == "data_drift":

@@ -53,6 +53,18 @@ def test_a_service_that_says_it_is_leaving_is_not_missed() -> None:
     assert [a for s in range(51, 120) for a in system.tick(START + timedelta(seconds=s), 20.0, 15.0)[0]] == []
 
 
+def test_a_service_that_goes_on_with_incomplete_state_is_told_of_until_it_says_so_no_more() -> None:
+    system = System()
+    beats(system, 10)
+
+    raised = beats(system, 5, 10, incomplete="steps are gone")[0]
+    over = beats(system, 5, 15)
+
+    assert (raised.kind, raised.severity, raised.state) == ("errors", "critical", "firing")
+    assert "steps are gone" in raised.summary
+    assert [a.state for a in over] == ["resolved"]
+
+
 def pair(system: System, seconds: range, who: str = "01", **changes: object) -> list[tuple[int, Alert]]:
     """What is said, and in which second, while these instances of the predictor beat once in five seconds."""
     said = []
