@@ -33,9 +33,15 @@ def release(
     pipeline: Pipeline,
     source: Annotated[str, typer.Argument(help="A source, as `quarantine list` names it.")],
     field: Annotated[list[str] | None, typer.Option(help="Only this field; may be repeated. Default: all.")] = None,
+    accept: Annotated[
+        bool, typer.Option("--accept", help="Its values are right as they are, and are usual from now on.")
+    ] = False,
     reason: Reason = ASKED,
     as_json: Json = False,
 ) -> None:
-    """Lets a source's fields count again at once; the request passes the remediator's limits and ledger."""
-    arguments = {"source": source, "fields": field or None, "reason": reason}
+    """Lets a source's fields count again at once; the request passes the remediator's limits and ledger.
+
+    With --accept the monitor takes them for right too: so a unit is changed for good.
+    """
+    arguments = {"source": source, "fields": field or None, "accept": accept or None, "reason": reason}
     ask(client, pipeline, "release-source", arguments, as_json=as_json)

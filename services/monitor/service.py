@@ -109,17 +109,17 @@ class Monitor:
         return step
 
     def on_commands(self, batch: Batch[Command], now: datetime) -> Step:
+        step = Step()
         for command in batch.messages:
             pipeline = self._state.pipelines.get(command.pipeline)
             if pipeline is not None and command.action == "retrain":
                 pipeline.on_retrain(command.id)
             if pipeline is not None and command.action in ("quarantine_source", "release_source"):
-                pipeline.on_quarantine(
-                    str(command.arguments.get("source", "")),
-                    _texts(command.arguments.get("fields")),
-                    begins=command.action == "quarantine_source",
-                )
-        return Step()
+                source, fields = str(command.arguments.get("source", "")), _texts(command.arguments.get("fields"))
+                pipeline.on_quarantine(source, fields, begins=command.action == "quarantine_source")
+                if command.action == "release_source" and command.arguments.get("accept") is True:
+                    step += _step([pipeline.on_accepted(source, fields, now)])
+        return step
 
     def on_telemetry(self, batch: Batch[Heartbeat], now: datetime) -> Step:
         behind = max((self._state.system.behind(beat) for beat in batch.messages if beat.service == _OWN), default=0.0)

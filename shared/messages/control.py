@@ -186,7 +186,7 @@ class Command(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     retrain {since?: {partition: offset}, until?: {partition: offset}, reason?}; rollback
     {to_version?}; promote {version, force?}; shift_traffic {version, weight}; hold/release_hold {};
     quarantine_source {source, fields, since?: {partition: offset}}; release_source {source, fields,
-    until?: {partition: offset}}; restart_service {service}; scale_service {service, replicas};
+    until?: {partition: offset}, accept?}; restart_service {service}; scale_service {service, replicas};
     notify {message}. Offsets are those of `features`.
     """
 

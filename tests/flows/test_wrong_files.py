@@ -95,6 +95,24 @@ def test_rows_that_were_refused_take_nothing_from_the_other_rows_of_their_file(s
     assert shop.withheld(WRONG) == []
 
 
+def test_what_a_person_accepts_is_usual_from_then_on_and_anything_else_is_not(shop: Shop) -> None:
+    shop.send(WRONG, 200, times_1000)
+    shop.simulation.ask("release_source", {"source": WRONG, "accept": True})
+    shop.send(WRONG, 300, times_1000)
+    shop.send(NEXT, 300, times_1000)
+    shop.send(LONG_KNOWN, 300)
+
+    assert [alert.state for alert in shop.simulation.messages(ALERTS) if alert.kind == "data_quality"] == [
+        "firing",
+        "resolved",
+    ]
+    assert shop.withheld(NEXT) == []
+
+    shop.send("file:odd.csv", 200, lambda row: times_1000(times_1000(row)))
+
+    assert shop.orders[-1] == ("quarantine_source", "file:odd.csv")
+
+
 def test_a_person_lifts_a_quarantine_before_it_ends_by_itself(shop: Shop) -> None:
     shop.send(WRONG, 200, times_1000)
     before = len(shop.withheld(WRONG))

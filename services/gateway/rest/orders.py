@@ -63,6 +63,7 @@ class Promote(Reason):
 class ReleaseSource(Reason):
     source: str = Field(min_length=1, max_length=200, description="As GET …/quarantine names it.")
     fields: list[str] | None = Field(default=None, description="Default: every field of it that is withheld.")
+    accept: bool | None = Field(default=None, description="Its values are right as they are, and usual from now on.")
 
 
 class Asked(BaseModel):

@@ -155,6 +155,24 @@ class Inputs(msgspec.Struct):
         self._doubt(fault, stream.places)
         fault.until = max(fault.until, stream.last_place + 1)
 
+    def accept(self, source: int, column: int) -> Fault | None:
+        """The field of this source is right as it is: its fault ends, and what is plausible is widened by its values.
+
+        The fault that ended; None where there was none.
+        """
+        fault = self.faults.pop(f"{column}:{source}", None)
+        if fault is None or self.bounds is None:
+            return fault
+        places = self.recent.places(fault.since, self.recent.seen)
+        own = places[self.recent.sources[places % self.recent.capacity] == source]
+        self.recent.trust(own, column)
+        slots, categorical = own % self.recent.capacity, self.fields.categorical
+        fresh = bounds_of(self.recent.values[slots], self.recent.sources[slots], categorical, self.sizes.quality_level)
+        others = set(range(len(self.fields.names))) - {column}
+        widened = fresh.widened_by(self.bounds).except_for(others, self.bounds)
+        self.bounds = widened if self.sizes.ranges else widened.without_ranges()
+        return fault
+
     def _slice(self, values: Floats, rows: Ints, sources: Ints, hidden: Bools | None) -> None:
         places = self.recent.append(values, rows, sources)
         if hidden is not None:

@@ -38,6 +38,21 @@ def of_inputs(pipeline: Watch, now: datetime) -> list[Said]:
     return said
 
 
+def accepted(pipeline: Watch, source: str, fields: Sequence[str], now: datetime) -> list[Said]:
+    """A person says that these fields of a source are right as they are: their faults end, the values are usual."""
+    said: list[Said] = []
+    inputs, code = pipeline.inputs, pipeline.record.sources.places.get(source, -1)
+    for column, name in enumerate(inputs.fields.names):
+        fault = inputs.accept(code, column) if name in fields else None
+        if fault is None:
+            continue
+        _end_stretch(pipeline, f"{column}:{code}", inputs.row_at(fault.since))
+        if not _columns_at_fault(pipeline, name) and name not in pipeline.refused_quiet:
+            why = f"{name}: what {source} sends is right as it is, a person says"
+            said += pipeline.alerts.resolve("data_quality", name, now, pipeline.record.join.next_row, why)
+    return said
+
+
 def of_refusals(pipeline: Watch, now: datetime) -> list[Said]:
     """Fields (or reasons) whose rows are refused too often."""
     judged = pipeline.refusals.judge(pipeline.plan.level("quality") / 10)

@@ -162,6 +162,10 @@ class Pipeline(Watch):
         named = [(field, source) for field in fields]
         self.quarantined = [q for q in self.quarantined if q not in named] + (named if begins else [])
 
+    def on_accepted(self, source: str, fields: Sequence[str], now: datetime) -> list[Said]:
+        """Fields of a source are right as they are, a person says."""
+        return judgement.accepted(self, source, fields, now)
+
     def on_tick(self, now: datetime) -> list[Said]:
         said = self._give_up(now)
         said += judgement.of_refusals(self, now) + judgement.of_silence(self, now)

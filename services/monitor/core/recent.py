@@ -48,6 +48,10 @@ class Recent(msgspec.Struct):
         """Marks cells as not to be learned from."""
         self.doubted[places[places >= self.seen - self.capacity] % self.capacity, column] = True
 
+    def trust(self, places: Ints, column: int) -> None:
+        """Takes doubt from cells."""
+        self.doubted[places[places >= self.seen - self.capacity] % self.capacity, column] = False
+
     def trusted(self, places: Ints) -> Floats:
         """The rows at these places, doubted cells as NaN."""
         slots = places % self.capacity

@@ -36,3 +36,12 @@ def test_a_quarantine_is_listed_and_lifted_by_its_source(ask: Call, gateway: Run
     assert "not in quarantine" in vain.err
     request = gateway.written(REQUESTS)[-1]
     assert (request.action, request.arguments, request.reason) == ("release_source", arguments, "mended")
+
+
+def test_what_is_withheld_can_be_taken_for_right_as_it_is(ask: Call, gateway: Running) -> None:
+    arguments = {"source": "file:may.csv", "fields": ["nswprice"]}
+    gateway.put(COMMANDS, command(id="c1", action="quarantine_source", arguments=arguments))
+
+    ask("quarantine", "release", "elec2", "file:may.csv", "--accept")
+
+    assert gateway.written(REQUESTS)[-1].arguments == {"source": "file:may.csv", "accept": True}
