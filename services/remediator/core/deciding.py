@@ -192,7 +192,7 @@ def _learning_is_blocked(turn: Turn, incident: Incident, action: str) -> Verdict
     if known.held:
         return Verdict("wait", "learning is on hold")
     if known.quarantined:
-        withheld = ", ".join(sorted({field for fields in known.quarantined.values() for field in fields}))
+        withheld = "; ".join(f"{', '.join(fields)} of {source}" for source, fields in sorted(known.quarantined.items()))
         return Verdict("wait", f"no retraining while {withheld} is in quarantine")
     return GO
 

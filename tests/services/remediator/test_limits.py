@@ -320,7 +320,7 @@ def test_nothing_is_retrained_while_a_field_is_in_quarantine() -> None:
     desk.answer(desk.last)
     desk.alert("concept_drift", ("model", "1"), severity="critical", since_row=0)
     assert desk.actions == ["quarantine_source"]
-    assert desk.incidents[-1].why == "no retraining while price is in quarantine"
+    assert desk.incidents[-1].why == "no retraining while price of feed is in quarantine"
     desk.resolve(bad)
     desk.answer(desk.last)
     desk.pass_rows(0.9)
