@@ -46,8 +46,12 @@ TELLS = Policy.model_validate(
     }
 )
 BESIDE_ROWS = 10_000
-LOOPS = {"linear": "logistic", "river's": "river-logistic"}
-"""What answers in the loop, and the candidate that makes it."""
+LOOPS = {
+    "linear": ("logistic", 100),
+    "linear, 500 rows at a time": ("logistic", 500),
+    "river's": ("river-logistic", 100),
+}
+"""What answers in the loop: the candidate that makes it, and how many rows arrive together."""
 
 BESIDE = {"river-linear": "logistic", "river-adaptive-tree": "tree"}
 """Learners that a backtest holds itself against, and the learner of river's plain loop."""
@@ -72,8 +76,8 @@ def main() -> int:
     rows = frame_of(str(EXAMPLE / "data.parquet"))
     whole, some = Columns.of_frame(rows), Columns.of_frame(rows[:BESIDE_ROWS])
     figures = [
-        _figure(f"loop, {what}", _loop(candidate, whole), "logistic", whole, given.rounds)
-        for what, candidate in LOOPS.items()
+        _figure(f"loop, {what}", _loop(candidate, Pace(batch=batch), whole), "logistic", whole, given.rounds)
+        for what, (candidate, batch) in LOOPS.items()
     ]
     figures += [_figure(name, _beside(name, some), plain, some, given.rounds) for name, plain in BESIDE.items()]
     Console().print(_table(figures))
@@ -94,12 +98,12 @@ def _figure(what: str, ours: Rate, plain: str, columns: Columns, rounds: int) ->
     return Figure(what, len(history), mine, theirs, ratio, max(rate for rate, _ in pairs))
 
 
-def _loop(candidate: str, columns: Columns) -> Rate:
+def _loop(candidate: str, pace: Pace, columns: Columns) -> Rate:
     def rate() -> float:
         with tempfile.TemporaryDirectory() as folder:
             begun = process_time()
             history, table = _history(_specification((candidate,)), columns)
-            told = replayed(history, table, Pace(), Path(folder), policies=(TELLS,))
+            told = replayed(history, table, pace, Path(folder), policies=(TELLS,))
             return len(history) / (process_time() - begun - told.training_processor_seconds)
 
     return rate

@@ -70,7 +70,7 @@ def _loop(bootstrap: str, source: str, target: str, model: Any, stopped: list[in
     while not stopped:
         messages = [each for each in consumer.consume(BATCH, 0.05) if each.error() is None]
         if messages:
-            events = decoder.decode(b"[" + b",".join([each.value() for each in messages]) + b"]")
+            events = decoder.decode(b"[" + b",".join([each.value() or b"null" for each in messages]) + b"]")
             table = np.array([msgspec.structs.astuple(each.values) for each in events], dtype=np.float64)
             for event, score in zip(events, probabilities(table)[:, -1].tolist(), strict=True):
                 producer.produce(target, encoder.encode(Answer(event.id, int(score > 0.5), score)), event.id)

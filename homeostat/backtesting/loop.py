@@ -243,5 +243,4 @@ def at_row(history: History, pace: Pace, row: int) -> datetime:
 
 
 def _remediation(policies: Sequence[Policy] | None) -> RemediatorSettings:
-    usual = remediator_settings({})
-    return usual if policies is None else RemediatorSettings(policies=tuple(policies), limits=usual.limits)
+    return remediator_settings({}) if policies is None else RemediatorSettings(policies=tuple(policies))
