@@ -111,9 +111,9 @@ class _Log:
 
     @classmethod
     def of(cls, source: Source, until: Mapping[int, int] | None) -> _Log:
-        args = (source.reader, source.data_dir)
-        features = available(*args, FEATURES, topic_prefix=source.topic_prefix)
-        labels = available(*args, LABELS, topic_prefix=source.topic_prefix)
+        args, name = (source.reader, source.data_dir), source.specification.name
+        features = available(*args, FEATURES, name, topic_prefix=source.topic_prefix)
+        labels = available(*args, LABELS, name, topic_prefix=source.topic_prefix)
         return cls(
             {int(p): start for p, (start, _) in features.items()},
             window.until({int(p): stop for p, (_, stop) in features.items()}, until),

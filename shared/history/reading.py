@@ -47,14 +47,18 @@ def read(
 
 
 def available(
-    reader: LogReader, data_dir: Path, topic: Topic[Features] | Topic[Label], *, topic_prefix: str = ""
+    reader: LogReader, data_dir: Path, topic: Topic[Features] | Topic[Label], pipeline: str, *, topic_prefix: str = ""
 ) -> dict[str, tuple[int, int]]:
-    """The widest ranges that `read` can give now: from where archive or log begins to the log's end."""
+    """The widest ranges of this pipeline that `read` can give now: from where archive or log begins to the log's end.
+
+    What others have kept for longer says nothing of this one.
+    """
     name = topic_prefix + topic.name
     begins, ends = reader.begin_offsets(name), reader.end_offsets(name)
     ranges = {}
     for partition in sorted(ends):
-        starts = [segment.start for segment in segments_of(data_dir, topic.name, partition)]
+        segments = segments_of(data_dir, topic.name, partition)
+        starts = [segment.start for segment in segments if segment.pipeline == pipeline]
         ranges[str(partition)] = (min([begins.get(partition, 0), ends[partition], *starts]), ends[partition])
     return ranges
 

@@ -67,7 +67,10 @@ def test_the_archive_holds_what_the_log_holds(tmp_path: Path) -> None:
     streamed(made)
     reader = made.bus.reader("test")
 
-    ranges = {topic.name: available(reader, tmp_path, topic, topic_prefix="own-") for topic in (FEATURES, LABELS)}
+    ranges = {
+        topic.name: available(reader, tmp_path, topic, SPECIFICATION.name, topic_prefix="own-")
+        for topic in (FEATURES, LABELS)
+    }
     frame = training_set(reader, tmp_path, SPECIFICATION, ranges["features"], ranges["labels"], topic_prefix="own-")
 
     assert any(segments_of(tmp_path, "features", partition) for partition in range(4))

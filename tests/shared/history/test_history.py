@@ -58,6 +58,21 @@ class Forgetful:
         return self._reader.read(topic, partition, start, stop, timeout)
 
 
+class Aborted:
+    """A log in which these offsets belong to transactions that were aborted."""
+
+    def __init__(self, reader: LogReader, offsets: set[int]) -> None:
+        self._reader = reader
+        self._offsets = offsets
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._reader, name)
+
+    def read(self, topic: str, partition: int, start: int, stop: int, timeout: float = 30.0) -> Iterator[list[Record]]:
+        for records in self._reader.read(topic, partition, start, stop, timeout):
+            yield [record for record in records if record.offset not in self._offsets]
+
+
 @pytest.fixture
 def bus() -> MemoryBus:
     bus = MemoryBus()
@@ -205,7 +220,34 @@ def test_available_ranges_reach_from_the_archive_to_the_end_of_the_log(bus: Memo
     archive(reader, tmp_path, FEATURES, 0)
     write(bus, features(5))
 
-    assert available(Forgetful(reader, 3), tmp_path, FEATURES) == {"0": (0, 6), "1": (0, 0)}
+    assert available(Forgetful(reader, 3), tmp_path, FEATURES, "power") == {"0": (0, 6), "1": (0, 0)}
+
+
+def test_what_is_available_of_a_pipeline_does_not_begin_with_what_another_keeps_for_longer(
+    bus: MemoryBus, tmp_path: Path
+) -> None:
+    for n in range(3):
+        reader = write(bus, features(2 * n), features(2 * n + 1, "other"))
+        archive(reader, tmp_path, FEATURES, 0)
+    later = datetime.now(UTC) + timedelta(days=2)  # noqa: TID251 - files carry the real time
+    prune(tmp_path, 0, {"power": 86400.0}, later)
+    log = Forgetful(reader, 6)
+
+    ranges = available(log, tmp_path, FEATURES, "power")
+
+    assert ranges["0"] == (4, 6)
+    assert rows(log, tmp_path, *ranges["0"])["offset"].to_list() == [4]
+
+
+def test_a_stream_that_resumes_after_a_silence_is_read_though_the_log_dropped_what_was_aborted_before(
+    bus: MemoryBus, tmp_path: Path
+) -> None:
+    archive(write(bus, features(0), features(1)), tmp_path, FEATURES, 0)
+    archive(Aborted(write(bus, features(2)), {2}), tmp_path, FEATURES, 0)
+
+    reader = Forgetful(write(bus, features(3)), 3)
+
+    assert rows(reader, tmp_path, 0, 4)["offset"].to_list() == [0, 1, 3]
 
 
 def test_old_segments_are_dropped_but_never_the_newest(bus: MemoryBus, tmp_path: Path) -> None:
