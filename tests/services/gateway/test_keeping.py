@@ -14,6 +14,7 @@ from services.gateway.service import ReadModels
 from shared.bus.memory import MemoryBus, MemoryReader
 from shared.clock import utc_now
 from shared.messages import DeadLetter, ModelPublished
+from shared.state import pack, unpack
 from shared.topics import (
     ALERTS,
     AUDIT,
@@ -99,6 +100,24 @@ def test_a_damaged_snapshot_is_not_believed_and_the_log_is_read_from_its_begin(t
         before = told(first)
     kept = snapshot_in(tmp_path)
     kept.write_bytes(kept.read_bytes()[:-1])
+    starts = follows_from(bus)
+
+    with running(tmp_path, bus) as second:
+        after = told(second)
+
+    assert set(starts.values()) == {0}
+    assert after == before
+
+
+def test_a_snapshot_of_another_form_is_not_believed(tmp_path: Path) -> None:
+    bus = new_bus(tmp_path)
+    with running(tmp_path, bus) as first:
+        tell(first)
+        before = told(first)
+    kept = snapshot_in(tmp_path)
+    snapshot = unpack(kept.read_bytes())
+    body = msgspec.msgpack.decode(snapshot.state) | {"form": 0}
+    kept.write_bytes(pack(msgspec.structs.replace(snapshot, state=msgspec.msgpack.encode(body))))
     starts = follows_from(bus)
 
     with running(tmp_path, bus) as second:

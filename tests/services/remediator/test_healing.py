@@ -118,6 +118,18 @@ def test_a_dead_service_is_restarted_and_a_person_called_when_that_does_not_help
     assert desk.actions == ["restart_service"]
 
 
+def test_a_service_whose_state_is_incomplete_is_not_restarted_nor_doubled_and_a_person_is_told() -> None:
+    desk = Desk()
+    desk.alert(
+        "errors", ("service", "monitor"), pipeline="_system", severity="critical", statistic="monitor.incomplete_state"
+    )
+    desk.wait(60)
+
+    assert desk.actions == []
+    assert len(desk.told) == 1
+    assert "no restart brings it back" in [entry for entry in desk.audit if entry.kind == "triaged"][0].summary
+
+
 def test_load_is_met_with_one_more_replica_and_back_down_afterwards() -> None:
     desk = Desk()
     burst = desk.alert("lag", ("load", "predictor"), pipeline="_system", statistic="lag", value=9e4, baseline=None)
