@@ -127,7 +127,7 @@ def test_a_service_whose_state_is_incomplete_is_not_restarted_nor_doubled_and_a_
 
     assert desk.actions == []
     assert len(desk.told) == 1
-    assert "no restart brings it back" in [entry for entry in desk.audit if entry.kind == "triaged"][0].summary
+    assert "no restart brings it back" in next(entry for entry in desk.audit if entry.kind == "triaged").summary
 
 
 def test_load_is_met_with_one_more_replica_and_back_down_afterwards() -> None:
