@@ -82,6 +82,7 @@ class Listener:
     def __init__(self, transaction: Transaction) -> None:
         self.transaction = transaction
         self.owned: set[tuple[str, int]] = set()
+        self.lost: set[tuple[str, int]] = set()
         self.generation = 0
 
     def assigned(self, partitions: Sequence[tuple[str, int]]) -> None:
@@ -92,6 +93,7 @@ class Listener:
 
     def revoked(self, partitions: Sequence[tuple[str, int]]) -> None:
         self.owned.difference_update(partitions)
+        self.lost.update(partitions)
 
 
 def poll_until(

@@ -158,6 +158,32 @@ def test_a_member_that_was_expelled_cannot_commit_and_joins_again(rig: Rig) -> N
     assert rig.everything(target) == [b"again"]
 
 
+def test_a_member_that_is_expelled_while_the_group_settles_is_told_that_it_lost_what_it_had(rig: Rig) -> None:
+    source, target = rig.topic("source", partitions=6), rig.topic("target")
+    member, listener = _joined(rig, [source])
+    late, newest = (rig.transaction(slot) for slot in ("late", "newest"))
+    late_sees = Listener(late)
+    late.subscribe([source], late_sees)
+    poll_until(lambda: [*member.poll(10, 0.1), *late.poll(10, 0.1)], lambda _: bool(late_sees.owned))
+    newest.subscribe([source], Listener(newest))
+    for _ in range(20):  # the group waits for `late`, which does not answer; the others have asked to join
+        newest.poll(10, 0.1)
+        member.poll(10, 0.1)
+    had = set(listener.owned)
+    listener.lost.clear()
+    for slot in ("slot", "late", "newest"):
+        rig.expel(slot)
+    late.close()
+    newest.close()
+
+    with pytest.raises(Transient):
+        member.commit([NewRecord(target, b"k", b"zombie")], dict.fromkeys(had, 1))
+    poll_until(lambda: member.poll(100, 0.2), lambda _: had <= listener.lost and had <= listener.owned)
+    member.commit([NewRecord(target, b"k", b"again")], dict.fromkeys(had, 1))
+
+    assert rig.everything(target) == [b"again"]
+
+
 def test_a_range_across_transactions_ends_though_markers_leave_gaps(rig: Rig) -> None:
     source, target = rig.topic("source"), rig.topic("target")
     transaction, _ = _joined(rig, [source])

@@ -13,6 +13,7 @@ from kafka import (
     TopicPartition,
 )
 from kafka.errors import KafkaError, KafkaTimeoutError
+from kafka.structs import MemberState
 
 from shared.bus.base import (
     DECIDED_SECONDS,
@@ -54,6 +55,8 @@ class KafkaPythonTransaction:
         self._changes = _Changes()
         self._listener: RebalanceListener | None = None
         self._paused: set[TopicPartition] = set()
+        self._told_owned: set[TopicPartition] = set()
+        self._member_id = ""  # the member that the listener's partitions were given to
         self._consumer = KafkaConsumer(**clients.in_group(client_id, group))
         self._changes.consumer = self._consumer
         self._producing = clients.producing(client_id) | {
@@ -72,6 +75,7 @@ class KafkaPythonTransaction:
             records = drain(self._consumer, max_records, timeout)
         except KafkaTimeoutError:
             records = []
+        self._find_silent_loss()
         if self._changes.told:
             owned = self._tell_changes()
             records = [record for record in records if (record.topic, record.partition) in owned]
@@ -138,8 +142,11 @@ class KafkaPythonTransaction:
         metadata = self._consumer.group_metadata()
         if not isinstance(metadata, ConsumerGroupMetadata):
             raise TypeError(f"the group's metadata is a {type(metadata).__name__}: transactions would not be fenced")
-        if not metadata.member_id:
+        # Kafka takes offsets of no generation from anybody while a group is empty.
+        if not metadata.member_id or metadata.generation_id < 0:
             raise Transient(f"{self._slot} is not a member of its group at present")
+        if metadata.member_id != self._member_id:
+            raise Transient(f"{self._slot} has lost its place in its group and joins it anew")
         return metadata
 
     def _in_slot(self, seconds: float = TRANSACTION_SECONDS) -> TransactionalProducer:
@@ -163,11 +170,25 @@ class KafkaPythonTransaction:
         producer.abandon()
         return (Fenced if fenced else Transient)(f"{self._slot}: {what}: {type(error).__name__}: {error}")
 
+    def _find_silent_loss(self) -> None:
+        """A member that is expelled while it joins joins anew, as another, and the client tells nothing of the loss:
+        what it owns then may have been another's meanwhile.
+        """
+        metadata = self._consumer.group_metadata()
+        if metadata.state is not MemberState.STABLE or metadata.member_id == self._member_id:
+            return
+        self._member_id = metadata.member_id
+        kept = self._told_owned.difference(*(partitions for assigned, partitions in self._changes.told if not assigned))
+        if kept:
+            self._changes.told.insert(0, (False, sorted(kept)))
+            self._changes.on_partitions_assigned(kept & self._consumer.assignment())
+
     def _tell_changes(self) -> set[tuple[str, int]]:
         """Passes on what changed, in this thread; returns the partitions that are owned now."""
         told, self._changes.told = self._changes.told, []
         for assigned, partitions in told:
             places = [(at.topic, at.partition) for at in partitions]
+            (self._told_owned.update if assigned else self._told_owned.difference_update)(partitions)
             if self._listener is not None and assigned:
                 self._listener.assigned(places)
             elif self._listener is not None:
