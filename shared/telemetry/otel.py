@@ -2,8 +2,8 @@
 
 Names and attributes are those of the semantic conventions for messaging (development status, 2025). A batch has
 many causes, so its span is a child of none and links to some. Which, every service draws alike: those whose trace
-ids read backward come first in order. So an event that is drawn is drawn all the way, and its own trace holds a
-span ``create <topic>`` for each record made of it, with the very ids that the record carries in `traceparent`.
+ids read backward come first in order. So what one draws the next mostly draws too (all, where batches get smaller), and the
+event's own trace holds a span ``create <topic>`` for each record made of it, with the ids in its `traceparent`.
 
 The sampler is OpenTelemetry's own (`OTEL_TRACES_SAMPLER`); of an event's trace each service decides by the trace's id.
 """
