@@ -1,9 +1,10 @@
 """Spans for an OpenTelemetry collector, over OTLP/HTTP. The only module that imports OpenTelemetry.
 
 Names and attributes are those of the semantic conventions for messaging (development status, 2025). A batch has
-many causes, so its span is a child of none and links to some. Which, every service draws alike: those whose trace
-ids read backward come first in order. So what one draws the next mostly draws too (all, where batches get smaller), and the
-event's own trace holds a span ``create <topic>`` for each record made of it, with the ids in its `traceparent`.
+many causes, so its span stands in the turn's trace and links to some of theirs. Which, every service draws alike:
+those whose trace ids read backward come first in order. So what one draws the next mostly draws too (all, where
+batches get smaller), and the event's own trace holds a span ``create <topic>`` for each record made of it, with the
+ids in its `traceparent`.
 
 The sampler is OpenTelemetry's own (`OTEL_TRACES_SAMPLER`); of an event's trace each service decides by the trace's id.
 """
