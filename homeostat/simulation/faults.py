@@ -12,13 +12,16 @@ from shared.errors import Misconfigured
 FaultName = Literal[
     "crash",
     "zombie",
+    "away",
     "rebalance",
     "duplicate",
+    "conflict",
     "delay",
     "broker-paused",
     "slow-consumer",
     "slow-job",
     "failing-job",
+    "jobs-doubled",
     "model-store-away",
     "redis-away",
     "disk-full",
@@ -57,13 +60,16 @@ class About:
 FAULTS: dict[FaultName, About] = {
     "crash": About("a service is killed at a point of its turn and starts from its state", "runtime", traceless=True),
     "zombie": About("a process taken for dead goes on beside the one that took its place", "runtime", traceless=True),
+    "away": About("a service is killed and comes back only after a while", "runtime"),
     "rebalance": About("the group takes the partitions away while a batch is in hand", "runtime"),
-    "duplicate": About("a client sends the same rows twice", "input", traceless=True),
+    "duplicate": About("a client sends the same rows or requests twice", "input", traceless=True),
+    "conflict": About("rows are sent again with other values under the same id, and once more as they were", "input"),
     "delay": About("the records of some partitions reach a service late", "runtime"),
     "broker-paused": About("nothing can be read, written or committed for a while", "runtime"),
     "slow-consumer": About("a service stands still while the others go on", "runtime"),
     "slow-job": About("jobs take longer, some longer than they may", "runtime"),
     "failing-job": About("jobs end with an error", "runtime"),
+    "jobs-doubled": About("the end of a job is told again, by a process given up", "runtime", traceless=True),
     "model-store-away": About("artefacts can neither be read nor written", "runtime"),
     "redis-away": About("the first snapshot store is away, or has forgotten all", "runtime", traceless=True),
     "disk-full": About("no snapshot can be written, or only the beginning of one", "runtime", traceless=True),
@@ -120,10 +126,16 @@ def plan_of(seed: int, names: Sequence[str] = (), *, until: float) -> Plan:
     traceless = rng.random() < 0.4 and not chosen
     shuffled = not traceless and rng.random() < 0.7
     pool = [name for name, about in FAULTS.items() if about.traceless or not traceless]
-    drawn = chosen or [rng.choice(pool) for _ in range(rng.choice((1, 1, 2, 3, 4)))]
+    pool += [] if traceless else _OFTENER
+    drawn = chosen or [rng.choice(pool) for _ in range(rng.choice((1, 1, 2, 3, 4) if traceless else (2, 3, 4, 5)))]
     faults = [fault for name in drawn for fault in _drawn(rng, name, until)]
     return Plan(seed, tuple(sorted(faults, key=lambda fault: fault.at)), shuffled)
 
+
+_MOST_KILLS: dict[FaultName, int] = {"crash": 6, "zombie": 6, "rebalance": 6, "away": 3}
+
+_OFTENER: list[FaultName] = ["away", "away", "away", "away", "away", "away", "conflict", "labels-late"]
+"""Drawn oftener, since few moments are those in which they do harm."""
 
 NO_FAULTS = Plan(0, (), shuffled=False)
 
@@ -139,7 +151,7 @@ def known(names: Sequence[str]) -> list[FaultName]:
 
 def _drawn(rng: Random, name: FaultName, until: float) -> list[Fault]:
     """One or a few of this fault: kills come in numbers."""
-    count = rng.randint(1, 6) if name in ("crash", "zombie", "rebalance") else 1
+    count = rng.randint(1, _MOST_KILLS.get(name, 1))
     return [_one(rng, name, until) for _ in range(count)]
 
 

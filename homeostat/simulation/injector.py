@@ -50,9 +50,17 @@ class Injector:
     def paused(self) -> bool:
         return self.active("broker-paused") is not None
 
+    def stands_still(self, service: str) -> bool:
+        """Whether this service takes no turn now."""
+        return any(self.active(name, service) is not None for name in ("slow-consumer", "away"))
+
     def cut(self, most: int) -> int:
         """How many records the next poll may give: fewer now and then, where services turn in any order."""
         return self.rng.choice((1, 3, 10, 50, most)) if self._plan.shuffled else most
+
+    def late(self) -> bool:
+        """Whether what topics outside the group hold comes only at the next asking."""
+        return not self._plan.traceless and self.rng.random() < 0.5
 
     def held_back(self, service: str) -> Iterator[int]:
         """The partitions whose records do not reach this service yet."""

@@ -16,7 +16,7 @@ from homeostat.simulation.world import Input, World, input_of, labelled, later, 
 from shared import codec
 from shared.errors import Poison
 from shared.messages import RawRecord
-from shared.topics import PIPELINES, RAW_DATA
+from shared.topics import PIPELINES, RAW_DATA, REQUESTS
 
 Inputs = list[Input]
 
@@ -100,8 +100,21 @@ def _again(case: _Case, matches: Callable[[Input], bool]) -> Inputs:
     ]
 
 
-def _doubled_events(case: _Case) -> Inputs:
-    return _again(case, _event)
+def _doubled(case: _Case) -> Inputs:
+    return _again(case, lambda one: _event(one) or one.topic == REQUESTS.name)
+
+
+def _conflicting(case: _Case) -> Inputs:
+    """Other values under the same id, as they were, and the others again: the first row stands, whatever follows."""
+    found = []
+    for one, hit in zip(case.inputs, _struck(case, _event), strict=True):
+        record = raw(one)
+        if hit and record is not None:
+            other = {**record.values, "load": round(case.rng.gauss(0.0, 1.0), 6)}
+            changed = replace(one, value=codec.encode(msgspec.structs.replace(record, values=other)))
+            at = one.at + case.rng.choice((0.0, 1.0, 5.0))
+            found += [later(changed, at), later(one, at + 1.0), later(changed, at + 2.0)]
+    return case.inputs + found
 
 
 def _doubled_labels(case: _Case) -> Inputs:
@@ -208,7 +221,8 @@ def _burst(case: _Case) -> Inputs:
 
 
 _CHANGES: dict[FaultName, Callable[[_Case], Inputs]] = {
-    "duplicate": _doubled_events,
+    "duplicate": _doubled,
+    "conflict": _conflicting,
     "labels-doubled": _doubled_labels,
     "labels-late": _late,
     "labels-early": _early,

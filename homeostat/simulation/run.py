@@ -8,39 +8,70 @@ from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from functools import cached_property
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 import msgspec
 
 from homeostat.simulation.assembly import jobs_of, services_of
 from homeostat.simulation.faults import Plan
-from homeostat.simulation.ground import Commit, FailingArtifacts, FailingBus, FailingStore, failing_jobs, job_seconds
+from homeostat.simulation.ground import (
+    LATEST,
+    Commit,
+    FailingArtifacts,
+    FailingBus,
+    FailingStore,
+    failing_jobs,
+    job_seconds,
+)
 from homeostat.simulation.injector import Crash, Injector
 from homeostat.simulation.inputs import disturbed
-from homeostat.simulation.outside import Outside
+from homeostat.simulation.outside import Echo, Outside
 from homeostat.simulation.simulation import KEY, START
+from homeostat.simulation.witness import Said, Testimony, testimony
 from homeostat.simulation.world import Input, World, knobs
 from shared import codec
 from shared.bus.base import Fenced, NewRecord, Record
 from shared.bus.factory import record_limits
+from shared.bus.memory import MemoryReader
 from shared.errors import Poison, Transient
 from shared.messages import AuditEntry
-from shared.runtime import journal
-from shared.runtime.host import Make, TaskHost
+from shared.runtime.host import Make
 from shared.runtime.memory import MemoryRuntime
+from shared.runtime.tasks import RULES
+from shared.service import Job
 from shared.settings import CommonSettings
-from shared.topics import AUDIT, TOPICS, Topic
+from shared.topics import AUDIT, JOB_RESULTS, STEPS, TOPICS, Topic
 
 M = TypeVar("M", bound=msgspec.Struct)
 
 PARTITIONS = 2
 MOST_TURNS = 20_000
 MOST_HOURS = 60
+QUIET_ROUNDS = LATEST + 1
+"""Rounds in which nothing moves after which all is at rest."""
 TURNS_BESIDE = 3
 SNAPSHOT_SECONDS = 4.0
 
 Change = Callable[[dict[str, Make]], dict[str, Make]]
 """Another release of some services, for runs that try what an invariant catches."""
+
+
+class Restart(NamedTuple):
+    """A service that was killed takes its first turn when the journal has so many `entries` and the topics of rules
+    end there.
+    """
+
+    service: str
+    entries: int
+    rules: dict[str, int]
+
+
+class Begun(NamedTuple):
+    """A job begins when the journal has so many `entries`, and `job-results` so many `ends`."""
+
+    job: Job
+    entries: int
+    ends: int
 
 
 @dataclass(frozen=True)
@@ -61,10 +92,17 @@ class Run:
     struck: tuple[str, ...]
     lost_jobs: tuple[str, ...] = ()
     """What tasks wait for at the end though nobody does it."""
+    restarts: tuple[Restart, ...] = ()
+    begun: tuple[Begun, ...] = ()
+    """Every job each time it was begun."""
+    ended_jobs: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    """The jobs that each task knows to have ended."""
     artifacts: Mapping[str, bytes] = field(default_factory=dict)
     """What the model store holds, by hash."""
     differences: Mapping[str, str] = field(default_factory=dict)
-    """Tasks whose state is not what the log alone makes of it, and how it differs."""
+    """Tasks that do not know what the log alone makes them know, and how that differs."""
+    said: tuple[Said, ...] | None = None
+    """What the log alone makes services say; None where none was replayed."""
     without: Run | None = None
     """The same world without faults."""
 
@@ -90,20 +128,36 @@ def run_of(
     *,
     change: Change = lambda services: services,
     bus: type[FailingBus] = FailingBus,
+    store: type[FailingStore] = FailingStore,
     replayed: bool = True,
 ) -> Run:
     """Runs the world under the plan. `folder` takes artefacts and must be empty. The same call, the same bytes.
 
-    `change` and `bus` put other services or another log in the place of the usual ones. `replayed`: every
-    state is made again from the log alone at the end, and held against the one that lived.
+    `change`, `bus` and `store` put other services, another log or other snapshots in the place of the usual
+    ones. `replayed`: every task is made again from the log alone at the end, to be held against the one that lived.
     """
-    running = _Running(disturbed(world, plan), plan, folder, change, bus)
+    running = _Running(disturbed(world, plan), plan, folder, change, bus, store)
     run = running.run()
-    return replace(run, differences=dict(running.replayed())) if replayed else run
+    if not replayed:
+        return run
+    told = dict(running.replayed())
+    return replace(
+        run,
+        differences={task: one.difference for task, one in told.items() if one.difference},
+        said=tuple(each for one in told.values() for each in one.said),
+    )
 
 
 class _Running:
-    def __init__(self, world: World, plan: Plan, folder: Path, change: Change, bus: type[FailingBus]) -> None:
+    def __init__(
+        self,
+        world: World,
+        plan: Plan,
+        folder: Path,
+        change: Change,
+        bus: type[FailingBus],
+        store: type[FailingStore],
+    ) -> None:
         self.world, self.plan = world, plan
         self.injector = Injector(plan)
         self.settings = CommonSettings(
@@ -121,13 +175,18 @@ class _Running:
             jobs=failing_jobs(jobs_of(), self.injector),
             settings=self.settings,
             now=START,
-            job_seconds=job_seconds(self.injector),
+            job_seconds=self._begins,
             bus=self.bus,
-            stores=[FailingStore(self.injector, first=True), FailingStore(self.injector, first=False)],
+            stores=[store(self.injector, first=True), store(self.injector, first=False)],
         )
         self.client = self.bus.producer("client")
         self.outside = Outside(self.runtime)
         self.starts: Counter[str] = Counter()
+        self.starting: set[str] = set()
+        self.restarts: list[Restart] = []
+        self.begun: list[Begun] = []
+        self.seconds_of = job_seconds(self.injector)
+        self.echo = Echo(self.injector)
         self.settled: dict[tuple[str, int], int] = {}
         self.settled_ms = 0
         self.injector.take_over = self._taken_over
@@ -137,6 +196,7 @@ class _Running:
         second = 0.0
         while second < self.world.ends or self._disturbed():
             self._set_clocks(second)
+            self._kill_due(second)
             self._write_due(second)
             self._until_idle()
             second += 1.0
@@ -167,20 +227,28 @@ class _Running:
         while self.waiting and self.waiting[-1].at <= second:
             self._write(self.waiting.pop())
         self.outside.answer()
+        self.client.send(self.echo.due(self.runtime.records(JOB_RESULTS)), 0.0)
 
     def _write(self, one: Input) -> None:
         self.client.send([NewRecord(one.topic, one.key, one.value)], 0.0)
 
-    def _until_idle(self) -> None:
+    def _kill_due(self, second: float) -> None:
+        """Services that are killed and stay away: meanwhile none takes a turn."""
+        for fault in self.plan.faults:
+            if fault.name == "away" and second - 1.0 < fault.at <= second:
+                self._start_again(fault.service)
+
+    def _until_idle(self, without: str = "") -> None:
+        quiet = 0
         for _ in range(MOST_TURNS):
-            order = self._order()
-            moved = [self._turned(name) for name in order]
-            if not any(moved):
+            moved = [self._turned(name) for name in self._order() if name != without]
+            quiet = 0 if any(moved) else quiet + 1
+            if quiet == QUIET_ROUNDS:
                 return
         raise RuntimeError(f"still not idle after {MOST_TURNS} rounds at {self.injector.now:g} s")
 
     def _order(self) -> list[str]:
-        names = [name for name in self.runtime.running if self.injector.active("slow-consumer", name) is None]
+        names = [name for name in self.runtime.running if not self.injector.stands_still(name)]
         if self.plan.shuffled:
             self.injector.rng.shuffle(names)
         return names
@@ -194,6 +262,8 @@ class _Running:
 
     def _turn(self, name: str) -> bool:
         started = self.starts[name]
+        if name in self.starting:
+            self._starts(name)
         try:
             self.injector.point("idle", name)
             return self.runtime.turn(name)
@@ -204,7 +274,13 @@ class _Running:
 
     def _start_again(self, name: str) -> None:
         self.starts[name] += 1
+        self.starting.add(name)
         self.runtime.crash(name, self._services()[name])
+
+    def _starts(self, name: str) -> None:
+        self.starting.discard(name)
+        rules = {topic.name: max((one.offset + 1 for one in self.runtime.records(topic)), default=0) for topic in RULES}
+        self.restarts.append(Restart(name, len(self.runtime.records(STEPS)), rules))
 
     def _taken_over(self, name: str) -> None:
         """A new process starts and works, while the old one stands still with what it has in hand."""
@@ -212,16 +288,19 @@ class _Running:
         for _ in range(TURNS_BESIDE):
             self._turn(name)
 
+    def _begins(self, job: Job) -> float:
+        """How long the job takes, which begins now."""
+        self.begun.append(Begun(job, len(self.runtime.records(STEPS)), len(self.runtime.records(JOB_RESULTS))))
+        return self.seconds_of(job)
+
     def _let_deadlines_pass(self, second: float) -> None:
         """Hours in which nothing comes in and nothing is watched, until no incident is open."""
-        others = [name for name in self.runtime.running if name != "monitor"]
         for hour in range(1, MOST_HOURS):
             if not open_incidents(self.runtime.messages(AUDIT)):
                 return
             self._set_clocks(second + 3600.0 * hour)
             self.outside.answer()
-            while sum(self._turned(name) for name in others):
-                pass
+            self._until_idle(without="monitor")
 
     def _services(self) -> dict[str, Make]:
         """New makers: a new process has no model in memory."""
@@ -234,7 +313,7 @@ class _Running:
 
     def _result(self) -> Run:
         records = self._records()
-        reader = self.bus.reader("end")
+        reader = MemoryReader(self.bus)
         ends = {(t.name, p): end for t in TOPICS for p, end in reader.written_offsets(t.name).items()}
         return Run(
             world=self.world,
@@ -250,25 +329,23 @@ class _Running:
                 for one in self.runtime.hosts(name)
             },
             struck=tuple(self.injector.struck),
+            restarts=tuple(self.restarts),
+            begun=tuple(self.begun),
+            ended_jobs={
+                one.task.name: tuple(one.ended_jobs)
+                for name in self.runtime.running
+                for one in self.runtime.hosts(name)
+            },
             lost_jobs=tuple(lost for name in self.runtime.running for lost in self.runtime.lost_jobs(name)),
             artifacts={path.name: path.read_bytes() for path in sorted(self.store.folder.glob("*"))},
         )
 
-    def replayed(self) -> Iterator[tuple[str, str]]:
-        """Every task made again from the journal alone, and held against the one that lives."""
+    def replayed(self) -> Iterator[tuple[str, Testimony]]:
+        """What every task says and knows by the journal alone."""
         reader = self.bus.reader("replay")
         for name, make in self._services().items():
-            for running in self.runtime.hosts(name):
-                host = TaskHost(running.task, make, self.settings.full_name)
-                journal.replay(host, 0, reader, self.settings.full_name, lambda: None)
-                live, again = running.service.save(), host.service.save()
-                if live != again:
-                    yield running.task.name, f"{len(live)} bytes live, {len(again)} from the log; {_first(live, again)}"
-
-
-def _first(live: bytes, again: bytes) -> str:
-    at = next((i for i, (a, b) in enumerate(zip(live, again, strict=False)) if a != b), min(len(live), len(again)))
-    return f"first at {at}: {live[max(0, at - 60) : at + 60]!r} and {again[max(0, at - 60) : at + 60]!r}"
+            for living in self.runtime.hosts(name):
+                yield living.task.name, testimony(living, make, reader, self.settings)
 
 
 def _ends(records: Mapping[str, tuple[Record, ...]]) -> dict[tuple[str, int], int]:

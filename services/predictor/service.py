@@ -134,6 +134,7 @@ class Predictor:
                 reason=f"model-{poison.reason}",
                 detail=f"version {message.version} does not answer: {poison.detail}",
                 value=batch.values[index] if batch.values else b"",
+                key=message.pipeline.encode(),
                 pipeline=message.pipeline,
                 service=NAME,
                 at=now,

@@ -115,8 +115,8 @@ class TaskHost:
         messages = [out.message for out in doing.outs]
         return Taken(records, jobs, sum(len(piece.records) for piece in slices), doing.dead, messages)
 
-    def replay(self, step: StepTaken, slices: Sequence[Slice]) -> None:
-        """Takes a journaled step again, for its effect on the state alone.
+    def replay(self, step: StepTaken, slices: Sequence[Slice]) -> list[Out]:
+        """Takes a journaled step again, for its effect on the state. Returns what was said then.
 
         `slices` are its inputs' records. An input without records only moves the position: its
         records became dead letters.
@@ -127,6 +127,7 @@ class TaskHost:
         if step.tick:
             doing.add(self.service.on_tick(step.now))
         self._advance(step.step, step.now, step.inputs)
+        return doing.outs
 
     def pending_jobs(self) -> list[Job]:
         """Jobs the service still waits for."""

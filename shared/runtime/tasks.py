@@ -192,7 +192,7 @@ class Tasks:
             except Transient as error:
                 _log.warning("no snapshot: the journal's end is not known", task=host.task.name, error=str(error))
                 return
-            if self.parts.snapshots.save(_snapshot_of(host, journal_from)):
+            if self.parts.snapshots.save(snapshot_of(host, journal_from)):
                 running.saved_step = host.step
 
     def _failures(self, task: Task) -> int:
@@ -308,7 +308,8 @@ class Tasks:
         return iter(list(self.running.values()))
 
 
-def _snapshot_of(host: TaskHost, journal_from: int) -> Snapshot:
+def snapshot_of(host: TaskHost, journal_from: int) -> Snapshot:
+    """All that is remembered of the task. Its journal entries from `journal_from` on are still to be replayed."""
     return Snapshot(
         task=host.task.name,
         step=host.step,

@@ -3,24 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import msgspec
 
-from homeostat.simulation.ground import FailingBus, _Transaction
+from homeostat.simulation.ground import FailingBus, FailingStore, _Reader, _Transaction
 from homeostat.simulation.injector import TopicPartition
 from homeostat.simulation.simulation import KEY
+from services.ingest.core.duplicates import Generation, Seen, Verdict
 from services.predictor.board import Board
 from services.predictor.service import Predictor
 from shared.bus.base import NewRecord, Position
-from shared.bus.memory import MemoryProducer
+from shared.bus.memory import MemoryProducer, MemoryTransaction
 from shared.messages import Artifact
 from shared.models.artifact import ModelCache
 from shared.models.base import Model
 from shared.models.signing import signature_of
 from shared.models.store import ArtifactStore
 from shared.runtime.host import Make
+from shared.runtime.tasks import RULES
 from shared.service import NOTHING, Batch, Job, Step
+from shared.state import pack, unpack
 from shared.topics import STEPS, TELEMETRY, Out
 
 Arguments = tuple[Any, ...]
@@ -37,12 +41,14 @@ class Mutant:
         said: Callable[[str, Step], Step] | None = None,
         saved: Callable[[bytes], bytes] | None = None,
         restored: Callable[[Any], None] | None = None,
+        before: Callable[[Any], None] | None = None,
     ) -> None:
         self.inner = inner
         self._given = given or (lambda _, arguments: arguments)
         self._said = said or (lambda _, step: step)
         self._saved = saved or (lambda state: state)
         self._restored = restored or (lambda _: None)
+        self._before = before or (lambda _: None)
 
     def __getattr__(self, name: str) -> Any:
         found = getattr(self.inner, name)
@@ -51,6 +57,7 @@ class Mutant:
         return lambda *arguments: self._called(name, found, self._given(name, arguments))
 
     def _called(self, name: str, handler: Callable[..., Step], arguments: Arguments) -> Step:
+        self._before(self.inner)
         nothing_left = isinstance(arguments[0], Batch) and not len(arguments[0])
         return NOTHING if nothing_left else self._said(name, handler(*arguments))
 
@@ -114,6 +121,54 @@ def _picked(batch: Batch[Any], kept: Sequence[int]) -> Batch[Any]:
     )
 
 
+class TakesConflicts(Seen):
+    """Takes other values under a known id as a new row."""
+
+    def verdict(self, id_: str, content: Mapping[str, object]) -> Verdict:
+        found = super().verdict(id_, content)
+        return "new" if found == "conflict" else found
+
+
+class DropsConflicts(Seen):
+    """Takes other values under a known id for the row that is there."""
+
+    def verdict(self, id_: str, content: Mapping[str, object]) -> Verdict:
+        found = super().verdict(id_, content)
+        return "repeated" if found == "conflict" else found
+
+
+class LastStands(Seen):
+    """Refuses other values under a known id, and holds what follows against them."""
+
+    def verdict(self, id_: str, content: Mapping[str, object]) -> Verdict:
+        found = super().verdict(id_, content)
+        if found == "conflict":
+            self.older, self.younger = Generation(), Generation()
+            super().verdict(id_, content)
+        return found
+
+
+def seeing(kind: type[Seen]) -> Callable[[Any], None]:
+    """An ingest that tells rows apart in this way."""
+
+    def before(ingest: Any) -> None:
+        for intake in ingest._pipelines.values():
+            if type(intake.seen) is not kind:
+                intake.seen = kind(intake.seen.most, intake.seen.older, intake.seen.younger)
+
+    return before
+
+
+def unhindered(name: str, step: Step) -> Step:
+    """A trainer whose orders leave nothing out."""
+    return Step(step.messages, [replace(job, arguments=_with_every_row(job.arguments)) for job in step.jobs])
+
+
+def _with_every_row(arguments: dict[str, Any]) -> dict[str, Any]:
+    rows = arguments.get("rows")
+    return {**arguments, "rows": {**rows, "excluded": []}} if isinstance(rows, dict) else arguments
+
+
 def forgets_jobs(services: Services) -> Services:
     """A trainer that, started anew, does not say at first what it waits for."""
 
@@ -165,6 +220,40 @@ def messages_forged() -> Callable[[str, Step], Step]:
         return msgspec.structs.replace(release, artifact=msgspec.structs.replace(release.artifact, signature="0" * 64))
 
     return messages(ModelPublished, forged)
+
+
+class ForgetsEnds(FailingStore):
+    """Snapshots without the jobs that have ended."""
+
+    def save(self, name: str, data: bytes) -> None:
+        super().save(name, pack(msgspec.structs.replace(unpack(data), ended_jobs=())))
+
+
+class HastyBus(FailingBus):
+    """Says of every topic of rules that nothing is there to be read first."""
+
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        self.readers = _Hasty
+
+
+class _Hasty(_Reader):
+    def written_offsets(self, topic: str) -> dict[int, int]:
+        return {0: 0} if topic in {one.name for one in RULES} else super().written_offsets(topic)
+
+
+class EarlyBus(FailingBus):
+    """Commits offsets and the journal first and outputs after, so that a kill between the two loses them."""
+
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        self.transactions = _Early
+
+
+class _Early(_Transaction):
+    def commit(self, records: Sequence[NewRecord], offsets: Mapping[TopicPartition, int]) -> None:
+        MemoryTransaction.commit(self, [one for one in records if one.topic == STEPS.name], offsets)
+        super().commit([one for one in records if one.topic != STEPS.name], offsets)
 
 
 class LosingBus(FailingBus):

@@ -12,26 +12,35 @@ import pytest
 
 from homeostat.simulation.campaign import without_faults
 from homeostat.simulation.faults import NO_FAULTS, Fault, Plan
-from homeostat.simulation.ground import FailingBus
+from homeostat.simulation.ground import FailingBus, FailingStore
 from homeostat.simulation.invariants import INVARIANTS, violations_in
 from homeostat.simulation.run import Change, Run, run_of
 from homeostat.simulation.world import World, build
+from services.ingest.core.quarantine import Quarantine
 from shared.messages import AuditEntry, Command, CommandResult, DeadLetter, Features, Metrics, ModelPublished
 from shared.models.store import FileStore
 from shared.service import Step
 from shared.topics import MODEL_PUBLISHED
 from tests.simulation.mutants import (
+    DropsConflicts,
+    EarlyBus,
     ForgetfulBus,
+    ForgetsEnds,
+    HastyBus,
     JournallessBus,
+    LastStands,
     LosingBus,
     Services,
     SilentBus,
+    TakesConflicts,
     UnfencedBus,
     deaf,
     each,
     forgets_jobs,
     messages,
     mutated,
+    seeing,
+    unhindered,
     unsigned,
     without,
 )
@@ -39,6 +48,7 @@ from tests.simulation.mutants import (
 CALM = build("binary", "none", 0)
 BROKEN_FIELD = build("binary", "unit-change", 0)
 OTHER_CONCEPT = build("binary", "concept-change", 0)
+A_PERSON = build("binary", "person", 0)
 NO_LABELS = build("anomaly", "none", 0)
 CRASHES = tuple(
     Fault("crash", at, service=service, point="polled")
@@ -66,6 +76,13 @@ def ordered(faults: tuple[Fault, ...] = ()) -> Plan:
     return Plan(1, faults, shuffled=False)
 
 
+CONFLICTS = ordered((Fault("conflict", 10.0, 6.0, amount=0.5),))
+AWAY = Plan(3, (Fault("away", 13.0, 8.0, service="ingest"),), shuffled=False)
+"""Meanwhile a person gives orders, and rows come."""
+
+JOBS_KNOWN = ordered((Fault("crash", 30.0, service="trainer"),))
+"""After its first training."""
+
 TRAINER_KILLED = ordered((Fault("crash", 4.0, service="trainer"),))
 """While its first training runs."""
 
@@ -79,6 +96,7 @@ class Break:
     plan: Plan = NO_FAULTS
     change: Change = lambda services: services
     bus: type[FailingBus] = FailingBus
+    store: type[FailingStore] = FailingStore
 
 
 def _first_label_wins() -> Change:
@@ -121,6 +139,15 @@ def _in_hindsight(entry: AuditEntry) -> AuditEntry:
     return msgspec.structs.replace(entry, summary="all was well") if entry.kind == "triaged" else entry
 
 
+def _lets_all_in(ingest: Any) -> None:
+    for intake in ingest._pipelines.values():
+        intake.quarantine = Quarantine()
+
+
+def _quarantines(command: Command) -> bool:
+    return command.action == "quarantine_source"
+
+
 def _raises(name: str, arguments: tuple[Any, ...]) -> tuple[Any, ...]:
     if name == "on_features" and any(message.id == "row-0300" for message in arguments[0].messages):
         raise ValueError("cannot take this row")
@@ -137,6 +164,10 @@ def _by_batch(name: str, step: Step) -> Step:
 BREAKS = (
     Break("nothing-lost", CALM, bus=LosingBus),
     Break("one-fate", CALM, change=mutated("ingest", said=each("on_raw_data", lambda outs: outs[1:]))),
+    Break("first-stands", CALM, CONFLICTS, mutated("ingest", before=seeing(TakesConflicts))),
+    Break("first-stands", CALM, CONFLICTS, mutated("ingest", before=seeing(DropsConflicts))),
+    Break("first-stands", CALM, CONFLICTS, mutated("ingest", before=seeing(LastStands))),
+    Break("one-fate", CALM, ordered((Fault("crash", 12.0, service="ingest", point="committing"),)), bus=EarlyBus),
     Break("one-answer", CALM, change=mutated("predictor", said=each("on_features", lambda outs: outs[1:]))),
     Break("unique", CALM, change=mutated("predictor", said=each("on_features", lambda outs: outs + outs[-1:]))),
     Break("unique", CALM, ordered((Fault("zombie", 12.0, service="ingest", point="committing"),)), bus=UnfencedBus),
@@ -148,11 +179,19 @@ BREAKS = (
         ordered((Fault("poison", 10.0, 5.0, amount=0.5),)),
         mutated("ingest", said=messages(DeadLetter, altered(value=b""))),
     ),
+    Break(
+        "whole-letters",
+        CALM,
+        ordered((Fault("poison", 10.0, 5.0, amount=0.5),)),
+        mutated("ingest", said=messages(DeadLetter, altered(key=None))),
+    ),
     Break("no-handler-fails", CALM, change=mutated("monitor", given=_raises)),
     Break("offsets", CALM, bus=ForgetfulBus),
     Break("steps", CALM, bus=JournallessBus),
+    Break("rules-first", A_PERSON, AWAY, bus=HastyBus),
     Break("pulses", CALM, bus=SilentBus),
     Break("state-is-the-logs", CALM, ordered(CRASHES), bus=JournallessBus),
+    Break("said-as-the-log-says", BROKEN_FIELD, change=mutated("ingest", restored=_lets_all_in)),
     Break("bounded", CALM, change=mutated("trainer", saved=lambda state: state + b" " * 3_000_000)),
     Break("labels-once", CALM, change=mutated("monitor", said=messages(Metrics, altered(labelled_seen=5000)))),
     Break("last-label-wins", CALM, ordered((Fault("labels-corrected", 10.0, 12.0, amount=0.9),)), _first_label_wins()),
@@ -164,6 +203,8 @@ BREAKS = (
     Break("said-why", CALM, change=mutated("trainer", said=messages(ModelPublished, altered(reason="")))),
     Break("clean-training", BROKEN_FIELD, change=mutated("trainer", said=messages(ModelPublished, _with_rows(30)))),
     Break("clean-training", BROKEN_FIELD, change=mutated("trainer", said=messages(ModelPublished, _with_rows(-30)))),
+    Break("clean-orders", BROKEN_FIELD, change=mutated("trainer", said=unhindered)),
+    Break("clean-orders", BROKEN_FIELD, change=mutated("trainer", given=without("on_commands", _quarantines))),
     Break("one-effect", OTHER_CONCEPT, change=mutated("trainer", said=messages(CommandResult, _other_end))),
     Break(
         "one-effect",
@@ -173,6 +214,8 @@ BREAKS = (
     Break("commands-end", BROKEN_FIELD, change=mutated("ingest", said=messages(CommandResult, lambda _: None))),
     Break("jobs-done", CALM, TRAINER_KILLED, forgets_jobs),
     Break("jobs-done", CALM, change=mutated("trainer", given=without("on_metrics", lambda _: True))),
+    Break("jobs-once", CALM, JOBS_KNOWN, store=ForgetsEnds),
+    Break("ledger", BROKEN_FIELD, change=mutated("remediator", said=messages(AuditEntry, altered(previous="0" * 64)))),
     Break("ledger", BROKEN_FIELD, change=mutated("remediator", said=messages(AuditEntry, _in_hindsight))),
     Break(
         "ledger-tells-all", BROKEN_FIELD, change=mutated("remediator", said=messages(Command, altered(id="command-x")))
@@ -198,7 +241,7 @@ def _promotes(step: Step) -> bool:
 
 
 def run(case: Break, folder: Path) -> Run:
-    made = run_of(case.world, case.plan, folder / "with", change=case.change, bus=case.bus)
+    made = run_of(case.world, case.plan, folder / "with", change=case.change, bus=case.bus, store=case.store)
     return replace(made, without=without_faults(case.world.name))
 
 

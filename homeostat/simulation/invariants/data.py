@@ -6,6 +6,8 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from typing import Any
 
+import msgspec
+
 from homeostat.simulation.run import Run
 from shared.messages import DeadLetter, RawRecord
 from shared.topics import (
@@ -53,6 +55,30 @@ def one_fate(run: Run) -> Iterator[str]:
             yield f"raw-data{list(at)} came to {made[at]} features, {labelled[at]} labels, {refused[at]} dead letters"
         if message is not None and made[at]:
             before[record.partition, message.id] = message
+
+
+def first_stands(run: Run) -> Iterator[str]:
+    """Whatever comes under an id that is known: its like changes nothing, other values are refused as a conflict."""
+    made = {one.origin for one in run.messages(FEATURES)}
+    why = {(one.partition, one.offset): one.reason for one in letters_of(run, RAW_DATA.name)}
+    standing: dict[tuple[int, str, str], bytes] = {}
+    for record, message in run.of(RAW_DATA):
+        if message.kind != "event":
+            continue
+        at, id_ = (record.partition, record.offset), (record.partition, message.pipeline, message.id)
+        values = msgspec.json.encode(message.values, order="sorted")
+        first = standing.get(id_)
+        if first is None:
+            if at in made:
+                standing[id_] = values
+            if why.get(at) == "id-conflict":
+                yield f"raw-data{list(at)} was refused, and nothing stands for {message.id}"
+        elif at in made:
+            yield f"raw-data{list(at)} was taken though {message.id} stood for a row already"
+        elif first == values and why.get(at) == "id-conflict":
+            yield f"raw-data{list(at)} was refused though it says of {message.id} what was said before"
+        elif first != values and at not in why:
+            yield f"raw-data{list(at)} says of {message.id} something else than the row that stands, and has no letter"
 
 
 def one_answer(run: Run) -> Iterator[str]:
@@ -120,6 +146,8 @@ def whole_letters(run: Run) -> Iterator[str]:
         source = places.get((letter.topic, letter.partition, letter.offset))
         if not letter.reason or not letter.detail:
             yield f"the dead letter of {letter.topic}[{letter.partition}]@{letter.offset} says no reason"
+        if source is not None and source.key != letter.key:
+            yield f"the dead letter of {letter.topic}[{letter.partition}]@{letter.offset} has not that record's key"
         if source is None or source.value != letter.value:
             yield f"the dead letter of {letter.topic}[{letter.partition}]@{letter.offset} has not that record's bytes"
 

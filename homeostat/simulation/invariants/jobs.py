@@ -7,6 +7,8 @@ from collections.abc import Iterator
 from homeostat.simulation.run import Run
 from shared.topics import FEATURES, JOB_RESULTS, LABELS
 
+JOBS_REMEMBERED = 1000
+
 
 def done(run: Run) -> Iterator[str]:
     for lost in run.lost_jobs:
@@ -15,6 +17,18 @@ def done(run: Run) -> Iterator[str]:
     slow = any(fault.name == "slow-job" for fault in run.plan.faults)
     if rows >= wanted and not slow and not any(end.name == "train" for end in run.messages(JOB_RESULTS)):
         yield f"{rows} rows could be learned from, and no training has ended"
+
+
+def once(run: Run) -> Iterator[str]:
+    """Also where an end is told twice, and where the service was killed since."""
+    ends = run.messages(JOB_RESULTS)
+    for one in run.begun:
+        if any(end.job == one.job.id for end in ends[: one.ends]):
+            yield f"{one.job.name} {one.job.id} was begun again after it had ended"
+    for task, known in run.ended_jobs.items():
+        ended = {end.job for end in ends if end.task == task}
+        for job in sorted(ended - set(known))[: max(0, JOBS_REMEMBERED - len(known))]:
+            yield f"{task} does not know that {job} has ended: a second end would be taken for the first"
 
 
 def _rows(run: Run) -> int:

@@ -8,7 +8,8 @@ from collections.abc import Iterator
 
 from homeostat.simulation.faults import SERVICES
 from homeostat.simulation.run import Run
-from shared.topics import BY_NAME, STEPS, TELEMETRY
+from shared.messages import StepTaken
+from shared.topics import BY_NAME, STEPS, TELEMETRY, topics_read_by
 
 TopicPartition = tuple[str, int]
 
@@ -53,6 +54,33 @@ def steps(run: Run) -> Iterator[str]:
     for (task, topic, partition), until in reached.items():
         if until < ends.get((topic, partition), 0):
             yield f"{task} has taken {topic}[{partition}] up to {until}, it ends at {ends[topic, partition]}"
+
+
+def rules_first(run: Run) -> Iterator[str]:
+    """A service that was away: what data is judged by may have changed meanwhile."""
+    entries, offsets_of = run.messages(STEPS), _offsets(run)
+    reached: dict[tuple[str, str], int] = defaultdict(int)
+    waiting = list(run.restarts)
+    unread: dict[str, dict[str, int]] = {}
+    for number, step in enumerate(entries):
+        while waiting and waiting[0].entries <= number:
+            restart = waiting.pop(0)
+            unread |= dict.fromkeys(_tasks_of(restart.service, entries), restart.rules)
+        for topic, _, _, until in step.inputs:
+            reached[step.task, topic] = max(until, reached[step.task, topic])
+        if any(BY_NAME[topic].spread and start < until for topic, _, start, until in step.inputs):
+            for topic, end in unread.pop(step.task, {}).items():
+                if _between(offsets_of[topic, 0], reached[step.task, topic], end) and _reads(step.task, topic):
+                    where = f"{step.task}, step {step.step}, the first with data after a start"
+                    yield f"{where}: {topic} is read up to {reached[step.task, topic]}, it ended at {end}"
+
+
+def _tasks_of(service: str, entries: list[StepTaken]) -> set[str]:
+    return {step.task for step in entries if step.task.split("/")[0] == service}
+
+
+def _reads(task: str, topic: str) -> bool:
+    return any(one.name == topic for one in topics_read_by(task.split("/", maxsplit=1)[0]))
 
 
 def pulses(run: Run) -> Iterator[str]:

@@ -12,6 +12,9 @@ from shared.topics import COMMAND_RESULTS, COMMANDS, MODEL_PUBLISHED
 
 TERMINAL = ("succeeded", "failed", "refused", "expired")
 SLACK = timedelta(seconds=3)
+_NOBODY_KEEPS_TIME = (
+    "away", "broker-paused", "slow-consumer", "clock-jump", "delay", "model-store-away", "rebalance"
+)  # fmt: skip
 
 
 def one_effect(run: Run) -> Iterator[str]:
@@ -44,10 +47,7 @@ def ended(run: Run) -> Iterator[str]:
 
 def disturbed(run: Run) -> bool:
     """Whether something in the plan explains that nobody kept the time."""
-    return any(
-        fault.name in ("broker-paused", "slow-consumer", "clock-jump", "delay", "model-store-away", "rebalance")
-        for fault in run.plan.faults
-    )
+    return any(fault.name in _NOBODY_KEEPS_TIME for fault in run.plan.faults)
 
 
 def _by_command(run: Run) -> dict[str, list[CommandResult]]:

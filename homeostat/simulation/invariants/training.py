@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from homeostat.simulation.run import Run
+from shared.bus.base import Record
 from shared.messages import Features, ModelPublished
-from shared.topics import COMMANDS, FEATURES, LABELS, METRICS, MODEL_PUBLISHED
+from shared.topics import COMMANDS, FEATURES, LABELS, METRICS, MODEL_PUBLISHED, STEPS
 
 Span = tuple[str, int, int, int]
 """Source, partition, from, until."""
@@ -21,7 +22,7 @@ def clean(run: Run) -> Iterator[str]:
     for place, release in run.of(MODEL_PUBLISHED):
         if release.lineage.estimator == "" and release.command is not None:
             continue  # brought from outside: nobody here trained it
-        withheld = stretches(run, place.timestamp_ms)
+        withheld = stretches(run, _before(place.timestamp_ms))
         usable = _usable(run, release, rows, labelled)
         if len(usable) < release.lineage.rows or not _tight(release, usable[-release.lineage.rows :]):
             said = f"version {release.version} says {release.lineage.rows} rows"
@@ -40,17 +41,50 @@ def clean(run: Run) -> Iterator[str]:
                 yield f"version {release.version} was trained on {where}, which were quarantined"
 
 
-def stretches(run: Run, before_ms: int) -> list[Span]:
-    """The quarantined stretches of features that commands had named by this time."""
+def ordered(run: Run) -> Iterator[str]:
+    """What the trainer had read of quarantines before it asked for the job, held against what the job may not take."""
+    seen: set[str] = set()
+    for one in run.begun:
+        rows = one.job.arguments.get("rows")
+        if one.job.id in seen or not isinstance(rows, dict):
+            continue  # begun again, it takes what it was asked for at first
+        seen.add(one.job.id)
+        excluded = [(int(p), int(a), _OPEN if b is None else int(b)) for p, a, b in rows.get("excluded", ())]
+        known = _commands_read(run, one.entries)
+        for source, partition, start, until in known:
+            open_ = [
+                record.offset
+                for record, row in run.of(FEATURES)
+                if record.partition == partition and start <= record.offset < until and row.source == source
+                if not row.withheld and not any(p == partition and a <= record.offset < b for p, a, b in excluded)
+            ]
+            if open_:
+                where = f"features[{partition}]@{open_[0]} and {len(open_) - 1} more rows of {source}"
+                yield f"{one.job.name} {one.job.id} was asked to take {where}, which were quarantined"
+
+
+def _commands_read(run: Run, entries: int) -> list[Span]:
+    """The quarantined stretches as the trainer knew them before its last step among so many entries of the journal."""
+    read = [step for step in run.messages(STEPS)[:entries] if step.task == "trainer"][:-1]
+    until = max((end for step in read for topic, _, _, end in step.inputs if topic == COMMANDS.name), default=0)
+    return stretches(run, lambda place: place.offset < until)
+
+
+def stretches(run: Run, known: Callable[[Record], bool]) -> list[Span]:
+    """The quarantined stretches of features that the commands that are known had named."""
     found: list[Span] = []
     for place, command in run.of(COMMANDS):
         since = command.arguments.get("since")
-        if command.action == "quarantine_source" and place.timestamp_ms < before_ms and isinstance(since, dict):
+        if command.action == "quarantine_source" and known(place) and isinstance(since, dict):
             ends = _ends(run, command.arguments)
             for partition, start in since.items():
                 until = _OPEN if ends is None else ends.get(partition, int(start))
                 found.append((str(command.arguments.get("source")), int(partition), int(start), until))
     return found
+
+
+def _before(time_ms: int) -> Callable[[Record], bool]:
+    return lambda place: place.timestamp_ms < time_ms
 
 
 def _ends(run: Run, arguments: dict[str, object]) -> dict[str, int] | None:

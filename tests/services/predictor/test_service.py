@@ -177,6 +177,7 @@ def test_a_refused_version_that_nobody_asked_for_is_a_dead_letter() -> None:
 
     (letter,) = world.messages(DEAD_LETTERS)
     assert (letter.topic, letter.reason, letter.pipeline) == ("model-published", "model-signature", "demo")
+    assert letter.key == b"demo", "what is sent again under no key comes to another partition"
     assert "version 2 does not answer" in letter.detail
     assert msgspec.json.decode(letter.value)["version"] == "2"
 
