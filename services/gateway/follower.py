@@ -25,8 +25,10 @@ log = structlog.get_logger("gateway.follower")
 
 RECENT_ONLY = ("predictions", "dead-letters", "metrics", "telemetry")
 KEPT = ("model-published", "alerts", "commands", "command-results", "audit")
+"""Topics that are read on from where they were folded up to. Of `metrics` the newest of each kind are kept too."""
+
 SAVE_EVERY, SAVE_EVERY_BEHIND = 2000, 50_000
-"""Records of the kept topics between two savings: what is read again, at the most, after a crash."""
+"""Records of these topics between two savings: what is read again, at the most, after a crash."""
 
 CHECK_SECONDS = 5.0
 IDLE_SECONDS, BEHIND_SECONDS = 0.25, 0.05
@@ -167,7 +169,7 @@ class Follower:
         for record in records:
             topic_name = self._topics[record.topic].name
             self._advance(topic_name, record.partition, record.offset + 1)
-            self._unsaved += topic_name in KEPT
+            self._unsaved += topic_name in KEPT or topic_name == "metrics"
 
     def _decoded(self, topic: Topic[Any], record: Record) -> Entry[Any] | None:
         try:

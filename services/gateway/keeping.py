@@ -25,7 +25,7 @@ from shared.topics import BY_NAME
 
 log = structlog.get_logger("gateway.keeping")
 
-FORM = 1
+FORM = 2
 """Raised when a view comes to hold what it did not: a snapshot of an earlier form lacks that."""
 
 Row = tuple[int, int, int, bytes]

@@ -27,6 +27,7 @@ SECTIONS = {
     "command-results": "command-results",
     "ledger": "audit",
     "incidents": "audit",
+    "metrics": "metrics",
 }
 """What is kept across a start, and the topic it is made of. All others are folded from their newest records."""
 
@@ -66,8 +67,8 @@ class ReadModels:
         self.pipelines.on_pipelines(entries)
         for entry in entries:
             if entry.message.removed:
-                self.predictions.forget(entry.message.pipeline)
-                self.metrics.forget(entry.message.pipeline)
+                self.predictions.forget(entry.message.pipeline, entry.at)
+                self.metrics.forget(entry.message.pipeline, entry.at)
 
     def on_audit(self, entries: Sequence[Entry[AuditEntry]]) -> None:
         self.ledger.on_audit(entries)
@@ -82,6 +83,7 @@ class ReadModels:
             "command-results": self.commands.results_held(),
             "ledger": self.ledger.held(),
             "incidents": self.incidents.held(),
+            "metrics": self.metrics.held(),
         }
         return Held(entries, list(self.ledger.index))
 

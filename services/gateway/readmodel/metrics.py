@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from services.gateway.readmodel.entry import Entry, plain
+from services.gateway.readmodel.entry import Entry, in_order, plain
 from shared.messages import Metrics
 
 WINDOWS_KEPT = 5000
@@ -52,10 +52,15 @@ class MetricBook:
         self._kept = kept
         self._windows: dict[tuple[str, str], dict[int, Metrics]] = {}
         self._totals: dict[str, tuple[int, int]] = {}
+        self._newest: dict[tuple[str, str], Entry[Metrics]] = {}
 
     def on_metrics(self, entries: Sequence[Entry[Metrics]]) -> None:
         for entry in entries:
             self._fold(entry.message)
+            place = (entry.message.pipeline, entry.message.family)
+            newest = self._newest.get(place)
+            if newest is None or entry.message.window.index >= newest.message.window.index:
+                self._newest[place] = entry
 
     def _fold(self, metrics: Metrics) -> None:
         rows, labelled = self._totals.get(metrics.pipeline, (0, 0))
@@ -67,10 +72,17 @@ class MetricBook:
         if len(windows) > self._kept:
             del windows[min(windows)]
 
-    def forget(self, pipeline: str) -> None:
-        """The pipeline is no more."""
-        self._windows = {place: windows for place, windows in self._windows.items() if place[0] != pipeline}
-        self._totals.pop(pipeline, None)
+    def forget(self, pipeline: str, before: datetime) -> None:
+        """The pipeline was removed then; where newer ones have come it has been defined again."""
+        newest = [entry.at for (name, _), entry in self._newest.items() if name == pipeline]
+        if newest and max(newest) <= before:
+            self._windows = {place: windows for place, windows in self._windows.items() if place[0] != pipeline}
+            self._newest = {place: entry for place, entry in self._newest.items() if place[0] != pipeline}
+            self._totals.pop(pipeline, None)
+
+    def held(self) -> list[Entry[Metrics]]:
+        """The newest window of each pipeline and family: what there is to tell of one that has fallen silent."""
+        return in_order(self._newest.values())
 
     def totals(self, pipeline: str) -> tuple[int, int]:
         """Rows seen and labelled rows seen."""

@@ -75,9 +75,11 @@ class PredictionBook:
         for entry in entries:
             self._rings.setdefault(entry.message.pipeline, _Ring(self._kept, self._places)).add(entry)
 
-    def forget(self, pipeline: str) -> None:
-        """The pipeline is no more."""
-        self._rings.pop(pipeline, None)
+    def forget(self, pipeline: str, before: datetime) -> None:
+        """The pipeline was removed then; where newer ones have come it has been defined again."""
+        ring = self._rings.get(pipeline)
+        if ring is not None and ring.entries[-1].at <= before:
+            del self._rings[pipeline]
 
     def get(self, pipeline: str, event: str) -> Prediction | None:
         """The newest answer to this event, while it is remembered."""

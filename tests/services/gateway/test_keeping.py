@@ -207,6 +207,31 @@ def test_letters_of_pipelines_that_nobody_knows_do_not_fill_the_memory() -> None
     assert book.counts["", "other"] == 50
 
 
+def test_a_pipeline_that_fell_silent_is_still_told_of_when_others_have_filled_the_topic_since(tmp_path: Path) -> None:
+    bus = new_bus(tmp_path)
+    with running(tmp_path, bus) as first:
+        first.put(PIPELINES, defined())
+        first.put(METRICS, metrics(3, {"accuracy": 0.8}, rows_seen=700, labelled_seen=500))
+    first.write_only(METRICS, *(metrics(n, {"accuracy": 0.5}, pipeline="another") for n in range(20)))
+
+    with running(tmp_path, bus, recent_records=10) as second:
+        (shown,) = second.http.get("/v1/status").json()["pipelines"]
+
+    assert (shown["rows_seen"], shown["labelled_seen"], shown["value"]) == (700, 500, 0.8)
+
+
+def test_a_pipeline_that_was_defined_again_keeps_what_came_since_in_whatever_order_topics_are_read() -> None:
+    read = ReadModels()
+    removed = entry(PIPELINES.name, 1, msgspec.structs.replace(defined(), removed=True))
+    read.fold(PREDICTIONS.name, [entry(PREDICTIONS.name, 0, prediction("e"))])
+    read.fold(METRICS.name, [entry(METRICS.name, 0, metrics(0, {"accuracy": 0.8}, rows_seen=7))])
+
+    read.fold(PIPELINES.name, [removed, entry(PIPELINES.name, 2, defined())])
+
+    assert len(read.predictions.newest("elec2", 1)) == 1
+    assert read.metrics.totals("elec2")[0] == 7
+
+
 def test_what_is_large_goes_with_the_pipeline_it_belongs_to() -> None:
     read = ReadModels()
     read.fold(PIPELINES.name, [entry(PIPELINES.name, 0, defined())])
