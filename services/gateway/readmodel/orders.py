@@ -10,11 +10,12 @@ from shared.messages import Command, CommandResult
 
 COMMANDS_KEPT = 5000
 RESULTS_PER_COMMAND = 20
+_LASTING = ("quarantine_source", "release_source")
 FINAL = ("succeeded", "failed", "refused", "expired")
 
 
 class CommandBook:
-    """The newest `COMMANDS_KEPT` commands with their results."""
+    """The newest `COMMANDS_KEPT` commands with their results; what is in force until it is taken back goes last."""
 
     def __init__(self, kept: int = COMMANDS_KEPT) -> None:
         self._kept = kept
@@ -25,7 +26,8 @@ class CommandBook:
         for entry in entries:
             self._commands.setdefault(entry.message.id, entry)
         while len(self._commands) > self._kept:
-            oldest = next(iter(self._commands))
+            others = (name for name, entry in self._commands.items() if entry.message.action not in _LASTING)
+            oldest = next(others, next(iter(self._commands)))
             del self._commands[oldest]
             self._results.pop(oldest, None)
 

@@ -178,6 +178,17 @@ def test_what_is_held_does_not_grow_without_end() -> None:
     assert len(longest) <= incidents.ENTRIES_PER_INCIDENT
 
 
+def test_a_quarantine_is_remembered_for_as_long_as_it_lasts() -> None:
+    book = orders.CommandBook(kept=5)
+    withheld = command(id="q", action="quarantine_source", arguments={"source": "feed", "fields": ["price"]})
+    book.on_commands([entry(COMMANDS.name, 0, withheld)])
+
+    book.on_commands([entry(COMMANDS.name, n, command(id=f"command-{n}")) for n in range(1, 20)])
+
+    assert len(book.all()) == 5
+    assert book.quarantined("elec2") == {"feed": {"price"}}
+
+
 def test_of_an_alert_that_goes_on_and_on_the_turns_and_the_newest_records_are_held() -> None:
     book = alerts.AlertBook()
     severities = ["warning"] * 5 + ["critical"] * 5
