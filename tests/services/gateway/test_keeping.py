@@ -186,7 +186,7 @@ def test_a_quarantine_is_remembered_for_as_long_as_it_lasts() -> None:
     book.on_commands([entry(COMMANDS.name, n, command(id=f"command-{n}")) for n in range(1, 20)])
 
     assert len(book.all()) == 5
-    assert book.quarantined("elec2") == {"feed": {"price"}}
+    assert book.quarantined("elec2")["feed"] == {"price"}
 
 
 def test_of_an_alert_that_goes_on_and_on_the_turns_and_the_newest_records_are_held() -> None:
