@@ -39,7 +39,9 @@ def testimony(living: TaskHost, make: Make, reader: LogReader, settings: CommonS
     """The task replayed from the first entry of its journal, and held against the one that lives."""
     host = _Witness(living.task, make, settings)
     journal.replay(host, 0, reader, settings.full_name, lambda: None)
-    return Testimony(host.said, "; ".join(_differences(_known(living), _known(host))))
+    return Testimony(
+        host.said, "; ".join([*host.lost, *_differences(_known(living), _known(host), "live, from the log")])
+    )
 
 
 def said_in(records: Mapping[str, Sequence[Record]]) -> Counter[Said]:
@@ -53,6 +55,8 @@ class _Witness(TaskHost):
     def __init__(self, task: Task, make: Make, settings: CommonSettings) -> None:
         super().__init__(task, make, settings.full_name)
         self.said: list[Said] = []
+        self.lost: list[str] = []
+        """What it did not know any more after a start."""
         self._rng = Random(f"witness/{task.name}")
         self._next = self._rng.randint(*STEPS_BETWEEN)
 
@@ -64,10 +68,13 @@ class _Witness(TaskHost):
         return outs
 
     def _start_anew(self) -> None:
-        snapshot = unpack(pack(snapshot_of(self, 0)))
+        before, snapshot = _known(self), unpack(pack(snapshot_of(self, 0)))
         self.service = self._make(self.task)
         if not journal.begin_from(self, snapshot):
             raise ValueError(f"{self.task.name} does not take over its own snapshot of step {self.step}")
+        self.lost += [
+            f"step {self.step}: {one}" for one in _differences(before, _known(self), "before a start, after it")
+        ]
         self._next = self.step + self._rng.randint(*STEPS_BETWEEN)
 
 
@@ -81,18 +88,19 @@ def _known(host: TaskHost) -> dict[str, bytes]:
     return {
         "state": host.service.save(),
         "step": f"{host.step} at {host.now}".encode(),
+        "jobs": repr(host.pending_jobs()).encode(),
         "ended jobs": " ".join(host.ended_jobs).encode(),
         "positions": repr(begun).encode(),
     }
 
 
-def _differences(live: Mapping[str, bytes], again: Mapping[str, bytes]) -> Iterator[str]:
-    for part, here in live.items():
-        if here != again[part]:
-            sizes = f"{len(here)} bytes of {part} live, {len(again[part])} from the log"
-            yield f"{sizes}; {_first(here, again[part])}"
+def _differences(one: Mapping[str, bytes], other: Mapping[str, bytes], which: str) -> Iterator[str]:
+    for part, here in one.items():
+        there = other[part]
+        if here != there:
+            yield f"{len(here)} and {len(there)} bytes of {part} ({which}); {_first(here, there)}"
 
 
-def _first(live: bytes, again: bytes) -> str:
-    at = next((i for i, (a, b) in enumerate(zip(live, again, strict=False)) if a != b), min(len(live), len(again)))
-    return f"first at {at}: {live[max(0, at - 60) : at + 60]!r} and {again[max(0, at - 60) : at + 60]!r}"
+def _first(here: bytes, there: bytes) -> str:
+    at = next((i for i, (a, b) in enumerate(zip(here, there, strict=False)) if a != b), min(len(here), len(there)))
+    return f"first at {at}: {here[max(0, at - 60) : at + 60]!r} and {there[max(0, at - 60) : at + 60]!r}"
