@@ -17,11 +17,12 @@ from typing import Any
 
 import polars as pl
 
+from homeostat.column_types import UNKNOWN, ColumnTypes, with_text_ids
 from homeostat.separated import Say, frame_in, lines_of, mended, text_in
 from shared.errors import Misconfigured
 
 Row = dict[str, Any]
-_Read = Callable[[bytes, str, Say], list[Row]]
+_Read = Callable[[bytes, str, Say, ColumnTypes], list[Row]]
 
 _STDIN = "standard input"
 _PIECE_BYTES = 65_536
@@ -31,15 +32,16 @@ def _unheard(_: str) -> None:
     """For whoever does not want to know."""
 
 
-def read_rows(path: str, say: Say = _unheard) -> list[Row]:
+def read_rows(path: str, say: Say = _unheard, types: ColumnTypes = UNKNOWN) -> list[Row]:
     """Every row of the file (``-``: standard input); `Misconfigured` says what is wrong with it, and where.
 
     The suffix says what a file is; under another suffix, or none, its content does. `say` is told what
-    was read otherwise than its name says.
+    was read otherwise than its name says. `types` says how CSV is read, which has none; other files have their
+    own, but for ids that are whole numbers.
     """
     if path == "-":
-        return _rows(sys.stdin.buffer.read(), _STDIN, _guessed, say)
-    return _rows(_content(path), path, _BY_SUFFIX.get(Path(path).suffix.lower(), _guessed), say)
+        return _rows(sys.stdin.buffer.read(), _STDIN, _guessed, say, types)
+    return _rows(_content(path), path, _BY_SUFFIX.get(Path(path).suffix.lower(), _guessed), say, types)
 
 
 def lines_in(path: str) -> list[int] | None:
@@ -55,21 +57,23 @@ def lines_in(path: str) -> list[int] | None:
     return lines_of(text_in(content, path))
 
 
-def parts_in(path: str, stdin: BufferedReader, say: Say = _unheard) -> Iterator[list[Row]]:
+def parts_in(
+    path: str, stdin: BufferedReader, say: Say = _unheard, types: ColumnTypes = UNKNOWN
+) -> Iterator[list[Row]]:
     """All rows of the file as one part; where it is ``-``, those of `stdin` as they come.
 
     Only lines of JSON can be taken as they come: of all else `stdin` gives one part at its end.
-    `Misconfigured` and `say` as with `read_rows`; the parts before have then been given.
+    `Misconfigured`, `say` and `types` as with `read_rows`; the parts before have then been given.
     """
     if path != "-":
-        yield read_rows(path, say)
+        yield read_rows(path, say, types)
         return
     pieces = iter(lambda: stdin.read1(_PIECE_BYTES), b"")
     begun = next((piece for piece in pieces if piece.strip()), b"")
     if begun.lstrip()[:1] == b"{":
-        yield from _lines_in(chain([begun], pieces), _STDIN)
+        yield from (with_text_ids(rows, types.ids) for rows in _lines_in(chain([begun], pieces), _STDIN))
     else:
-        yield _rows(begun + stdin.read(), _STDIN, _guessed, say)
+        yield _rows(begun + stdin.read(), _STDIN, _guessed, say, types)
 
 
 def frame_of(path: str) -> pl.DataFrame:
@@ -77,6 +81,12 @@ def frame_of(path: str) -> pl.DataFrame:
     if Path(path).suffix.lower() == ".parquet":
         return _parquet_frame(_existing(path).read_bytes(), path)
     return pl.DataFrame(read_rows(path))
+
+
+def frame_with_text_ids(frame: pl.DataFrame, ids: Iterable[str]) -> pl.DataFrame:
+    """The frame with columns of ids that are whole numbers as text."""
+    whole = [name for name in ids if name in frame.columns and frame.schema[name].is_integer()]
+    return frame.with_columns(pl.col(name).cast(pl.String) for name in whole)
 
 
 def rows_of(frame: pl.DataFrame) -> list[Row]:
@@ -103,20 +113,20 @@ def _content(path: str) -> bytes:
         raise Misconfigured(f"{path} cannot be read: {error.strerror}") from error
 
 
-def _rows(content: bytes, name: str, read: _Read, say: Say) -> list[Row]:
+def _rows(content: bytes, name: str, read: _Read, say: Say, types: ColumnTypes) -> list[Row]:
     if not content.strip():
         raise Misconfigured(f"{name} is empty")
-    return read(content, name, say)
+    return read(content, name, say, types)
 
 
-def _guessed(content: bytes, name: str, say: Say) -> list[Row]:
+def _guessed(content: bytes, name: str, say: Say, types: ColumnTypes) -> list[Row]:
     """Rows of a content that no suffix names."""
     if content.startswith(_PARQUET_MAGIC):
-        return _parquet(content, name, say)
+        return _parquet(content, name, say, types)
     if content.lstrip()[:1] in (b"[", b"{"):
-        return _json(content, name, say)
+        return _json(content, name, say, types)
     try:
-        rows = _csv(content, name, say)
+        rows = _csv(content, name, say, types)
     except Misconfigured as error:
         raise Misconfigured(f"{_NOT_ROWS.format(name=name)}: as CSV, {error}") from error
     if not rows or len(rows[0]) < 2:
@@ -124,8 +134,8 @@ def _guessed(content: bytes, name: str, say: Say) -> list[Row]:
     return rows
 
 
-def _parquet(content: bytes, name: str, _: Say) -> list[Row]:
-    return rows_of(_parquet_frame(content, name))
+def _parquet(content: bytes, name: str, _: Say, types: ColumnTypes) -> list[Row]:
+    return rows_of(frame_with_text_ids(_parquet_frame(content, name), types.ids))
 
 
 def _parquet_frame(content: bytes, name: str) -> pl.DataFrame:
@@ -137,12 +147,13 @@ def _parquet_frame(content: bytes, name: str) -> pl.DataFrame:
         raise Misconfigured(f"{name}: the Parquet is damaged: {str(error).splitlines()[0]}") from error
 
 
-def _json(content: bytes, name: str, _: Say) -> list[Row]:
+def _json(content: bytes, name: str, _: Say, types: ColumnTypes) -> list[Row]:
     """An array of objects, or NDJSON."""
     try:
-        return list(json.loads(content)) if content.lstrip()[:1] == b"[" else _lines(content, name)
+        rows = list(json.loads(content)) if content.lstrip()[:1] == b"[" else _lines(content, name)
     except ValueError as error:
         raise Misconfigured(f"{name}: not JSON: {error}") from error
+    return with_text_ids(rows, types.ids)
 
 
 def _lines(content: bytes, name: str) -> list[Row]:
@@ -172,11 +183,11 @@ def _lines_in(pieces: Iterable[bytes], name: str) -> Iterator[list[Row]]:
             yield rows
 
 
-def _csv(content: bytes, name: str, say: Say) -> list[Row]:
-    frame = frame_in(content, name, say)
+def _csv(content: bytes, name: str, say: Say, types: ColumnTypes) -> list[Row]:
+    frame = frame_in(content, name, say, types)
     rows = rows_of(frame)
     for column in frame.get_columns():
-        if (cells := mended(column)) is not None:
+        if (cells := mended(column, types)) is not None:
             for row, cell in zip(rows, cells, strict=True):
                 row[column.name] = cell
     return rows

@@ -8,12 +8,15 @@ from __future__ import annotations
 import csv
 import gzip
 import io
+import math
 import re
 import zlib
 from collections.abc import Callable
+from typing import Any
 
 import polars as pl
 
+from homeostat.column_types import UNKNOWN, ColumnTypes
 from shared.errors import Misconfigured
 from shared.pipeline.separators import SEPARATORS, separator_in, with_points
 
@@ -24,15 +27,20 @@ _GZIP = b"\x1f\x8b"
 _WHOLE = re.compile(r"[+-]?\d+")
 
 
-def frame_in(content: bytes, name: str, say: Say) -> pl.DataFrame:
-    """The rows as a frame, blank lines left out. A column that is mostly numbers may hold text too: it stays text."""
+def frame_in(content: bytes, name: str, say: Say, types: ColumnTypes = UNKNOWN) -> pl.DataFrame:
+    """The rows as a frame, blank lines left out. A column with a cell that is no finite number is text.
+
+    So are all of `types.texts`, as they stand; other columns are what all their cells look like.
+    """
     text = text_in(content, name)
     separator = separator_in(_first_line(text))
     try:
-        frame = pl.read_csv(io.BytesIO(content), separator=separator, infer_schema_length=None)
+        frame = _frame(content, separator, types.texts)
+        if infinite := [column.name for column in frame.get_columns() if _is_infinite(column)]:
+            frame = _frame(content, separator, types.texts.union(infinite))
     except pl.exceptions.PolarsError as error:
         raise Misconfigured(f"{name}{_fault_of(text, separator)}") from error
-    frame = with_points(frame, separator).filter(~pl.all_horizontal(pl.all().is_null()))
+    frame = with_points(frame, separator, types.texts).filter(~pl.all_horizontal(pl.all().is_null()))
     if not frame.height:
         raise Misconfigured(f"{name} has no row: there is nothing below its first line, which names the columns")
     if separator != ",":
@@ -40,11 +48,16 @@ def frame_in(content: bytes, name: str, say: Say) -> pl.DataFrame:
     return frame
 
 
-def mended(column: pl.Series) -> list[object] | None:
-    """The cells of a column of text in which numbers are the rule, the numbers as such; None for any other column."""
-    if column.dtype != pl.String or not _mostly_numbers(column):
+def mended(column: pl.Series, types: ColumnTypes = UNKNOWN) -> list[Any] | None:
+    """The cells of a column of text in which numbers are the rule, the numbers as such; None for any other column.
+
+    Numbers are the rule in `types.numbers`, and where nothing is known of a column if they are most of its cells.
+    """
+    if column.dtype != pl.String or column.name in types.texts:
         return None
-    return [_number(text) for text in column]
+    if column.name not in types.numbers and not _mostly_numbers(column):
+        return None
+    return _of_one_type([_number(text) for text in column])
 
 
 def text_in(content: bytes, name: str) -> str:
@@ -70,6 +83,16 @@ def lines_of(text: str) -> list[int]:
     return begins[1:]
 
 
+def _frame(content: bytes, separator: str, texts: frozenset[str]) -> pl.DataFrame:
+    overrides = dict.fromkeys(texts, pl.String)
+    return pl.read_csv(io.BytesIO(content), separator=separator, infer_schema_length=None, schema_overrides=overrides)
+
+
+def _is_infinite(column: pl.Series) -> bool:
+    """Whether a column of numbers has a cell that JSON cannot carry."""
+    return column.dtype.is_float() and not column.is_finite().all()
+
+
 def _first_line(text: str) -> str:
     return text.lstrip("\r\n").partition("\n")[0]
 
@@ -93,10 +116,22 @@ def _mostly_numbers(column: pl.Series) -> bool:
     return 2 * numbers > int(column.count())
 
 
-def _number(text: str | None) -> object:
-    if text is None or _WHOLE.fullmatch(text):
-        return None if text is None else int(text)
+def _number(text: str | None) -> str | int | float | None:
+    """The number that the text is; what is none that JSON can carry stays text."""
+    if text is None or "_" in text:
+        return text
     try:
-        return float(text)
+        number = int(text) if _WHOLE.fullmatch(text) else float(text)
     except ValueError:
         return text
+    return number if isinstance(number, int) or math.isfinite(number) else text
+
+
+def _of_one_type(cells: list[str | int | float | None]) -> list[Any]:
+    """Whole numbers among others as those are, as in any column of numbers; unchanged where there is text."""
+    if {type(cell) for cell in cells if cell is not None} != {int, float}:
+        return cells
+    try:
+        return [cell if cell is None else float(cell) for cell in cells]
+    except OverflowError:
+        return cells

@@ -12,7 +12,8 @@ import polars as pl
 from homeostat.backtesting.columns import Columns
 from homeostat.backtesting.history import History
 from homeostat.backtesting.loop import Pace
-from homeostat.rows import frame_of, read_rows
+from homeostat.column_types import of_events
+from homeostat.rows import frame_of, frame_with_text_ids, read_rows
 from services.remediator.settings import policies_in, remediator_settings
 from shared.errors import Misconfigured
 from shared.pipeline.load import load
@@ -23,13 +24,13 @@ Variants = Mapping[str, tuple[Policy, ...] | None]
 """Policies by the name of their file; None: those that would hold live."""
 
 
-def columns_of(history: pl.DataFrame | Path | str) -> Columns:
-    """A frame, or a Parquet, CSV or NDJSON file."""
-    if isinstance(history, pl.DataFrame):
-        return Columns.of_frame(history)
-    if Path(history).suffix == ".parquet":
-        return Columns.of_frame(frame_of(str(history)))
-    return Columns.of_rows(read_rows(str(history)))
+def columns_of(history: pl.DataFrame | Path | str, specification: Specification) -> Columns:
+    """A frame, or a Parquet, CSV or NDJSON file, with ids and values as the commands would send them."""
+    types = of_events(specification.canonical)
+    if not isinstance(history, pl.DataFrame) and Path(history).suffix != ".parquet":
+        return Columns.of_rows(read_rows(str(history), types=types))
+    frame = history if isinstance(history, pl.DataFrame) else frame_of(str(history))
+    return Columns.of_frame(frame_with_text_ids(frame, types.ids))
 
 
 def specification_of(pipeline: Specification | Path | str, seed: int | None) -> Specification:

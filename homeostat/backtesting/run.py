@@ -73,7 +73,7 @@ def backtest(
     specification = specification_of(pipeline, seed)
     started = monotonic()
     delay = delay_of(label_delay, specification)
-    taken = history_of(columns_of(history), specification, delay, pace.rate or 1.0)
+    taken = history_of(columns_of(history, specification), specification, delay, pace.rate or 1.0)
     runs = Runs(taken, pace, {"history": monotonic() - started})
     with tempfile.TemporaryDirectory(prefix="homeostat-backtest-") as folder:
         _run(runs, variants, names, Path(folder), progress)

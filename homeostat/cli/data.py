@@ -7,22 +7,24 @@ import sys
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import chain
-from typing import TYPE_CHECKING, Annotated, Any, cast
+from typing import TYPE_CHECKING, Annotated, cast
 
 import typer
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from homeostat.cli.fitting import fit_columns, fitting, id_column, only_objects, with_ids
 from homeostat.cli.following import Fate, Kind, followed, source_of, told
-from homeostat.cli.options import DEFAULT_DATA, Data, Json, Pipeline, on_gateway, pipeline_name
+from homeostat.cli.options import DEFAULT_DATA, Data, Json, Pipeline, on_gateway, pipeline_name, specification_of
 from homeostat.cli.output import console, errors, show_json, show_rows, show_text
 from homeostat.cli.predicting import answers_to, is_scored, unscored, with_own_ids
 from homeostat.client import Client, Tally
+from homeostat.column_types import of_events, of_labels
 from shared.errors import HomeostatError, Misconfigured
 
 if TYPE_CHECKING:
     from io import BufferedReader
 
+    from homeostat.column_types import ColumnTypes
     from homeostat.rows import Row
 
 File = Annotated[str, typer.Argument(help="CSV, Parquet or NDJSON; - reads standard input.")]
@@ -62,9 +64,10 @@ def send(
 
     Lines of JSON on standard input are sent as they come.
     """
-    parts, total = _coming(file)
+    specification = specification_of(client, pipeline)
+    parts, total = _coming(file, of_events(specification))
     name, origin = pipeline_name(client, pipeline), source or source_of(file)
-    parts = fitting(_specification(client, name), file, parts, _say)
+    parts = fitting(specification, file, parts, _say)
     sent = stream(parts, total, batch, rate, f"events to {name}", lambda part: client.send_events(name, part, origin))
     report(*sent, followed(client, name, "events", sent[0].written) if wait else None, "events", as_json=as_json)
 
@@ -83,10 +86,10 @@ def labels(
     as_json: Json = False,
 ) -> None:
     """Streams labels to a pipeline: a column of ids and a column of labels."""
-    rows = _rows(file)
+    specified = specification_of(client, pipeline)
+    rows = _rows(file, of_labels(specified, id_column, label_column))
     name, origin = pipeline_name(client, pipeline), source or source_of(file)
     only_objects(file, rows)
-    specified = _specification(client, name)
     ids = _column(file, rows, id_column, (specified.get("id"), "id"))
     truths = _column(file, rows, label_column, (specified.get("target"), "label"))
     with_ids(file, [{ids: row.get(ids)} for row in rows], ids)
@@ -119,9 +122,9 @@ def predict(
 
     Rows that were not scored are named, and the status is then 1; the others are scored all the same.
     """
-    sent = _rows(file)
+    specification = specification_of(client, pipeline)
+    sent = _rows(file, of_events(specification))
     name = pipeline_name(client, pipeline)
-    specification = _specification(client, name)
     fit_columns(specification, file, sent, _say)
     answers, broken_off = answers_to(client, name, list(_parts([sent], 500)), source_of(file))
     answers = with_own_ids(answers, sent, id_column(specification))
@@ -154,26 +157,21 @@ def tail(
             return
 
 
-def _rows(file: str) -> list[Row]:
+def _rows(file: str, types: ColumnTypes) -> list[Row]:
     from homeostat.rows import read_rows  # imported here: every other command starts faster without polars
 
-    return read_rows(file, _say)
-
-
-def _specification(client: Client, name: str) -> dict[str, Any]:
-    found: dict[str, Any] = client.get(f"/v1/pipelines/{name}")["specification"]
-    return found
+    return read_rows(file, _say, types)
 
 
 def _say(line: str) -> None:
     errors.print(line, highlight=False, markup=False, soft_wrap=True)
 
 
-def _coming(file: str) -> tuple[Iterable[list[Row]], int | None]:
+def _coming(file: str, types: ColumnTypes) -> tuple[Iterable[list[Row]], int | None]:
     """The file's rows, in parts as they come, and how many they are; None where that is not known yet."""
     from homeostat.rows import parts_in
 
-    parts = parts_in(file, cast("BufferedReader", sys.stdin.buffer), _say)
+    parts = parts_in(file, cast("BufferedReader", sys.stdin.buffer), _say, types)
     first = next(parts)
     return chain([first], parts), None if file == "-" else len(first)
 

@@ -6,11 +6,11 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import chain
 from typing import TYPE_CHECKING, Any
 
-from homeostat.separated import Say
 from shared.errors import Misconfigured
 
 if TYPE_CHECKING:
     from homeostat.rows import Row
+    from homeostat.separated import Say
 
 MOST_LINES = 10
 _MOST_NAMES = 12

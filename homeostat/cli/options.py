@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from inspect import Parameter, Signature, signature
 from pathlib import Path
-from typing import Annotated, Concatenate, ParamSpec, get_type_hints
+from typing import Annotated, Any, Concatenate, ParamSpec, get_type_hints
 
 import typer
 
@@ -68,10 +68,22 @@ def on_gateway(command: Callable[Concatenate[Client, P], None]) -> Callable[...,
     return run
 
 
+def specification_of(client: Client, pipeline: str) -> dict[str, Any]:
+    """The specification in force under this name; given a path, the one that stands there, not yet made known."""
+    if _is_file(pipeline):
+        return load(Path(pipeline)).canonical
+    found: dict[str, Any] = client.get(f"/v1/pipelines/{pipeline}")["specification"]
+    return found
+
+
 def pipeline_name(client: Client, pipeline: str) -> str:
     """The pipeline's name. Given a specification's path, the pipeline is made known first."""
-    if not pipeline.endswith((".yaml", ".yml")):
+    if not _is_file(pipeline):
         return pipeline
     specification = load(Path(pipeline))
     client.define(specification.canonical)
     return specification.name
+
+
+def _is_file(pipeline: str) -> bool:
+    return pipeline.endswith((".yaml", ".yml"))

@@ -31,6 +31,9 @@ _PERSONAL = re.compile(
 _MOST_CLASSES = 50
 _MOST_ALLOWED = 20
 _MOST_CATEGORIES = 200
+_LEADING_ZERO = r"^\s*[+-]?0\d"
+_TYPED = {".parquet": "Parquet", ".ndjson": "NDJSON", ".jsonl": "NDJSON", ".json": "NDJSON"}
+"""Files that say themselves of what type a value is; all others are CSV."""
 _PLAIN = re.compile(r"^[A-Za-z_][A-Za-z0-9_-]*$")
 _YAML_WORDS = frozenset({"true", "false", "null", "yes", "no", "on", "off", "y", "n"})
 
@@ -53,8 +56,10 @@ def specification_text(file: Path, target: str, name: str | None = None) -> str:
         columns = ", ".join(frame.columns)
         raise Misconfigured(f"{file} has no column `{target}`{did_you_mean(target, frame.columns)}; it has {columns}")
     kind = _kind(frame[target], str(file))
-    guesses = [_guess(frame[column], column == target) for column in frame.columns]
     roles = _roles(frame, target)
+    if "id" in roles and _is_csv(file):
+        frame = frame.with_columns(pl.col(roles["id"]).cast(pl.String))
+    guesses = [_guess(frame[column], column == target) for column in frame.columns]
     return (
         "\n".join(_lines(name or _name(Path(file)), kind, guesses, roles, target, Path(file).name, len(frame))) + "\n"
     )
@@ -66,21 +71,31 @@ def _read(file: Path) -> pl.DataFrame:
     try:
         if file.suffix == ".parquet":
             frame = pl.read_parquet(file)
-        elif file.suffix in (".ndjson", ".jsonl", ".json"):
+        elif _TYPED.get(file.suffix) == "NDJSON":
             frame = pl.read_ndjson(file, infer_schema_length=None)
         else:
-            separator = separator_in(_first_line(file))
-            frame = with_points(
-                pl.read_csv(file, separator=separator, try_parse_dates=True, infer_schema_length=None), separator
-            )
+            frame = _csv(file)
     except (pl.exceptions.PolarsError, OSError) as error:
-        what = {".parquet": "Parquet", ".ndjson": "NDJSON", ".jsonl": "NDJSON", ".json": "NDJSON"}.get(
-            file.suffix, "CSV"
-        )
+        what = _TYPED.get(file.suffix, "CSV")
         raise Misconfigured(f"{file} cannot be read as {what}: {str(error).splitlines()[0]}") from error
     if frame.is_empty():
         raise Misconfigured(f"{file} has no rows: nothing can be inferred from it")
     return frame
+
+
+def _is_csv(file: Path) -> bool:
+    return file.suffix not in _TYPED
+
+
+def _csv(file: Path) -> pl.DataFrame:
+    """Columns of numbers with a leading zero in any cell are codes: text."""
+    separator = separator_in(_first_line(file))
+    frame = with_points(
+        pl.read_csv(file, separator=separator, try_parse_dates=True, infer_schema_length=None), separator
+    )
+    numbers = [name for name in frame.columns if frame.schema[name].is_numeric()]
+    text = pl.read_csv(file, separator=separator, infer_schema=False)
+    return frame.with_columns(text[name] for name in numbers if text[name].str.contains(_LEADING_ZERO).any())
 
 
 def _first_line(file: Path) -> str:

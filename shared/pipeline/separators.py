@@ -6,6 +6,7 @@ Where that is a semicolon, it is since the comma stands in numbers.
 from __future__ import annotations
 
 import csv
+from collections.abc import Collection
 
 import polars as pl
 
@@ -23,15 +24,17 @@ def separator_in(names: str) -> str:
     return max(SEPARATORS, key=lambda each: len(next(csv.reader([names], delimiter=each), [])))
 
 
-def with_points(frame: pl.DataFrame, separator: str) -> pl.DataFrame:
+def with_points(frame: pl.DataFrame, separator: str, texts: Collection[str] = ()) -> pl.DataFrame:
     """The frame with points in columns of numbers that have commas; unchanged unless `separator` is a semicolon.
 
-    In such a column a cell that is no number stays as it is.
+    In such a column a cell that is no number stays as it is; so do the columns in `texts`.
 
     >>> with_points(pl.DataFrame({"x": ["1,5", "2"], "y": ["a,b", "1,5"]}), ";").to_dicts()
     [{'x': 1.5, 'y': 'a,b'}, {'x': 2.0, 'y': '1,5'}]
     """
-    columns = [each for each in frame.get_columns() if each.dtype == pl.String] if separator == ";" else []
+    if separator != ";":
+        return frame
+    columns = [each for each in frame.get_columns() if each.dtype == pl.String and each.name not in texts]
     return frame.with_columns(_with_points(column) for column in columns if column.str.contains(_WITH_COMMA).any())
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 import polars as pl
 import pytest
 
+from homeostat.column_types import ColumnTypes, of_events, of_labels
 from homeostat.rows import lines_in, parts_in, read_rows
 from shared.errors import Misconfigured
 
@@ -199,3 +200,101 @@ def test_each_row_has_the_line_on_which_it_begins(
 
     assert lines_in(str(file)) == lines
     assert lines is None or len(read_rows(str(file))) == len(lines)
+
+
+SHOP = {
+    "schema": {
+        "order": {"type": "string"},
+        "zip": {"type": "string"},
+        "price": {"type": "number"},
+        "count": {"type": "integer"},
+        "at": {"type": "timestamp"},
+        "class": {"type": "string"},
+    },
+    "id": "order",
+    "target": "class",
+}
+
+
+def read(folder: Path, text: str, types: ColumnTypes) -> list[dict[str, object]]:
+    file = folder / "rows.csv"
+    file.write_text(text)
+    return read_rows(str(file), types=types)
+
+
+@pytest.mark.parametrize("cell", ["001", "01234", "1e5", "0x1", "NaN", "true", "+1", "1.50", "inf", " 7", "1_000"])
+def test_a_field_of_text_is_read_as_it_stands(tmp_path: Path, cell: str) -> None:
+    text = f"order,zip,price,class\n{cell},{cell},1,{cell}\n2,2,2,2\n"
+
+    first, second = read(tmp_path, text, of_events(SHOP))
+
+    assert first == {"order": cell, "zip": cell, "price": 1, "class": cell}
+    assert second == {"order": "2", "zip": "2", "price": 2, "class": "2"}
+
+
+def test_a_column_named_id_is_text_where_the_schema_does_not_say_what_it_is(tmp_path: Path) -> None:
+    whole = {"schema": {"id": {"type": "integer"}}, "id": "id"}
+
+    assert read(tmp_path, "id,x\n001,1\n", of_events(SHOP)) == [{"id": "001", "x": 1}]
+    assert read(tmp_path, "id,x\n001,1\n", of_events(whole)) == [{"id": 1, "x": 1}]
+
+
+def test_what_is_no_number_stays_text_in_a_column_of_numbers_however_many_there_are(tmp_path: Path) -> None:
+    cells = ["7", "dear", "0x1", "NaN", "1e400", "1_000", "true", "2.5", "003"]
+    text = "order,price,count\n" + "".join(f"a,{cell},{cell}\n" for cell in cells)
+
+    rows = read(tmp_path, text, of_events(SHOP))
+
+    found = [7, "dear", "0x1", "NaN", "1e400", "1_000", "true", 2.5, 3]
+    assert [row["price"] for row in rows] == found
+    assert [row["count"] for row in rows] == found
+
+
+@pytest.mark.parametrize("cell", ["NaN", "inf", "-inf"])
+def test_what_json_cannot_carry_stays_text_in_a_column_that_has_numbers_alone_beside_it(
+    tmp_path: Path, cell: str
+) -> None:
+    assert [row["x"] for row in read(tmp_path, f"id,x\na,1.5\nb,{cell}\nc,2\n", ColumnTypes())] == [1.5, cell, 2.0]
+
+
+def test_numbers_in_quotes_are_of_one_type_as_others_are(tmp_path: Path) -> None:
+    rows = read(tmp_path, 'order,price,count\na,"1","1"\nb,2.5,2\n', of_events(SHOP))
+
+    assert [repr(row["price"]) for row in rows] == ["1.0", "2.5"]
+    assert [repr(row["count"]) for row in rows] == ["1", "2"]
+
+
+def test_where_semicolons_separate_text_keeps_its_comma(tmp_path: Path) -> None:
+    rows = read(tmp_path, "order;zip;price\n1,5;01,5;1,5\n", of_events(SHOP))
+
+    assert rows == [{"order": "1,5", "zip": "01,5", "price": 1.5}]
+
+
+def test_blank_lines_are_no_rows_where_all_is_text_too(tmp_path: Path) -> None:
+    assert read(tmp_path, "order,zip\n01,02\n\n,\n03,\n", of_events(SHOP)) == [
+        {"order": "01", "zip": "02"},
+        {"order": "03", "zip": None},
+    ]
+
+
+@pytest.mark.parametrize(("id_column", "label_column"), [("order", "class"), ("id", "label"), ("which", "truth")])
+def test_labels_are_read_as_the_target_is_and_their_ids_as_those_of_the_rows(
+    tmp_path: Path, id_column: str, label_column: str
+) -> None:
+    text = f"{id_column},{label_column}\n001,01\n"
+    whole = {"schema": {"order": {"type": "integer"}, "class": {"type": "number"}}, "id": "order", "target": "class"}
+
+    assert read(tmp_path, text, of_labels(SHOP, id_column, label_column)) == [{id_column: "001", label_column: "01"}]
+    assert read(tmp_path, text, of_labels(whole, id_column, label_column)) == [{id_column: 1, label_column: 1}]
+
+
+def test_files_with_types_keep_them_but_for_ids_that_are_whole_numbers(tmp_path: Path) -> None:
+    rows = [{"order": 7, "zip": 1, "price": 2, "class": "01"}, {"order": 8, "zip": 2, "price": 3, "class": "02"}]
+    (tmp_path / "rows.ndjson").write_text("\n".join(map(json.dumps, rows)))
+    pl.DataFrame(rows).write_parquet(tmp_path / "rows.parquet")
+    wanted = [row | {"order": str(row["order"])} for row in rows]
+    stdin = io.BufferedReader(io.BytesIO((tmp_path / "rows.ndjson").read_bytes()))
+
+    assert read_rows(str(tmp_path / "rows.ndjson"), types=of_events(SHOP)) == wanted
+    assert read_rows(str(tmp_path / "rows.parquet"), types=of_events(SHOP)) == wanted
+    assert [row for part in parts_in("-", stdin, types=of_events(SHOP)) for row in part] == wanted

@@ -122,3 +122,29 @@ def test_a_file_with_other_separators_gives_the_same_specification(tmp_path: Pat
     (tmp_path / "b.csv").write_text(other.replace(".", ",") if separator == ";" else other)
 
     assert inferred(tmp_path / "b.csv", "good", "one") == inferred(tmp_path / "a.csv", "good", "one")
+
+
+def test_numbers_with_a_leading_zero_anywhere_in_their_column_are_codes(tmp_path: Path) -> None:
+    path = tmp_path / "rows.csv"
+    rows = [f"{n},{n:05},{10 + n},{n / 10},{n % 3:02}" for n in range(200)]
+    rows.append("200,10000,010,0.5,02")
+    path.write_text("\n".join(["n,zip,late,share,class", *rows]))
+
+    fields = inferred(path, "class").fields
+
+    types = {name: field.type for name, field in fields.items()}
+    assert types == {"n": "integer", "zip": "string", "late": "string", "share": "number", "class": "string"}
+    assert inferred(path, "class").kind == "multiclass"
+
+
+@pytest.mark.parametrize(("suffix", "kind"), [("csv", "string"), ("parquet", "integer"), ("ndjson", "integer")])
+def test_the_id_is_text_where_the_file_does_not_say_otherwise(tmp_path: Path, suffix: str, kind: str) -> None:
+    path = tmp_path / f"rows.{suffix}"
+    frame = pl.DataFrame(
+        {"order_id": list(range(200)), "x": [n * 0.5 for n in range(200)], "y": [n % 2 for n in range(200)]}
+    )
+    getattr(frame, f"write_{suffix}")(path)
+
+    specification = inferred(path, "y")
+
+    assert (specification.id, specification.fields["order_id"].type) == ("order_id", kind)

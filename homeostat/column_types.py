@@ -1,0 +1,75 @@
+"""How the columns of a file are to be read, by the pipeline they are for.
+
+CSV has no types: ``01234`` may be a number or a postal code. The pipeline's schema says which.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True)
+class ColumnTypes:
+    """Names of columns. Those in `texts` are read as they stand, those in `numbers` as numbers cell by cell.
+
+    Any other column is what its own cells look like. `ids`: text even where a file has whole numbers there.
+    """
+
+    texts: frozenset[str] = frozenset()
+    numbers: frozenset[str] = frozenset()
+    ids: frozenset[str] = frozenset()
+
+
+UNKNOWN = ColumnTypes()
+
+
+def of_events(specification: Mapping[str, Any]) -> ColumnTypes:
+    """For rows of this pipeline (its canonical form), their target included.
+
+    >>> schema = {"order": {"type": "string"}, "size": {"type": "number"}}
+    >>> sorted(of_events({"schema": schema, "id": "order"}).texts)
+    ['id', 'order']
+    """
+    types = {"id": "string"} | {name: field["type"] for name, field in specification["schema"].items()}
+    return _of(types, ("id", specification.get("id")))
+
+
+def of_labels(
+    specification: Mapping[str, Any], id_column: str | None = None, label_column: str | None = None
+) -> ColumnTypes:
+    """For labels of this pipeline: an id is read as in its rows, a label as its target is.
+
+    The columns have the pipeline's names, the usual ones (``id``, ``label``) or those given.
+
+    >>> schema = {"order": {"type": "string"}, "size": {"type": "number"}}
+    >>> sorted(of_labels({"schema": schema, "id": "order", "target": "size"}, label_column="truth").numbers)
+    ['label', 'size', 'truth']
+    """
+    schema, own_id, target = specification["schema"], specification.get("id"), specification.get("target")
+    id_type = schema[own_id]["type"] if own_id in schema else "string"
+    label_type = schema[target]["type"] if target in schema else ""
+    types = dict.fromkeys(("id", own_id), id_type) | dict.fromkeys(("label", target), label_type)
+    types |= {id_column: id_type} if id_column else {}
+    types |= {label_column: label_type} if label_column else {}
+    return _of(types, ("id", own_id, id_column))
+
+
+def with_text_ids(rows: list[Any], ids: Iterable[str]) -> list[Any]:
+    """The rows with ids that are whole numbers as text.
+
+    >>> with_text_ids([{"id": 7, "x": 7}, 7], ["id"])
+    [{'id': '7', 'x': 7}, 7]
+    """
+    for name in ids:
+        for row in rows:
+            if isinstance(row, dict) and type(row.get(name)) is int:
+                row[name] = str(row[name])
+    return rows
+
+
+def _of(types: Mapping[str | None, str], ids: Iterable[str | None]) -> ColumnTypes:
+    texts = frozenset(name for name, kind in types.items() if name is not None and kind == "string")
+    numbers = frozenset(name for name, kind in types.items() if name is not None and kind in ("number", "integer"))
+    return ColumnTypes(texts, numbers, texts & frozenset(name for name in ids if name is not None))
