@@ -129,6 +129,12 @@ def _moved(case: _Case, matches: Callable[[Input], bool], by: tuple[float, ...])
     ]
 
 
+def _defined_late(case: _Case) -> Inputs:
+    """Later than the first rows, and now and then than these are waited for."""
+    at = 1.5 + 8.0 * case.fault.amount
+    return [later(one, at) if one.topic == PIPELINES.name and one.at < at else one for one in case.inputs]
+
+
 def _late(case: _Case) -> Inputs:
     return _moved(case, _label, (5.0, 15.0, 40.0))
 
@@ -223,6 +229,7 @@ def _burst(case: _Case) -> Inputs:
 _CHANGES: dict[FaultName, Callable[[_Case], Inputs]] = {
     "duplicate": _doubled,
     "conflict": _conflicting,
+    "defined-late": _defined_late,
     "labels-doubled": _doubled_labels,
     "labels-late": _late,
     "labels-early": _early,

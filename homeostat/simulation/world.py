@@ -15,10 +15,12 @@ from typing import Any, Literal
 
 import msgspec
 
-from homeostat.simulation.assembly import Knobs
+from homeostat.simulation.assembly import REVISION, Knobs
 from homeostat.simulation.simulation import START, definition_of, event_of, label_of
+from services.ingest.settings import IngestSettings
 from services.remediator.core.limits import Limits
 from services.remediator.settings import RemediatorSettings, remediator_settings
+from services.trainer.settings import TrainerSettings
 from shared import codec
 from shared.messages import Request
 from shared.pipeline.span import Span
@@ -45,6 +47,13 @@ SETTLING = 75.0
 
 UPKEEP = "keep-fresh"
 
+_RELEASES: dict[Kind, dict[str, Any]] = {
+    "binary": {},
+    "regression": {"shadow_rows": 30, "canary": [{"weight": 0.3, "rows": 60}]},
+    "anomaly": {},
+}
+"""Where one kind of pipeline tries its versions in steps, the others let them answer at once."""
+
 _CANDIDATES = {"binary": ("logistic",), "regression": ("ridge",), "anomaly": ("gaussian-mixture",)}
 
 
@@ -59,7 +68,11 @@ def knobs(*, upkeep: bool = True) -> Knobs:
         tell_after=timedelta(seconds=5),
     )
     usual = [policy for policy in remediator_settings({}).policies if upkeep or policy.name != UPKEEP]
-    return Knobs(remediator=RemediatorSettings(policies=tuple(_hurried(policy) for policy in usual), limits=limits))
+    return Knobs(
+        remediator=RemediatorSettings(policies=tuple(_hurried(policy) for policy in usual), limits=limits),
+        trainer=TrainerSettings(code_revision=REVISION, registry=True, register_pause=timedelta(seconds=2)),
+        ingest=IngestSettings(archive_rows=400),
+    )
 
 
 def _hurried(policy: Policy) -> Policy:
@@ -180,6 +193,7 @@ def specification_of(kind: Kind, **changes: Any) -> Specification:
             "search": {"seconds": 1, "trials": 0},
         },
         "gate": {"min_rows": 20},
+        "release": _RELEASES[kind],
         "monitor": {
             "window": 50,
             "performance_window": 25,
@@ -213,7 +227,10 @@ def _row(rng: Random, kind: Kind, index: int, trouble: Trouble) -> tuple[dict[st
 def _orders(rng: Random) -> list[tuple[str, float]]:
     return [
         ("retrain", 14.0),
-        (rng.choice(["rollback", "hold", "recalibrate", "notify"]), 20.0),
+        (rng.choice(["rollback", "recalibrate", "notify"]), 20.0),
+        ("rollback", 21.0),
+        ("hold", 23.0),
+        ("retrain", 24.0),
         ("release_hold", 26.0),
     ]
 

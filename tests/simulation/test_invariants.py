@@ -56,7 +56,7 @@ CRASHES = tuple(
 )
 
 BURST = Plan(
-    552,
+    553,
     (
         Fault("labels-doubled", 10.976, 6.547, amount=0.228),
         Fault("burst", 19.724, 1.665),
