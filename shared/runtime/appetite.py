@@ -5,10 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 LONGEST_SECONDS = 1.0
-"""A turn that takes longer is followed by a smaller one: pulse, ticks and control topics wait for its end."""
+"""Steps that take longer are followed by smaller ones: pulse, ticks and control topics wait for their end."""
 
 FIRST = 1_000
-LEAST = 10
+LEAST = 200
+"""Fewer are never taken (unless told so): where even these take long, what takes long is not the number."""
 
 
 @dataclass(slots=True)
@@ -27,9 +28,10 @@ class Appetite:
         self.records = min(FIRST, self.most)
 
     def took(self, records: int, seconds: float) -> int:
-        """A turn of so many records took so long. How many the next may take."""
+        """The steps of so many records took so long. How many the next turn may take."""
         if seconds > LONGEST_SECONDS:
-            self.records = max(min(LEAST, self.most), int(min(records, self.records) * LONGEST_SECONDS / seconds))
+            fitting = int(records * LONGEST_SECONDS / seconds)
+            self.records = min(self.records, max(min(LEAST, self.most), fitting))
         elif records >= self.records and seconds < LONGEST_SECONDS / 2:
             self.records = min(self.most, 2 * self.records)
         return self.records

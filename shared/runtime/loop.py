@@ -61,7 +61,7 @@ class ServiceLoop:
         """
         most = self._appetite.records
         records = self.parts.transaction.poll(most, wait)
-        now, began = self._clock(), self.parts.stopwatch()
+        now = self._clock()
         started = self.tasks.start_waiting(now)
         work = self._work(records, self._followed(most))
         tick = _due(self._tick_at, now, self.parts.settings.tick_seconds)
@@ -71,7 +71,6 @@ class ServiceLoop:
             beat = _due(self._beat_at, now, BEAT_SECONDS)
             if (taken or ended or beat) and self._commit(taken, ended, now, beat=beat):
                 self._settled(taken, ended, now)
-        self._appetite.took(sum(one.records_in for _, one in taken), self.parts.stopwatch() - began)
         if tick:
             self._tick_at = now + timedelta(seconds=self.parts.settings.tick_seconds)
         released = self.tasks.release_data()
@@ -155,10 +154,13 @@ class ServiceLoop:
 
     def _take_steps(self, work: Mapping[Task, list[Slice]], now: datetime, tick: bool) -> list[tuple[Running, Taken]]:
         taken = []
+        began = self.parts.stopwatch()
         for running in self.tasks:
             pieces = work.get(running.host.task, [])
             if (pieces or tick) and (one := self._take_step(running, pieces, now, tick)) is not None:
                 taken.append((running, one))
+        if records := sum(one.records_in for _, one in taken):
+            self._appetite.took(records, self.parts.stopwatch() - began)
         return taken
 
     def _take_step(self, running: Running, pieces: list[Slice], now: datetime, tick: bool) -> Taken | None:

@@ -132,12 +132,14 @@ def effect_of(action: Action, known: Knowledge, metric: str) -> Measure:
     """The metric over the rows that the action is judged by: those of the version it made answer.
 
     A version that answered before is measured in windows that begin after the action only. A rollback has worked
-    where all goes well without the version that it left: if a newer one has taken over, its rows count too.
+    where all goes well without the version that it left: if a newer one has taken over, its rows count too. What
+    shadows would have said never counts.
     """
     readings = [r for r in _readings(known, metric) if action.fresh or r.first_row >= action.from_row]
     versions: list[str | None] = [action.version]
     if action.name == "rollback" and known.stages.get(action.version or "") == "replaced":
-        versions = [*sorted({v for r in readings for v in r.by_version or (r.model_version,)} - {action.left})]
+        answered = {reign.version for reign in known.reigns if known.stages.get(reign.version) != "shadow"}
+        versions = [*sorted(answered - {action.left})]
     return _measure([_row_values(r, version, metric) for r in readings for version in versions])
 
 

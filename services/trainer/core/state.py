@@ -109,7 +109,8 @@ def with_work(pipeline: Pipeline, work: Work) -> Pipeline:
 
 def without_work(pipeline: Pipeline, work: Work) -> Pipeline:
     """The work has ended, or is not waited for any more."""
-    return msgspec.structs.replace(pipeline, **{"judging" if work.judges else "work": None})
+    slot = "judging" if pipeline.judging is not None and pipeline.judging.job == work.job else "work"
+    return msgspec.structs.replace(pipeline, **{slot: None})
 
 
 def expecting(pipeline: Pipeline, rows: int) -> Pipeline:

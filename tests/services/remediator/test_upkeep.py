@@ -157,7 +157,8 @@ def test_a_rollback_is_verified_by_what_answers_without_the_bad_version_also_whe
     desk.answer(rollback, version="1")
     desk.pass_rows(0.9, version="1", beside={"2": 0.3})
     desk.retrained(refresh, "3")
-    desk.pass_rows(0.9, version="3")
+    desk.model("4", "shadow")
+    desk.pass_rows(0.9, version="3", beside={"4": 0.1})
 
     assert [e.kind for e in desk.audit if e.incident == desk.incidents[-1].id][-2:] == ["verified", "incident_resolved"]
     assert desk.told == []
