@@ -238,7 +238,7 @@ class System(msgspec.Struct):
 
 
 def _signs(pulse: Pulse, beat: Heartbeat) -> dict[str, Sign]:
-    """What is unusual about this beat, by kind."""
+    """What is unusual about this beat, by kind. Of two signs of one kind the first here counts, the graver one."""
     seconds = max(1e-3, (beat.at - pulse.beat.at).total_seconds())
     done = beat.records_in - pulse.beat.records_in
     found = [
@@ -248,7 +248,7 @@ def _signs(pulse: Pulse, beat: Heartbeat) -> dict[str, Sign]:
         _slow_sign(pulse, beat),
         _size_sign(pulse, beat),
     ]
-    return {sign.kind: sign for sign in found if sign is not None}
+    return {sign.kind: sign for sign in reversed(found) if sign is not None}
 
 
 def _state_sign(beat: Heartbeat) -> Sign | None:

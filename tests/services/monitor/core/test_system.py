@@ -186,3 +186,12 @@ def test_figures_are_published_at_their_interval() -> None:
     assert metrics is not None
     assert metrics.values["predictor.records_per_second"] == 100.0
     assert system.tick(START + timedelta(seconds=41), 20.0, 15.0)[1] is None
+
+
+def test_that_state_is_incomplete_is_told_of_also_where_failures_come_with_it() -> None:
+    system = System()
+    beats(system, 10)
+
+    raised = beats(system, 5, 10, incomplete="steps are gone", errors=lambda i: 100 * i)[0]
+
+    assert (raised.severity, raised.evidence.statistic) == ("critical", "predictor.incomplete_state")
