@@ -13,6 +13,9 @@ Value = float | int | str | bool | None
 FILE_SOURCE = "file:"
 """How the source of rows begins that came from a file: such a source ends, and its end is no trouble."""
 
+SEVERAL_SOURCES = "several"
+"""The name of all sources that the monitor has no room for: none of them can be told apart, or withheld."""
+
 
 class RawRecord(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """An event or a label as it came in, unchecked. On `raw-data`, keyed by `entity`.

@@ -15,6 +15,7 @@ from services.gateway.rest.problems import Problem
 from shared import messages as m
 from shared.clock import fresh_id
 from shared.identity import stable_id
+from shared.messages.data import SEVERAL_SOURCES
 from shared.topics import REQUESTS
 
 router = APIRouter(tags=["orders"])
@@ -131,8 +132,13 @@ async def quarantine(pipeline: str, parts: Needs) -> dict[str, Any]:
 async def release_source(
     pipeline: str, http: Request, parts: Needs, body: ReleaseSource, idempotency_key: IdempotencyKey = None
 ) -> Asked:
-    """Asks that a source's fields count again. By itself a quarantine ends when its rows are right again."""
+    """Asks that a source's fields count again. By itself a quarantine ends when its rows are right again.
+
+    Of `several`, the sources that are not told apart, nothing is ever withheld: their fields can be accepted even so.
+    """
     pipeline_of(parts, pipeline)
+    if body.source == SEVERAL_SOURCES and body.accept and body.fields:
+        return await _ask(http, parts, pipeline, "release_source", body, idempotency_key)
     held = parts.models.commands.quarantined(pipeline).get(body.source, set())
     asked = set(body.fields or held)
     if not asked or not asked <= held:

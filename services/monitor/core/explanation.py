@@ -16,6 +16,7 @@ from services.monitor.core.quality import WINDOW
 from services.monitor.core.state import Ints
 from services.monitor.core.watch import Watch
 from shared.messages import AlertKind, Cause, Evidence
+from shared.messages.data import SEVERAL_SOURCES
 
 _BASELINE_ROWS = 1000
 _LEAST_BASELINE = 50
@@ -313,4 +314,4 @@ def _links(pipeline: Watch, columns: Sequence[int]) -> dict[str, float]:
 
 
 def _source(pipeline: Watch, code: int) -> str:
-    return pipeline.record.sources.names[code] if code >= 0 else "several"
+    return pipeline.record.sources.names[code] if code >= 0 else SEVERAL_SOURCES

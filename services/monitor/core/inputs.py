@@ -9,6 +9,8 @@ only seen at the end of the window it began in, so a row counts once the window 
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import msgspec
 import numpy as np
 
@@ -64,6 +66,13 @@ class Fault(msgspec.Struct):
     suspicion: Suspicion
     windows: int = 1
     quiet: int = 0
+
+
+class Accepted(NamedTuple):
+    """A fault that a person ended, and whether there was anything left of it to learn from."""
+
+    fault: Fault
+    learned: bool
 
 
 class DataWindow(msgspec.Struct, frozen=True):
@@ -155,23 +164,39 @@ class Inputs(msgspec.Struct):
         self._doubt(fault, stream.places)
         fault.until = max(fault.until, stream.last_place + 1)
 
-    def accept(self, source: int, column: int) -> Fault | None:
+    def accept(self, source: int, column: int) -> Accepted | None:
         """The field of this source is right as it is: its fault ends, and what is plausible is widened by its values.
 
-        The fault that ended; None where there was none.
+        None where it was not at fault. Where nothing is left of what it sent since, nothing is learned.
         """
         fault = self.faults.pop(f"{column}:{source}", None)
-        if fault is None or self.bounds is None:
-            return fault
-        places = self.recent.places(fault.since, self.recent.seen)
-        own = places[self.recent.sources[places % self.recent.capacity] == source]
+        if fault is None:
+            return None
+        own = self._sent_by(source, self.recent.places(fault.since, self.recent.seen))
+        if self.bounds is None or not len(own):
+            return Accepted(fault, learned=False)
         self.recent.trust(own, column)
-        slots, categorical = own % self.recent.capacity, self.fields.categorical
-        fresh = bounds_of(self.recent.values[slots], self.recent.sources[slots], categorical, self.sizes.quality_level)
+        self._widen(column, own, self.bounds)
+        return Accepted(fault, learned=True)
+
+    def _widen(self, column: int, places: Ints, known: Bounds) -> None:
+        """Takes what a field showed in these rows for plausible. What they are too few to tell stays as it was."""
+        slots, categorical = places % self.recent.capacity, self.fields.categorical
+        values, sources = self.recent.values[slots], self.recent.sources[slots]
+        fresh = bounds_of(values, sources, categorical, self.sizes.quality_level)
+        if np.count_nonzero(~np.isnan(values[:, column])) < WINDOW:
+            fresh.run[column], fresh.fresh[column] = known.run[column], known.fresh[column]
         others = set(range(len(self.fields.names))) - {column}
-        widened = fresh.widened_by(self.bounds).except_for(others, self.bounds)
+        widened = fresh.widened_by(known).except_for(others, known)
         self.bounds = widened if self.sizes.ranges else widened.without_ranges()
-        return fault
+
+    def _sent_by(self, source: int, places: Ints) -> Ints:
+        """Those of these arrivals that are watched under this number; -1: of all without a stream of their own."""
+        senders = self.recent.sources[places % self.recent.capacity]
+        if source >= 0:
+            return places[senders == source]
+        pooled: Ints = places[~np.isin(senders, list(self.streams))]
+        return pooled
 
     def _slice(self, values: Floats, rows: Ints, sources: Ints, hidden: Bools | None) -> None:
         places = self.recent.append(values, rows, sources)
@@ -256,8 +281,7 @@ class Inputs(msgspec.Struct):
         return max(0, min(begin, int(where[-1]) + 1 - frozen))
 
     def _doubt(self, fault: Fault, places: Ints) -> None:
-        own = places[self.recent.sources[places % self.recent.capacity] == fault.source]
-        self.recent.doubt(own, fault.column)
+        self.recent.doubt(self._sent_by(fault.source, places), fault.column)
 
     def _learn(self) -> None:
         early = min(EARLY_ROWS, self.sizes.reference)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
+from itertools import product
 
 import numpy as np
 
@@ -18,7 +19,7 @@ from services.monitor.core.record import Stretch
 from services.monitor.core.state import Floats, Ints
 from services.monitor.core.watch import Said, Watch
 from shared.messages import Evidence
-from shared.messages.data import FILE_SOURCE
+from shared.messages.data import FILE_SOURCE, SEVERAL_SOURCES
 
 _QUIET_CHECKS = 2
 _QUIET_WINDOWS = 2
@@ -27,6 +28,9 @@ _EXTREME_SHARE = 0.5
 _EXTREME_KS = 0.7
 _SWITCH_ROWS = 5000
 _SETTLED_LABELS = 200
+_NOTHING_LEARNED = (
+    "; none of its rows are left to learn from, so the same values are a fault again when they come again"
+)
 
 
 def of_inputs(pipeline: Watch, now: datetime) -> list[Said]:
@@ -41,16 +45,24 @@ def of_inputs(pipeline: Watch, now: datetime) -> list[Said]:
 def accepted(pipeline: Watch, source: str, fields: Sequence[str], now: datetime) -> list[Said]:
     """A person says that these fields of a source are right as they are: their faults end, the values are usual."""
     said: list[Said] = []
-    inputs, code = pipeline.inputs, pipeline.record.sources.places.get(source, -1)
-    for column, name in enumerate(inputs.fields.names):
-        fault = inputs.accept(code, column) if name in fields else None
-        if fault is None:
+    inputs = pipeline.inputs
+    columns = [column for column, name in enumerate(inputs.fields.names) if name in fields]
+    for code, column in product(_codes_of(pipeline, source), columns):
+        taken, name = inputs.accept(code, column), inputs.fields.names[column]
+        if taken is None:
             continue
-        _end_stretch(pipeline, f"{column}:{code}", inputs.row_at(fault.since))
+        _end_stretch(pipeline, f"{column}:{code}", inputs.row_at(taken.fault.since))
         if not _columns_at_fault(pipeline, name) and name not in pipeline.refused_quiet:
             why = f"{name}: what {source} sends is right as it is, a person says"
+            why += "" if taken.learned else _NOTHING_LEARNED
             said += pipeline.alerts.resolve("data_quality", name, now, pipeline.record.join.next_row, why)
     return said
+
+
+def _codes_of(pipeline: Watch, source: str) -> list[int]:
+    """The numbers under which a source's faults are kept; none for one that nobody has heard of."""
+    own = pipeline.record.sources.places.get(source)
+    return ([] if own is None else [own]) + ([-1] if source == SEVERAL_SOURCES else [])
 
 
 def of_refusals(pipeline: Watch, now: datetime) -> list[Said]:

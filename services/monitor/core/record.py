@@ -15,22 +15,24 @@ from services.monitor.core.join import Join
 from services.monitor.core.performance import class_values, regression_values
 from services.monitor.core.state import Bools, Floats, Ints, empty
 from shared.messages import Prediction, Value, Window
+from shared.messages.data import SEVERAL_SOURCES
 
 _ROWS_FOR_SCALE = 50
 _MOST_NAMES = 30_000
 
 
 class Names(msgspec.Struct):
-    """Texts as small numbers, in order of appearance."""
+    """Texts as small numbers, in order of appearance. Past `_MOST_NAMES` of them, all new ones share one of its own."""
 
     names: list[str] = []
     places: dict[str, int] = {}
 
     def code(self, name: str) -> int:
         place = self.places.get(name)
+        if place is None and len(self.names) >= _MOST_NAMES:
+            name = SEVERAL_SOURCES
+            place = self.places.get(name)
         if place is None:
-            if len(self.names) >= _MOST_NAMES:
-                return _MOST_NAMES - 1
             place = self.places[name] = len(self.names)
             self.names.append(name)
         return place

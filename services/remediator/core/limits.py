@@ -11,6 +11,7 @@ from datetime import datetime, timedelta
 from typing import Literal
 
 from services.remediator.core.knowledge import Knowledge, elapsed, fields_in
+from shared.messages.data import SEVERAL_SOURCES
 from shared.pipeline.specification import Policy, Specification
 from shared.topics import SERVICES
 
@@ -133,8 +134,16 @@ def _reach_of_fields(
     unknown = [field for field in fields if field not in specification.fields]
     if unknown:
         return Verdict("refuse", f"{specification.name} has no field {', '.join(unknown)}")
-    if action == "release_source":
-        return GO
+    return GO if action == "release_source" else _reach_of_withholding(source, fields, known, specification, limits)
+
+
+def _reach_of_withholding(
+    source: str, fields: list[str], known: Knowledge, specification: Specification, limits: Limits
+) -> Verdict:
+    if source == SEVERAL_SOURCES:
+        return Verdict(
+            "refuse", f"{source!r} stands for sources that are not told apart: nothing can be withheld of it"
+        )
     withheld = {f for kept in known.quarantined.values() for f in kept} | set(fields)
     not_inputs = {specification.target, specification.id, specification.timestamp, specification.key}
     inputs = [name for name in specification.fields if name not in not_inputs]

@@ -8,6 +8,7 @@ from services.remediator.core.incidents import Diagnosis, Incident
 from services.remediator.core.knowledge import Knowledge, better
 from services.remediator.core.verification import mean_of
 from shared.messages import ActionName, Alert
+from shared.messages.data import SEVERAL_SOURCES
 from shared.pipeline.specification import Rung, Specification
 
 
@@ -57,6 +58,11 @@ def order_of(  # noqa: PLR0911 - one return per action
 def _quarantine(
     diagnosis: Diagnosis, alert: Alert | None, specification: Specification | None, given: dict[str, object]
 ) -> Order | Impossible:
+    if not diagnosis.sources and alert is not None and any(cause.what == SEVERAL_SOURCES for cause in alert.causes):
+        return Impossible(
+            f"{diagnosis.what} is wrong in rows of sources that are not told apart, and cannot be withheld: "
+            "mend it, or accept it (`homeostat quarantine release PIPELINE several --field FIELD --accept`)"
+        )
     if diagnosis.name == "refused_rows":
         can_be = set() if specification is None else set(specification.withholdable)
         if not diagnosis.fields or not can_be.issuperset(diagnosis.fields):

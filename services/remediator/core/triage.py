@@ -9,6 +9,7 @@ from __future__ import annotations
 from services.remediator.core.incidents import Diagnosis, start_row
 from services.remediator.core.knowledge import Knowledge, Reading, better
 from shared.messages import Alert, Cause
+from shared.messages.data import SEVERAL_SOURCES
 from shared.pipeline.origins import fields_of
 from shared.pipeline.specification import Specification
 
@@ -147,7 +148,7 @@ def _of_data(alert: Alert, cause: Cause | None, specification: Specification | N
         what=cause.what,
         rank=RANKS[name],
         fields=() if specification is None else fields_of(cause.what, specification),
-        sources=tuple(c.what for c in alert.causes if c.kind == "source"),
+        sources=tuple(c.what for c in alert.causes if c.kind == "source" and c.what != SEVERAL_SOURCES),
         why=cause.detail or "a field is not what it was",
     )
 

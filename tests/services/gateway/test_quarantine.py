@@ -51,3 +51,15 @@ def test_what_is_not_in_quarantine_cannot_be_released(gateway: Running) -> None:
         assert "not in quarantine" in answer.json()["detail"]
         assert f"GET {QUARANTINE}" in answer.json()["detail"]
     assert gateway.written(REQUESTS) == []
+
+
+def test_what_sources_send_that_are_not_told_apart_can_be_accepted_though_nothing_of_it_is_withheld(
+    gateway: Running,
+) -> None:
+    withhold(gateway, "c1", "meter", "nswprice")
+    several = {"source": "several", "fields": ["nswprice"]}
+
+    assert gateway.http.post(RELEASE, json=several).status_code == 409
+    assert gateway.http.post(RELEASE, json=several | {"accept": True}).status_code == 202
+    (request,) = gateway.written(REQUESTS)
+    assert request.arguments == several | {"accept": True}

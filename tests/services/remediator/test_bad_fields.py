@@ -224,3 +224,28 @@ def test_refused_rows_that_turn_out_to_be_a_bad_field_explain_a_loss_after_all()
 
     assert desk.incident.diagnosis.name == "bad_field"
     assert desk.actions == ["quarantine_source"]
+
+
+def test_of_sources_that_are_not_told_apart_nothing_is_withheld_and_a_person_is_told_what_to_do() -> None:
+    desk = Desk()
+    desk.alert("data_quality", ("feature", "price"), ("source", "several"), statistic="unit.price")
+
+    assert desk.actions == []
+    assert desk.state == "escalated"
+    assert "release PIPELINE several --field FIELD --accept" in desk.incident.why
+
+
+def test_a_source_that_can_be_told_apart_is_withheld_beside_those_that_cannot() -> None:
+    desk = Desk()
+    desk.alert("data_quality", ("feature", "price"), ("source", "several"), ("source", "a"), statistic="unit.price")
+
+    assert [c.arguments["source"] for c in desk.commands] == ["a"]
+
+
+def test_nobody_withholds_what_is_no_source() -> None:
+    desk = Desk()
+
+    desk.ask("quarantine_source", source="several", fields=["price"])
+
+    assert desk.actions == []
+    assert "nothing can be withheld of it" in desk.audit[-1].summary
