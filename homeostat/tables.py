@@ -90,6 +90,8 @@ def _table(columns: Sequence[_Column], *, folded: bool = False) -> Table:
 def _parts(columns: Sequence[_Column], width: int) -> Iterator[Table | Text]:
     """As many tables as it takes, one below the other, each with the first column."""
     first, rest = columns[0], list(columns[1:])
+    if not rest:
+        yield _table([first], folded=True)
     while rest:
         part, room = [first], width - first.width
         while rest and room >= _GAP + rest[0].width:

@@ -93,3 +93,9 @@ def test_where_not_even_two_cells_fit_nothing_is_cut_off() -> None:
 
     assert max(map(len, lines)) <= 20
     assert all("".join(lines).count(name) == 13 for name in row)
+
+
+def test_a_single_column_wider_than_the_terminal_is_folded() -> None:
+    lines = shown(40, [{"a": "x" * 60}, {"a": "y"}], {"a": "A"})
+
+    assert lines == ["A", "x" * 40, "x" * 20, "y"]
