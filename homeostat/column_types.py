@@ -15,11 +15,13 @@ class ColumnTypes:
     """Names of columns. Those in `texts` are read as they stand, those in `numbers` as numbers cell by cell.
 
     Any other column is what its own cells look like. `ids`: text even where a file has whole numbers there.
+    `names`: every column that the pipeline takes.
     """
 
     texts: frozenset[str] = frozenset()
     numbers: frozenset[str] = frozenset()
     ids: frozenset[str] = frozenset()
+    names: frozenset[str] = frozenset()
 
 
 UNKNOWN = ColumnTypes()
@@ -72,4 +74,5 @@ def with_text_ids(rows: list[Any], ids: Iterable[str]) -> list[Any]:
 def _of(types: Mapping[str | None, str], ids: Iterable[str | None]) -> ColumnTypes:
     texts = frozenset(name for name, kind in types.items() if name is not None and kind == "string")
     numbers = frozenset(name for name, kind in types.items() if name is not None and kind in ("number", "integer"))
-    return ColumnTypes(texts, numbers, texts & frozenset(name for name in ids if name is not None))
+    named = frozenset(name for name in types if name is not None)
+    return ColumnTypes(texts, numbers, texts & frozenset(name for name in ids if name is not None), named)

@@ -18,6 +18,7 @@ from typing import Any
 import polars as pl
 
 from homeostat.column_types import UNKNOWN, ColumnTypes, with_text_ids
+from homeostat.plain_values import plain
 from homeostat.separated import Say, frame_in, lines_of, mended, text_in
 from shared.errors import Misconfigured
 
@@ -83,20 +84,19 @@ def frame_of(path: str) -> pl.DataFrame:
     return pl.DataFrame(read_rows(path))
 
 
-def frame_with_text_ids(frame: pl.DataFrame, ids: Iterable[str]) -> pl.DataFrame:
-    """The frame with columns of ids that are whole numbers as text."""
-    whole = [name for name in ids if name in frame.columns and frame.schema[name].is_integer()]
-    return frame.with_columns(pl.col(name).cast(pl.String) for name in whole)
+def plain_frame(frame: pl.DataFrame, name: str, types: ColumnTypes) -> pl.DataFrame:
+    """The frame with values that JSON can carry, and ids that are whole numbers as text.
+
+    `Misconfigured` says which column of the pipeline has no such values; `name` is that of the file.
+    """
+    frame = plain(frame, name, types.names)
+    whole = [each for each in types.ids if each in frame.columns and frame.schema[each].is_integer()]
+    return frame.with_columns(pl.col(each).cast(pl.String) for each in whole)
 
 
 def rows_of(frame: pl.DataFrame) -> list[Row]:
-    """The frame's rows as JSON can carry them: times in RFC 3339."""
-    for name, kind in frame.schema.items():
-        if kind == pl.Date:
-            frame = frame.with_columns(pl.col(name).cast(pl.Datetime("us")))
-        if isinstance(frame.schema[name], pl.Datetime):
-            frame = frame.with_columns(pl.col(name).dt.strftime("%Y-%m-%dT%H:%M:%S%.fZ"))
-    return frame.to_dicts()
+    """The frame's rows as JSON can carry them (`plain_values.plain`): times in UTC, as RFC 3339."""
+    return plain(frame).to_dicts()
 
 
 def _existing(path: str) -> Path:
@@ -135,7 +135,7 @@ def _guessed(content: bytes, name: str, say: Say, types: ColumnTypes) -> list[Ro
 
 
 def _parquet(content: bytes, name: str, _: Say, types: ColumnTypes) -> list[Row]:
-    return rows_of(frame_with_text_ids(_parquet_frame(content, name), types.ids))
+    return plain_frame(_parquet_frame(content, name), name, types).to_dicts()
 
 
 def _parquet_frame(content: bytes, name: str) -> pl.DataFrame:

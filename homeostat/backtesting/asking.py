@@ -13,7 +13,7 @@ from homeostat.backtesting.columns import Columns
 from homeostat.backtesting.history import History
 from homeostat.backtesting.loop import Pace
 from homeostat.column_types import of_events
-from homeostat.rows import frame_of, frame_with_text_ids, read_rows
+from homeostat.rows import frame_of, plain_frame, read_rows
 from services.remediator.settings import policies_in, remediator_settings
 from shared.errors import Misconfigured
 from shared.pipeline.load import load
@@ -29,8 +29,9 @@ def columns_of(history: pl.DataFrame | Path | str, specification: Specification)
     types = of_events(specification.canonical)
     if not isinstance(history, pl.DataFrame) and Path(history).suffix != ".parquet":
         return Columns.of_rows(read_rows(str(history), types=types))
-    frame = history if isinstance(history, pl.DataFrame) else frame_of(str(history))
-    return Columns.of_frame(frame_with_text_ids(frame, types.ids))
+    if isinstance(history, pl.DataFrame):
+        return Columns.of_frame(plain_frame(history, "the history", types))
+    return Columns.of_frame(plain_frame(frame_of(str(history)), str(history), types))
 
 
 def specification_of(pipeline: Specification | Path | str, seed: int | None) -> Specification:

@@ -15,6 +15,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from homeostat.plain_values import RFC_3339, plain
 from shared.pipeline.contract import Contract, Row
 from shared.pipeline.problems import Problem
 from shared.pipeline.specification import FieldSpec, Specification
@@ -23,7 +24,6 @@ from shared.pipeline.types import DTYPES
 Bools = NDArray[np.bool_]
 Ints = NDArray[np.int64]
 Floats = NDArray[np.float64]
-_RFC_3339 = "%Y-%m-%dT%H:%M:%S.%6fZ"
 _WHOLE, _LARGEST, _EXACT = (-(2**63), 2**63 - 1), 1.7976931348623157e308, 2.0**62
 
 
@@ -36,8 +36,8 @@ class Columns:
 
     @classmethod
     def of_frame(cls, frame: pl.DataFrame) -> Columns:
-        """Times become text, in UTC, as they travel in JSON."""
-        return cls({name: _as_text(frame[name]) for name in frame.columns}, frame.height)
+        """Values become what JSON carries (`plain_values.plain`)."""
+        return cls({column.name: _column(column) for column in plain(frame).get_columns()}, frame.height)
 
     @classmethod
     def of_rows(cls, rows: Sequence[Mapping[str, Any]]) -> Columns:
@@ -77,16 +77,9 @@ class Columns:
         )
 
 
-def _as_text(column: pl.Series) -> pl.Series:
-    kind = column.dtype
-    if kind == pl.Date:
-        column = column.cast(pl.Datetime("us", "UTC"))
-    if isinstance(column.dtype, pl.Datetime):
-        zoned = (
-            column.dt.replace_time_zone("UTC") if column.dtype.time_zone is None else column.dt.convert_time_zone("UTC")
-        )
-        return zoned.dt.strftime(_RFC_3339)
-    return column.cast(pl.String) if isinstance(kind, pl.Categorical | pl.Enum) else column
+def _column(column: pl.Series) -> pl.Series | list[Any]:
+    """Cells that are lists or objects as such, as they travel in JSON."""
+    return column.to_list() if column.dtype.is_nested() else column
 
 
 def _series(name: str, cells: list[Any]) -> pl.Series | list[Any]:
@@ -213,7 +206,7 @@ def _number(column: pl.Series, field: FieldSpec) -> tuple[pl.Series, Bools]:
 def _times(column: pl.Series) -> tuple[pl.Series, Bools]:
     """RFC 3339 in UTC, as the contract writes it; other ways to write a time are left to it."""
     plain = column.str.contains(r"^\d{4}-\d\d-\d\dT\d\d:\d\d:[0-5]\d\.\d{6}Z$")
-    right = column.str.to_datetime(_RFC_3339, time_unit="us", strict=False).is_not_null()
+    right = column.str.to_datetime(RFC_3339, time_unit="us", strict=False).is_not_null()
     return column, _true(plain & right)
 
 
@@ -240,7 +233,7 @@ def times_of(cells: pl.Series | list[Any]) -> Floats:
     if isinstance(cells, list) or cells.dtype != pl.String:
         return np.array([seconds_of(value) for value in cells])
     _, plain = _times(cells)
-    at = cells.str.to_datetime(_RFC_3339, time_unit="us", strict=False)
+    at = cells.str.to_datetime(RFC_3339, time_unit="us", strict=False)
     found = (at.to_physical().cast(pl.Float64) / 1e6).to_numpy().copy()
     for place in np.flatnonzero(~plain).tolist():
         found[place] = seconds_of(cells[place])

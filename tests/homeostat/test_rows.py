@@ -80,7 +80,7 @@ def test_times_of_a_parquet_file_are_text_as_json_has_it(tmp_path: Path) -> None
     file = tmp_path / "rows.parquet"
     pl.DataFrame({"at": ["2026-01-31 12:00:00"]}).with_columns(pl.col("at").str.to_datetime()).write_parquet(file)
 
-    assert read_rows(str(file)) == [{"at": "2026-01-31T12:00:00Z"}]
+    assert read_rows(str(file)) == [{"at": "2026-01-31T12:00:00.000000Z"}]
 
 
 @pytest.mark.parametrize("name", ["rows.parquet", "rows.csv"])

@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 import json
+from datetime import date, datetime, time, timedelta
+from decimal import Decimal
 from pathlib import Path
 
 import polars as pl
+import pytest
 
 from homeostat.backtesting.asking import columns_of
+from homeostat.column_types import of_events
+from homeostat.rows import read_rows
+from shared.errors import Misconfigured
 from tests.homeostat.backtesting.histories import SPECIFICATION
 
 
@@ -22,3 +28,46 @@ def test_whole_numbers_are_ids_as_text_in_every_form_of_a_history(tmp_path: Path
     found = [[columns.row(place) for place in range(3)] for columns in (columns_of(f, SPECIFICATION) for f in forms)]
 
     assert found == [[row | {"id": str(row["id"])} for row in rows]] * 4
+
+
+NOON = datetime.fromisoformat("2026-07-01T12:00:00")
+KINDS = {
+    "zoned": (pl.Series([NOON]).dt.replace_time_zone("Europe/Berlin"), "2026-07-01T10:00:00.000000Z"),
+    "bare": (pl.Series([NOON]), "2026-07-01T12:00:00.000000Z"),
+    "nanoseconds": (pl.Series([NOON], dtype=pl.Datetime("ns")), "2026-07-01T12:00:00.000000Z"),
+    "day": (pl.Series([date(2026, 7, 1)]), "2026-07-01T00:00:00.000000Z"),
+    "clock": (pl.Series([time(12, 30)]), "12:30:00"),
+    "duration": (pl.Series([timedelta(seconds=90)]), "PT1M30S"),
+    "decimal": (pl.Series([Decimal("-1.50")]), -1.5),
+    "whole decimal": (pl.Series([Decimal(2**53 + 1)], dtype=pl.Decimal(38, 0)), 2**53 + 1),
+    "category": (pl.Series(["a"], dtype=pl.Categorical), "a"),
+    "enum": (pl.Series(["a"], dtype=pl.Enum(["a", "b"])), "a"),
+    "list": (pl.Series([[1, 2]]), [1, 2]),
+    "object": (pl.Series([{"a": 1}]), {"a": 1}),
+    "unused bytes": (pl.Series([b"a"]), None),
+    "empty": (pl.Series([None]), None),
+}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_value_of_any_type_is_sent_and_replayed_as_the_same(tmp_path: Path, kind: str) -> None:
+    cells, expected = KINDS[kind]
+    frame, path = pl.DataFrame({"id": ["a"], "x": cells}), tmp_path / "rows.parquet"
+    frame.write_parquet(path)
+
+    sent = read_rows(str(path), types=of_events(SPECIFICATION.canonical))
+
+    assert sent == [{"id": "a", "x": expected}]
+    assert type(sent[0]["x"]) is type(expected)
+    assert [columns_of(each, SPECIFICATION).row(0) for each in (frame, path)] == sent * 2
+
+
+def test_bytes_in_a_column_that_the_pipeline_takes_are_refused_by_name(tmp_path: Path) -> None:
+    frame, path = pl.DataFrame({"id": ["a"], "shop": [b"a"]}), tmp_path / "rows.parquet"
+    frame.write_parquet(path)
+
+    for history in (frame, path):
+        with pytest.raises(Misconfigured, match="the column `shop` holds bytes"):
+            columns_of(history, SPECIFICATION)
+    with pytest.raises(Misconfigured, match=r"rows\.parquet: the column `shop` holds bytes"):
+        read_rows(str(path), types=of_events(SPECIFICATION.canonical))
