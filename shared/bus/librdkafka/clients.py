@@ -100,12 +100,10 @@ def produce(
     deadline: float,
     told: Callable[[KafkaError | None, Message], None] | None = None,
 ) -> None:
-    options: dict[str, Any] = {} if record.partition is None else {"partition": record.partition}
-    if told is not None:
-        options["on_delivery"] = told
+    partition = -1 if record.partition is None else record.partition
     while True:
         try:
-            producer.produce(record.topic, record.value, record.key, headers=list(record.headers), **options)
+            producer.produce(record.topic, record.value, record.key, partition, told, headers=list(record.headers))
             return
         except BufferError:
             if monotonic() > deadline:
