@@ -19,8 +19,9 @@ import polars as pl
 
 from homeostat.column_types import UNKNOWN, ColumnTypes, with_text_ids
 from homeostat.plain_values import plain
-from homeostat.separated import Say, frame_in, lines_of, mended, text_in
+from homeostat.separated import Say, frame_in, lines_of, mended
 from shared.errors import Misconfigured
+from shared.pipeline.separators import text_in
 
 Row = dict[str, Any]
 _Read = Callable[[bytes, str, Say, ColumnTypes], list[Row]]
@@ -55,7 +56,7 @@ def lines_in(path: str) -> list[int] | None:
         return None
     if begins == b"{":
         return [number for number, line in enumerate(content.splitlines(), start=1) if line.strip()]
-    return lines_of(text_in(content, path))
+    return lines_of(text_in(content, path), path)
 
 
 def parts_in(

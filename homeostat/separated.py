@@ -6,11 +6,9 @@ A first line of names, then a line per row. Every fault is `Misconfigured` and s
 from __future__ import annotations
 
 import csv
-import gzip
 import io
 import math
 import re
-import zlib
 from collections.abc import Callable
 from typing import Any
 
@@ -18,12 +16,12 @@ import polars as pl
 
 from homeostat.column_types import UNKNOWN, ColumnTypes
 from shared.errors import Misconfigured
-from shared.pipeline.separators import SEPARATORS, separator_in, with_points
+from shared.pipeline.decimal_commas import with_points
+from shared.pipeline.separators import SEPARATORS, separator_in, text_in
 
 Say = Callable[[str], None]
 """Told what was made of a file that is not quite what its name says."""
 
-_GZIP = b"\x1f\x8b"
 _WHOLE = re.compile(r"[+-]?\d+")
 
 
@@ -33,14 +31,17 @@ def frame_in(content: bytes, name: str, say: Say, types: ColumnTypes = UNKNOWN) 
     So are all of `types.texts`, as they stand; other columns are what all their cells look like.
     """
     text = text_in(content, name)
-    separator = separator_in(_first_line(text))
+    separator = separator_in(text, name)
     try:
-        frame = _frame(content, separator, types.texts)
+        frame = _frame(text, separator, types.texts)
         if infinite := [column.name for column in frame.get_columns() if _is_infinite(column)]:
-            frame = _frame(content, separator, types.texts.union(infinite))
+            frame = _frame(text, separator, types.texts.union(infinite))
+        if separator == ";":
+            written = pl.read_csv(text.encode(), separator=separator, infer_schema=False)
+            frame = with_points(frame, written, separator, name, types.texts, types.numbers)
     except pl.exceptions.PolarsError as error:
         raise Misconfigured(f"{name}{_fault_of(text, separator)}") from error
-    frame = with_points(frame, separator, types.texts).filter(~pl.all_horizontal(pl.all().is_null()))
+    frame = frame.filter(~pl.all_horizontal(pl.all().is_null()))
     if not frame.height:
         raise Misconfigured(f"{name} has no row: there is nothing below its first line, which names the columns")
     if separator != ",":
@@ -60,41 +61,27 @@ def mended(column: pl.Series, types: ColumnTypes = UNKNOWN) -> list[Any] | None:
     return _of_one_type([_number(text) for text in column])
 
 
-def text_in(content: bytes, name: str) -> str:
-    """The content as text; `Misconfigured` where it is none."""
+def lines_of(text: str, name: str) -> list[int] | None:
+    """The line on which each row begins, in the order in which `frame_in` has the rows; None where none can say."""
+    fields, before, begins = csv.reader(io.StringIO(text), delimiter=separator_in(text, name)), 0, []
     try:
-        text = (gzip.decompress(content) if content.startswith(_GZIP) else content).decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise Misconfigured(f"{name} is not what its name says: it is no text in UTF-8 (byte {error.start})") from error
-    except (OSError, EOFError, zlib.error) as error:
-        raise Misconfigured(f"{name}: what was compressed with gzip is damaged: {error}") from error
-    if (at := text.find("\0")) >= 0:
-        raise Misconfigured(f"{name} is not what its name says: no text has zero bytes (character {at})")
-    return text
-
-
-def lines_of(text: str) -> list[int]:
-    """The line on which each row begins, in the order in which `frame_in` has the rows."""
-    fields, before, begins = csv.reader(io.StringIO(text), delimiter=separator_in(_first_line(text))), 0, []
-    for row in fields:
-        if any(row):
-            begins.append(before + 1)
-        before = fields.line_num
+        for row in fields:
+            if any(row):
+                begins.append(before + 1)
+            before = fields.line_num
+    except csv.Error:
+        return None
     return begins[1:]
 
 
-def _frame(content: bytes, separator: str, texts: frozenset[str]) -> pl.DataFrame:
+def _frame(text: str, separator: str, texts: frozenset[str]) -> pl.DataFrame:
     overrides = dict.fromkeys(texts, pl.String)
-    return pl.read_csv(io.BytesIO(content), separator=separator, infer_schema_length=None, schema_overrides=overrides)
+    return pl.read_csv(text.encode(), separator=separator, infer_schema_length=None, schema_overrides=overrides)
 
 
 def _is_infinite(column: pl.Series) -> bool:
     """Whether a column of numbers has a cell that JSON cannot carry."""
     return column.dtype.is_float() and not column.is_finite().all()
-
-
-def _first_line(text: str) -> str:
-    return text.lstrip("\r\n").partition("\n")[0]
 
 
 def _fault_of(text: str, separator: str) -> str:

@@ -102,7 +102,7 @@ def line_numbers(file: str, indices: Sequence[int]) -> tuple[str, list[int]]:
     from homeostat.rows import lines_in  # imported here: every other command starts faster without polars
 
     lines = lines_in(file)
-    if lines is None:
+    if lines is None or max(indices, default=-1) >= len(lines):
         return "row", [index + 1 for index in indices]
     return "line", [lines[index] for index in indices]
 

@@ -17,9 +17,10 @@ from typing import Any
 import polars as pl
 
 from shared.errors import Misconfigured
+from shared.pipeline.decimal_commas import with_points
 from shared.pipeline.expressions import KEYWORDS
 from shared.pipeline.problems import did_you_mean
-from shared.pipeline.separators import separator_in, with_points
+from shared.pipeline.separators import separator_in, text_in
 from shared.pipeline.specification import Kind
 
 _KEY_NAMES = re.compile(
@@ -89,18 +90,13 @@ def _is_csv(file: Path) -> bool:
 
 def _csv(file: Path) -> pl.DataFrame:
     """Columns of numbers with a leading zero in any cell are codes: text."""
-    separator = separator_in(_first_line(file))
-    frame = with_points(
-        pl.read_csv(file, separator=separator, try_parse_dates=True, infer_schema_length=None), separator
-    )
+    text = text_in(file.read_bytes(), str(file))
+    content, separator = text.encode(), separator_in(text, str(file))
+    written = pl.read_csv(content, separator=separator, infer_schema=False)
+    guessed = pl.read_csv(content, separator=separator, try_parse_dates=True, infer_schema_length=None)
+    frame = with_points(guessed, written, separator, str(file))
     numbers = [name for name in frame.columns if frame.schema[name].is_numeric()]
-    text = pl.read_csv(file, separator=separator, infer_schema=False)
-    return frame.with_columns(text[name] for name in numbers if text[name].str.contains(_LEADING_ZERO).any())
-
-
-def _first_line(file: Path) -> str:
-    with file.open(encoding="utf-8-sig", errors="replace") as lines:
-        return lines.readline().rstrip("\r\n")
+    return frame.with_columns(written[name] for name in numbers if written[name].str.contains(_LEADING_ZERO).any())
 
 
 def _kind(target: pl.Series, where: str) -> Kind:

@@ -1,46 +1,49 @@
-"""What stands between the fields of a CSV file: commas, or what people's spreadsheets write instead.
-
-Where that is a semicolon, it is since the comma stands in numbers.
-"""
+"""What stands between the fields of a CSV file: commas, or what people's spreadsheets write instead."""
 
 from __future__ import annotations
 
 import csv
-from collections.abc import Collection
+import gzip
+import zlib
 
-import polars as pl
+from shared.errors import Misconfigured
 
-_WITH_COMMA = r"^\s*([+-]?\d+),(\d+)\s*$"
+_GZIP = b"\x1f\x8b"
 
 SEPARATORS = {",": "commas", ";": "semicolons", "\t": "tabs"}
 
 
-def separator_in(names: str) -> str:
+def text_in(content: bytes, name: str) -> str:
+    """The content as text, its lines ended by line feeds also where none is; `Misconfigured` where it is no text.
+
+    It may be compressed with gzip.
+    """
+    try:
+        text = (gzip.decompress(content) if content.startswith(_GZIP) else content).decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise Misconfigured(f"{name} is not what its name says: it is no text in UTF-8 (byte {error.start})") from error
+    except (OSError, EOFError, zlib.error) as error:
+        raise Misconfigured(f"{name}: what was compressed with gzip is damaged: {error}") from error
+    if (at := text.find("\0")) >= 0:
+        raise Misconfigured(f"{name} is not what its name says: no text has zero bytes (character {at})")
+    return text if "\n" in text else text.replace("\r", "\n")
+
+
+def separator_in(text: str, name: str) -> str:
     """What splits the first line into most names; the comma, unless another does better.
 
-    >>> separator_in('id;"a;b";c,d'), separator_in("id,a;b"), separator_in("id")
-    (';', ',', ',')
+    `Misconfigured`, with the file's `name` and the line, where that line cannot be read.
+
+    >>> [separator_in(text, "a.csv") for text in ('id;"a;b";c,d', "id,a;b", "id")]
+    [';', ',', ',']
     """
-    return max(SEPARATORS, key=lambda each: len(next(csv.reader([names], delimiter=each), [])))
-
-
-def with_points(frame: pl.DataFrame, separator: str, texts: Collection[str] = ()) -> pl.DataFrame:
-    """The frame with points in columns of numbers that have commas; unchanged unless `separator` is a semicolon.
-
-    In such a column a cell that is no number stays as it is; so do the columns in `texts`.
-
-    >>> with_points(pl.DataFrame({"x": ["1,5", "2"], "y": ["a,b", "1,5"]}), ";").to_dicts()
-    [{'x': 1.5, 'y': 'a,b'}, {'x': 2.0, 'y': '1,5'}]
-    """
-    if separator != ";":
-        return frame
-    columns = [each for each in frame.get_columns() if each.dtype == pl.String and each.name not in texts]
-    return frame.with_columns(_with_points(column) for column in columns if column.str.contains(_WITH_COMMA).any())
-
-
-def _with_points(column: pl.Series) -> pl.Series:
-    text = column.str.replace(_WITH_COMMA, "$1.$2")
-    numbers = text.cast(pl.Float64, strict=False)
-    if numbers.null_count() == column.null_count():
-        return numbers
-    return text if 2 * numbers.count() > column.count() else column
+    names = text.lstrip("\r\n")
+    blank = text[: len(text) - len(names)].count("\n")
+    try:
+        lines = [names.partition("\n")[0]]
+        return max(SEPARATORS, key=lambda each: len(next(csv.reader(lines, delimiter=each), [])))
+    except csv.Error as error:
+        raise Misconfigured(
+            f"{name}:{blank + 1}: the first line must name the columns, and cannot be read as CSV ({error}): "
+            "write a line of names, then a line per row, each ended by a line feed"
+        ) from error

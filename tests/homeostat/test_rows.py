@@ -4,6 +4,7 @@ import gzip
 import io
 import json
 import os
+from collections.abc import Callable
 from pathlib import Path
 
 import polars as pl
@@ -156,6 +157,54 @@ def test_where_semicolons_separate_numbers_may_have_commas(tmp_path: Path) -> No
     ]
 
 
+def test_points_separate_thousands_where_commas_stand_in_decimals(tmp_path: Path) -> None:
+    file = tmp_path / "rows.csv"
+    file.write_text("id;price;stock;at\na;1.234,56;1.000;01.02.2026\nb;2,5;-2.500;03.02.2026\nc;1.000;7;04.02.2026\n")
+
+    assert read_rows(str(file)) == [
+        {"id": "a", "price": 1234.56, "stock": 1000, "at": "01.02.2026"},
+        {"id": "b", "price": 2.5, "stock": -2500, "at": "03.02.2026"},
+        {"id": "c", "price": 1000, "stock": 7, "at": "04.02.2026"},
+    ]
+
+
+def test_a_point_of_two_meanings_is_refused_before_a_row_is_read(tmp_path: Path) -> None:
+    file = tmp_path / "rows.csv"
+    file.write_text("id;price;stock\na;1,5;1.000\nb;2,5;2.5\n")
+
+    with pytest.raises(Misconfigured, match=r"rows\.csv: .* cannot be told in the column `stock`, as in 2.5, 1.000: "):
+        read_rows(str(file))
+
+
+def test_lines_that_end_in_carriage_returns_alone_are_lines(tmp_path: Path) -> None:
+    file = tmp_path / "rows.csv"
+    file.write_bytes(b"id,x\ra,1\r\rb,2\r")
+
+    assert read_rows(str(file)) == [{"id": "a", "x": 1}, {"id": "b", "x": 2}]
+    assert lines_in(str(file)) == [2, 4]
+
+
+@pytest.mark.parametrize("names", ["id," + "x" * 200_000, "id\r,x"])
+@pytest.mark.parametrize("read_file", [read_rows, lines_in])
+def test_a_first_line_that_cannot_name_columns_is_refused_by_its_number(
+    tmp_path: Path, names: str, read_file: Callable[[str], object]
+) -> None:
+    file = tmp_path / "rows.csv"
+    file.write_bytes(f"\n{names}\na,1\n".encode())
+
+    with pytest.raises(Misconfigured, match=r"rows\.csv:2: the first line must name the columns, .*: write a line of"):
+        read_file(str(file))
+
+
+@pytest.mark.parametrize("cell", ["x" * 200_000, "a\rb"])
+def test_rows_are_read_where_a_cell_leaves_no_way_to_tell_their_lines(tmp_path: Path, cell: str) -> None:
+    file = tmp_path / "rows.csv"
+    file.write_bytes(f"id,x\na,{cell}\nb,y\n".encode())
+
+    assert read_rows(str(file)) == [{"id": "a", "x": cell}, {"id": "b", "x": "y"}]
+    assert lines_in(str(file)) is None
+
+
 @pytest.mark.parametrize("content", [b"\x7fELF\x02\x01" + bytes(500), "id,x\na,1\n".encode("utf-16")])
 def test_bytes_of_which_csv_would_make_no_row_are_named(tmp_path: Path, content: bytes) -> None:
     file = tmp_path / "rows.csv"
@@ -267,6 +316,12 @@ def test_where_semicolons_separate_text_keeps_its_comma(tmp_path: Path) -> None:
     rows = read(tmp_path, "order;zip;price\n1,5;01,5;1,5\n", of_events(SHOP))
 
     assert rows == [{"order": "1,5", "zip": "01,5", "price": 1.5}]
+
+
+def test_points_separate_thousands_in_a_column_of_numbers_in_which_those_are_the_exception(tmp_path: Path) -> None:
+    rows = read(tmp_path, "order;price\na;n/a\nb;-\nc;?\nd;1,5\ne;1.000\n", of_events(SHOP))
+
+    assert [row["price"] for row in rows] == ["n/a", "-", "?", 1.5, 1000.0]
 
 
 def test_blank_lines_are_no_rows_where_all_is_text_too(tmp_path: Path) -> None:

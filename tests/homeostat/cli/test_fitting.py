@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from homeostat.cli.fitting import line_numbers
+from homeostat.rows import read_rows
 from shared.topics import RAW_DATA
 from tests.homeostat.cli.conftest import Call
 from tests.services.gateway.running import KEY, Running
@@ -92,3 +94,11 @@ def test_labels_that_are_no_objects_are_named(ask: Call, tmp_path: Path) -> None
     file.write_text('[{"id": "a", "up": true}, 7]')
 
     assert "a row is a JSON object, and these are none: row 2" in ask("labels", "elec2", str(file)).err
+
+
+def test_a_row_whose_line_cannot_be_told_is_named_by_its_number(tmp_path: Path) -> None:
+    file = tmp_path / "rows.csv"
+    file.write_text('id,x\na,1\n"",\n')
+
+    assert len(read_rows(str(file))) == 2
+    assert line_numbers(str(file), [1]) == ("row", [2])

@@ -81,6 +81,8 @@ def test_nulls_seen_make_a_field_nullable(tmp_path: Path) -> None:
         ("a.csv", b"x,y\n1,2\n3,5\n4,9\n", "has no column `z`"),
         ("a.csv", b"", "cannot be read as CSV"),
         ("a.csv", b"z,y\n", "has no rows"),
+        ("a.csv", b"z," + b"y" * 200_000 + b"\n1,2\n", "a.csv:1: the first line must name the columns"),
+        ("a.csv", b"z;y\n1,5;1.000\n2,5;1.5\n3,5;2\n", "cannot be told in the column `y`"),
         ("a.csv", b"z,y\n1,1\n1,2\n", "there is nothing to predict"),
         ("a.csv", b"z\n1\n2\n", "no column but `z` can be a feature"),
         ("a.parquet", b"z,y\n1,2\n", "cannot be read as Parquet"),
@@ -122,6 +124,17 @@ def test_a_file_with_other_separators_gives_the_same_specification(tmp_path: Pat
     (tmp_path / "b.csv").write_text(other.replace(".", ",") if separator == ";" else other)
 
     assert inferred(tmp_path / "b.csv", "good", "one") == inferred(tmp_path / "a.csv", "good", "one")
+
+
+def test_a_file_is_inferred_from_as_its_rows_are_read(tmp_path: Path) -> None:
+    path = tmp_path / "a.csv"
+    rows = [f"{n},5;{n % 9 + 1}.000;{n % 2}" for n in range(200)]
+    path.write_bytes("\r".join(["size;stock;good", *rows]).encode())
+
+    fields = inferred(path, "good").fields
+
+    assert fields["size"].type == "number"
+    assert fields["stock"].range == (0, 90_000)
 
 
 def test_numbers_with_a_leading_zero_anywhere_in_their_column_are_codes(tmp_path: Path) -> None:
