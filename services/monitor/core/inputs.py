@@ -193,10 +193,8 @@ class Inputs(msgspec.Struct):
     def _sent_by(self, source: int, places: Ints) -> Ints:
         """Those of these arrivals that are watched under this number; -1: of all without a stream of their own."""
         senders = self.recent.sources[places % self.recent.capacity]
-        if source >= 0:
-            return places[senders == source]
-        pooled: Ints = places[~np.isin(senders, list(self.streams))]
-        return pooled
+        own: Ints = places[senders == source if source >= 0 else ~np.isin(senders, list(self.streams))]
+        return own
 
     def _slice(self, values: Floats, rows: Ints, sources: Ints, hidden: Bools | None) -> None:
         places = self.recent.append(values, rows, sources)
