@@ -10,12 +10,15 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import groupby
-from typing import Any, Protocol
+from types import MappingProxyType
+from typing import Any, NamedTuple, Protocol
 
 import structlog
 from tenacity import wait_exponential_jitter
 
+from services.gateway.marks import mark_of, marks_at
 from services.gateway.readmodel.entry import Entry, entry_of
+from services.gateway.service import SECTIONS
 from shared.bus.base import Bus, LogReader, Position, Record
 from shared.clock import monotonic
 from shared.errors import HomeostatError, Poison
@@ -24,8 +27,11 @@ from shared.topics import Topic, topics_read_by
 log = structlog.get_logger("gateway.follower")
 
 RECENT_ONLY = ("predictions", "dead-letters", "metrics", "telemetry")
-KEPT = ("model-published", "alerts", "commands", "command-results", "audit")
-"""Topics that are read on from where they were folded up to. Of `metrics` the newest of each kind are kept too."""
+HELD = frozenset(SECTIONS.values())
+"""Topics of which a snapshot holds anything: their records make the next one due."""
+
+KEPT = HELD - set(RECENT_ONLY)
+"""Those that are read on from where they were folded up to; of the others the newest records are read again."""
 
 SAVE_EVERY, SAVE_EVERY_BEHIND = 2000, 50_000
 """Records of these topics between two savings: what is read again, at the most, after a crash."""
@@ -37,6 +43,16 @@ IDLE_SECONDS, BEHIND_SECONDS = 0.25, 0.05
 MOST = 1000
 
 Partition = tuple[str, int]
+
+MarksAt = Callable[[Mapping[Partition, int]], Mapping[Partition, bytes]]
+"""The log's own marks of the records at these offsets, as `marks.marks_at` gives them."""
+
+
+class Folded(NamedTuple):
+    """Up to where the topics `KEPT` are folded (the next offset), and the mark of the last record of each partition."""
+
+    positions: Mapping[Partition, int] = MappingProxyType({})
+    marks: Mapping[Partition, bytes] = MappingProxyType({})
 
 
 class Sink(Protocol):
@@ -54,12 +70,12 @@ class Sink(Protocol):
 class Keep(Protocol):
     """What is kept of the folded entries from one start to the next. Both are called in the follower's thread."""
 
-    def restore(self, ends: Mapping[Partition, int]) -> Mapping[Partition, int]:
-        """Fills the views; returns up to where they are folded, empty where nothing is kept of this log."""
+    def restore(self, ends: Mapping[Partition, int], marks_at: MarksAt) -> Folded:
+        """Fills the views; returns up to where they are folded, nothing where nothing is kept of this log."""
         ...
 
-    def save(self, positions: Mapping[Partition, int]) -> None:
-        """Keeps what is folded up to these."""
+    def save(self, folded: Folded) -> None:
+        """Keeps what is folded up to there."""
         ...
 
 
@@ -79,6 +95,7 @@ class Follower:
         self._sink = sink
         self._keep = keep
         self._unsaved = 0
+        self._marks: dict[Partition, bytes] = {}
         self._recent = recent
         self._topics: dict[str, Topic[Any]] = {full_name(t.name): t for t in topics_read_by("gateway")}
         self._stop = threading.Event()
@@ -137,7 +154,8 @@ class Follower:
         """Where at least so many records have come since the last time; what failed is read from the log again."""
         if self._keep is not None and self._unsaved >= least:
             self._unsaved = 0
-            self._keep.save(self.positions)
+            kept = {place: offset for place, offset in self.positions.items() if place[0] in KEPT}
+            self._keep.save(Folded(kept, dict(self._marks)))
 
     def _begin(self, reader: LogReader) -> dict[Partition, int]:
         """Follows all partitions at once; returns their ends as of now, by full topic name.
@@ -146,12 +164,20 @@ class Follower:
         """
         ends = {(name, p): end for name in self._topics for p, end in reader.end_offsets(name).items()}
         if self._keep is not None and not self.positions:
-            known = self._keep.restore({(self._topics[name].name, p): end for (name, p), end in ends.items()})
-            self.positions.update(known)
+            plain_ends = {(self._topics[name].name, p): end for (name, p), end in ends.items()}
+            known = self._keep.restore(plain_ends, lambda offsets: self._marks_at(reader, offsets))
+            self.positions.update(known.positions)
+            self._marks.update(known.marks)
         starts = {place: self._start(reader, *place, end) for place, end in ends.items()}
         self._sink.begin({(self._topics[name].name, p): start for (name, p), start in starts.items()})
         reader.follow(starts)
         return ends
+
+    def _marks_at(self, reader: LogReader, offsets: Mapping[Partition, int]) -> dict[Partition, bytes]:
+        full = {topic.name: name for name, topic in self._topics.items()}
+        asked = {(full[topic], partition): offset for (topic, partition), offset in offsets.items()}
+        found = marks_at(reader, asked, stopped=self._stop.is_set)
+        return {(self._topics[name].name, partition): mark for (name, partition), mark in found.items()}
 
     def _start(self, reader: LogReader, name: str, partition: int, end: int) -> int:
         topic, begins = self._topics[name].name, reader.begin_offsets(name)
@@ -166,10 +192,14 @@ class Follower:
             entries = [entry for record in group if (entry := self._decoded(topic, record)) is not None]
             if entries:
                 self._sink.fold(topic.name, entries)
+        last: dict[Partition, Record] = {}
         for record in records:
             topic_name = self._topics[record.topic].name
             self._advance(topic_name, record.partition, record.offset + 1)
-            self._unsaved += topic_name in KEPT or topic_name == "metrics"
+            self._unsaved += topic_name in HELD
+            if topic_name in KEPT:
+                last[topic_name, record.partition] = record
+        self._marks.update((place, mark_of(record)) for place, record in last.items())
 
     def _decoded(self, topic: Topic[Any], record: Record) -> Entry[Any] | None:
         try:

@@ -13,7 +13,7 @@ from typing import Any, Protocol
 import msgspec
 import structlog
 
-from services.gateway.follower import KEPT, Partition
+from services.gateway.follower import Folded, MarksAt, Partition
 from services.gateway.readmodel.entry import Entry, entry_of
 from services.gateway.service import SECTIONS, Held
 from shared.bus.base import Record
@@ -25,17 +25,22 @@ from shared.topics import BY_NAME
 
 log = structlog.get_logger("gateway.keeping")
 
-FORM = 2
+FORM = 3
 """Raised when a view comes to hold what it did not: a snapshot of an earlier form lacks that."""
 
 Row = tuple[int, int, int, bytes]
 """Partition, offset, the broker's time in milliseconds, and the message as on the topic."""
 
 
+class _Form(msgspec.Struct, frozen=True):
+    form: int
+
+
 class _Body(msgspec.Struct, frozen=True):
     form: int
     rows: dict[str, list[Row]]
     index: list[tuple[int, int]]
+    marks: list[tuple[str, int, bytes]]
 
 
 class Views(Protocol):
@@ -54,53 +59,74 @@ class Keeper:
         self._views = views
         self._snapshots: Snapshots | None = None
 
-    def restore(self, ends: Mapping[Partition, int]) -> dict[Partition, int]:
+    def restore(self, ends: Mapping[Partition, int], marks_at: MarksAt) -> Folded:
         """Fills the views from the snapshot, where there is a good one; returns up to where it has folded the log.
 
-        `ends` are the log's own: a snapshot that is ahead of them is of another log. `Transient` where Kafka is away.
+        A snapshot that is ahead of the log's own `ends`, or whose last records are not where they were, is of another
+        log. `Transient` where Kafka is away.
         """
         self._snapshots = self._snapshots or self._open()
         snapshot = self._snapshots.load("gateway")
         if snapshot is None:
-            return {}
+            return Folded()
         positions = {(topic, partition): offset for topic, partition, offset in snapshot.positions}
         try:
-            if any(offset > ends.get(place, 0) for place, offset in positions.items()):
-                raise Poison("it is ahead of the log")
-            held = _unpacked(snapshot.state)
+            body = _body(snapshot.state)
+            folded = Folded(positions, {(topic, partition): mark for topic, partition, mark in body.marks})
+            _of_this_log(folded, ends, marks_at)
+            held = _unpacked(body)
         except (Poison, msgspec.DecodeError) as error:
             log.warning("the snapshot of the views is not used; the log is read from its begin", why=str(error))
-            return {}
+            return Folded()
         self._views.take_over(held)
-        return positions
+        return folded
 
-    def save(self, positions: Mapping[Partition, int]) -> None:
-        """Keeps what the views hold; `positions` say up to where they have folded. Never raises for a full disk."""
+    def save(self, folded: Folded) -> None:
+        """Keeps what the views hold, folded up to there. Never raises for a full disk."""
         if self._snapshots is None:
             return
-        kept = {place: offset for place, offset in positions.items() if place[0] in KEPT}
+        marks = [(topic, partition, mark) for (topic, partition), mark in sorted(folded.marks.items())]
+        positions = [(topic, partition, offset) for (topic, partition), offset in sorted(folded.positions.items())]
         self._snapshots.save(
             Snapshot(
                 task="gateway",
-                step=sum(kept.values()),
+                step=sum(folded.positions.values()),
                 now=utc_now(),
-                positions=tuple((topic, partition, offset) for (topic, partition), offset in sorted(kept.items())),
+                positions=tuple(positions),
                 ended_jobs=(),
                 journal_from=0,
-                state=_packed(self._views.held()),
+                state=_packed(self._views.held(), marks),
             )
         )
 
 
-def _packed(held: Held) -> bytes:
+def _of_this_log(folded: Folded, ends: Mapping[Partition, int], marks_at: MarksAt) -> None:
+    """`Poison` where this log holds something else where it was folded. What retention has dropped tells nothing."""
+    if any(offset > ends.get(place, 0) for place, offset in folded.positions.items()):
+        raise Poison("it is ahead of the log")
+    for place, found in marks_at({place: folded.positions[place] - 1 for place in folded.marks}).items():
+        if found != folded.marks[place]:
+            raise Poison(
+                f"it is of another log: {place[0]}[{place[1]}] at {folded.positions[place] - 1} is another record"
+            )
+
+
+def _packed(held: Held, marks: list[tuple[str, int, bytes]]) -> bytes:
     rows = {section: [_row(entry) for entry in entries] for section, entries in held.entries.items()}
-    return msgspec.msgpack.encode(_Body(FORM, rows, held.index))
+    return msgspec.msgpack.encode(_Body(FORM, rows, held.index, marks))
 
 
-def _unpacked(state: bytes) -> Held:
+def _body(state: bytes) -> _Body:
+    form = msgspec.msgpack.decode(state, type=_Form).form
+    if form != FORM:
+        raise Poison(f"its form is {form}, this program's is {FORM}")
     body = msgspec.msgpack.decode(state, type=_Body)
-    if body.form != FORM or body.rows.keys() != SECTIONS.keys():
-        raise Poison(f"its form is {body.form}, this program's is {FORM}")
+    if body.rows.keys() != SECTIONS.keys():
+        raise Poison(f"it holds {', '.join(sorted(body.rows))}, this program {', '.join(sorted(SECTIONS))}")
+    return body
+
+
+def _unpacked(body: _Body) -> Held:
     known: dict[tuple[str, int, int], Entry[Any]] = {}
 
     def entry(section: str, row: Row) -> Entry[Any]:

@@ -8,11 +8,13 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from services.gateway.follower import Follower
+import pytest
+
+from services.gateway.follower import Folded, Follower, MarksAt
 from services.gateway.hub import Hub, Subscriber
 from services.gateway.parts import LoopSink
 from services.gateway.readmodel.entry import Entry, entry_of
-from services.gateway.service import ReadModels
+from services.gateway.service import SECTIONS, ReadModels
 from shared.bus.base import NewRecord
 from shared.bus.memory import MemoryBus
 from shared.clock import utc_now
@@ -21,7 +23,7 @@ from shared.runtime.installation import topic_specs
 from shared.runtime.meter import Meter
 from shared.settings import CommonSettings
 from shared.telemetry.metrics import Meters
-from shared.topics import ALERTS
+from shared.topics import ALERTS, METRICS, Topic, topics_read_by
 from tests.services.gateway.messages import alert
 
 
@@ -118,3 +120,44 @@ def test_it_is_ready_when_all_that_was_there_is_folded_markers_of_transactions_p
 
     assert len(known) == 2501
     assert known[-1] == "last"
+
+
+class Saves:
+    """What is kept of nothing, and how far it was when it was to be kept."""
+
+    def __init__(self) -> None:
+        self.saved: list[Folded] = []
+
+    def restore(self, ends: Mapping[tuple[str, int], int], marks_at: MarksAt) -> Folded:
+        return Folded()
+
+    def save(self, folded: Folded) -> None:
+        self.saved.append(folded)
+
+
+class Takes:
+    """A sink that takes anything."""
+
+    def begin(self, positions: Mapping[tuple[str, int], int]) -> None:
+        pass
+
+    def fold(self, topic: str, entries: Sequence[Entry[Any]]) -> None:
+        pass
+
+
+@pytest.mark.parametrize("topic", topics_read_by("gateway"), ids=lambda topic: topic.name)
+def test_what_a_snapshot_holds_is_saved_when_it_has_changed_and_read_on_from_there(topic: Topic[Any]) -> None:
+    bus, keep = log_with(), Saves()
+    bus.producer("test").send([NewRecord(topic.name, b"p", b"whatever it says", partition=0)], 1.0)
+    follower = Follower(bus, str, Takes(), keep)
+    follower.start()
+    try:
+        assert follower.ready.wait(10)
+    finally:
+        follower.stop()
+
+    held = topic.name in SECTIONS.values()
+    read_on = held and topic is not METRICS
+    assert len(keep.saved) == held
+    assert [place for folded in keep.saved for place in folded.positions] == [(topic.name, 0)] * read_on
+    assert [place for folded in keep.saved for place in folded.marks] == [(topic.name, 0)] * read_on

@@ -137,6 +137,58 @@ def test_a_snapshot_of_another_log_is_not_believed(tmp_path: Path) -> None:
     assert found == {"alerts": []}
 
 
+def ids(gateway: Running) -> list[str]:
+    return sorted(each["id"] for each in gateway.http.get("/v1/alerts").json()["alerts"])
+
+
+def alerts_of(name: str, count: int) -> list[Any]:
+    return [alert(id=f"{name}{n}", fingerprint=f"{name}{n}") for n in range(count)]
+
+
+def test_a_log_made_anew_is_not_taken_for_the_old_one_when_it_has_grown_past_it(tmp_path: Path) -> None:
+    with running(tmp_path) as first:
+        first.put(ALERTS, *alerts_of("old", 3))
+    bus = new_bus(tmp_path)
+    with running(tmp_path / "another", bus) as writer:
+        writer.put(ALERTS, *alerts_of("new", 10))
+
+    with running(tmp_path, bus) as second:
+        assert ids(second) == [f"new{n}" for n in range(10)]
+
+
+def test_a_log_is_known_again_by_what_was_folded_two_starts_ago(tmp_path: Path) -> None:
+    bus = new_bus(tmp_path)
+    with running(tmp_path, bus) as first:
+        first.put(ALERTS, *alerts_of("old", 3))
+    with running(tmp_path, bus) as second:
+        second.put(METRICS, metrics(0, {"accuracy": 0.8}))
+    anew = new_bus(tmp_path)
+    with running(tmp_path / "another", anew) as writer:
+        writer.put(ALERTS, *alerts_of("new", 10))
+
+    with running(tmp_path, anew) as third:
+        assert ids(third) == [f"new{n}" for n in range(10)]
+
+
+def test_that_retention_has_dropped_what_was_folded_last_makes_no_other_log_of_it(tmp_path: Path) -> None:
+    bus = new_bus(tmp_path)
+    with running(tmp_path, bus) as first:
+        first.put(ALERTS, *alerts_of("old", 3))
+    first.write_only(ALERTS, *alerts_of("new", 1))
+
+    class Reader(MemoryReader):
+        def begin_offsets(self, topic: str) -> dict[int, int]:
+            begins = super().begin_offsets(topic)
+            return dict.fromkeys(begins, 3) if topic == PREFIX + ALERTS.name else begins
+
+        def follow(self, positions: Mapping[tuple[str, int], int]) -> None:
+            super().follow({(t, p): max(at, self.begin_offsets(t)[p]) for (t, p), at in positions.items()})
+
+    bus.readers = Reader
+    with running(tmp_path, bus) as second:
+        assert ids(second) == ["new0", "old0", "old1", "old2"]
+
+
 def entry(topic: str, offset: int, message: Any) -> Entry[Any]:
     return Entry(topic, 0, offset, utc_now(), message)
 
