@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import httpx
 from tenacity import Retrying, retry_if_exception_type, stop_after_delay, wait_exponential
@@ -16,6 +17,8 @@ from shared.errors import HomeostatError, Overloaded
 KEY_FILE = "api-key"
 Run = tuple[int, int, int]
 """Partition, first and last offset."""
+
+MOST_RUNS = 50_000
 
 
 class ApiError(HomeostatError):
@@ -58,29 +61,36 @@ def _refused(row: object, field: str, detail: str) -> dict[str, Any]:
     }
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Tally:
-    """What became of rows that were sent. `rejected` holds the gateway's own entries.
+    """What became of rows that were sent, to which more can be added. `rejected` holds the gateway's own entries.
 
     `ignored` counts rows by a field that the pipeline does not have. `written` has, as (partition, first, last), the
-    runs of offsets on `raw-data` at which the accepted rows stand.
+    runs of offsets on `raw-data` at which accepted rows stand, of the first `MOST_RUNS` to twice as many;
+    `unkept` counts accepted rows of which it does not have the place.
     """
 
     accepted: int = 0
-    rejected: tuple[Mapping[str, Any], ...] = ()
-    ignored: Mapping[str, int] = field(default_factory=dict)
-    written: tuple[Run, ...] = ()
+    rejected: list[Mapping[str, Any]] = field(default_factory=list)
+    ignored: Counter[str] = field(default_factory=Counter)
+    written: list[Run] = field(default_factory=list)
+    unkept: int = 0
 
-    def __add__(self, other: Tally) -> Tally:
-        return Tally(
-            self.accepted + other.accepted,
-            self.rejected + other.rejected,
-            {
-                name: self.ignored.get(name, 0) + other.ignored.get(name, 0)
-                for name in {**self.ignored, **other.ignored}
-            },
-            joined(self.written + other.written),
-        )
+    def __iadd__(self, other: Tally) -> Self:
+        self.accepted += other.accepted
+        self.rejected += other.rejected
+        self.ignored.update(other.ignored)
+        self.written += other.written
+        self.unkept += other.unkept
+        if len(self.written) > 2 * MOST_RUNS:
+            self._bound()
+        return self
+
+    def _bound(self) -> None:
+        """Room for as many again: so each run is sorted a few times, however many come."""
+        runs = joined(self.written)
+        self.unkept += sum(last - first + 1 for _, first, last in runs[MOST_RUNS:])
+        self.written = list(runs[:MOST_RUNS])
 
 
 def joined(runs: Sequence[Run]) -> tuple[Run, ...]:
@@ -164,7 +174,7 @@ class Client:
                 raise
             answer = error.problem
         written = [(run["partition"], run["first"], run["last"]) for run in answer.get("written", ())]
-        return Tally(answer["accepted"], tuple(answer.get("rejected", ())), answer.get("ignored", {}), joined(written))
+        return Tally(answer["accepted"], answer.get("rejected", []), Counter(answer.get("ignored", {})), written)
 
     def outcomes(self, pipeline: str, kind: str, runs: Sequence[Run], wait: float) -> dict[str, Any]:
         """What became of accepted ``events`` or ``labels``, 100,000 at most; waits up to `wait` s for the last one."""

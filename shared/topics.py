@@ -230,6 +230,11 @@ TOPICS: tuple[Topic[Any], ...] = (
 BY_NAME = {topic.name: topic for topic in TOPICS}
 
 
+def group_of(service: str) -> str:
+    """The consumer group of a service, without the installation's prefix."""
+    return f"homeostat.{service}"
+
+
 def topics_read_by(service: str) -> tuple[Topic[Any], ...]:
     """The topics a service has a handler for, in the order of the table."""
     return tuple(topic for topic in TOPICS if service in topic.readers)

@@ -69,7 +69,7 @@ def send(
     name, origin = pipeline_name(client, pipeline), source or source_of(file)
     parts = fitting(specification, file, parts, _say)
     sent = stream(parts, total, batch, rate, f"events to {name}", lambda part: client.send_events(name, part, origin))
-    report(*sent, followed(client, name, "events", sent[0].written) if wait else None, "events", as_json=as_json)
+    report(*sent, followed(client, name, "events", sent[0]) if wait else None, "events", as_json=as_json)
 
 
 @on_gateway
@@ -96,7 +96,7 @@ def labels(
     found = [{"id": str(row[ids]), "label": row.get(truths)} for row in rows]
     what = f"labels to {name}"
     sent = stream([found], len(found), batch, rate, what, lambda part: client.send_labels(name, part, origin))
-    report(*sent, followed(client, name, "labels", sent[0].written) if wait else None, "labels", as_json=as_json)
+    report(*sent, followed(client, name, "labels", sent[0]) if wait else None, "labels", as_json=as_json)
 
 
 def _column(file: str, rows: Sequence[Row], asked: str | None, usual: Sequence[str | None]) -> str:
@@ -212,7 +212,7 @@ def _parts(parts: Iterable[list[Row]], size: int) -> Iterator[list[Row]]:
 def report(tally: Tally, total: int, fate: Fate | None, kind: Kind, *, as_json: bool) -> None:
     """Shows what became of the rows; those that were rejected or refused make the command fail."""
     if as_json:
-        result = {"rows": total, "accepted": tally.accepted, "rejected": list(tally.rejected)}
+        result = {"rows": total, "accepted": tally.accepted, "rejected": tally.rejected}
         show_json(result | {"ignored": dict(tally.ignored)} | (fate.plain() if fate is not None else {}))
     else:
         _show(tally, total, [] if fate is None else list(told(fate, kind)))

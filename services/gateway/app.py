@@ -53,6 +53,7 @@ def create_app(parts: Parts) -> FastAPI:
             await asyncio.gather(*work, return_exceptions=True)
             await parts.deliveries.stop()
             await asyncio.to_thread(parts.follower.stop)
+            parts.searches.close()
             await parts.predictor.aclose()
             await asyncio.to_thread(parts.writer.close)
 

@@ -13,7 +13,7 @@ from shared.clock import monotonic
 from shared.codec import decode
 from shared.errors import Poison, Transient
 from shared.messages import RawRecord
-from shared.topics import FEATURES, Topic
+from shared.topics import FEATURES, Topic, group_of
 
 SEARCHED = 200_000
 BLOCK = 20_000
@@ -28,11 +28,13 @@ SEARCH_TO = 2_000
 class Backlog:
     """Reads until `deadline` (monotonic seconds); `Transient` where that is not enough. Close it.
 
+    `written`: reads all that is written, and waits for transactions that are open; else what is committed.
     Each topic has a reader of its own: one that turns to a topic it does not know yet takes a second.
     """
 
-    def __init__(self, bus: Bus, full_name: Callable[[str], str], deadline: float) -> None:
+    def __init__(self, bus: Bus, full_name: Callable[[str], str], deadline: float, *, written: bool = False) -> None:
         self._bus = bus
+        self._written = written
         self._readers: dict[str, LogReader] = {}
         self._full_name = full_name
         self._deadline = deadline
@@ -58,29 +60,33 @@ class Backlog:
         self._ranges.clear()
 
     def end(self, topic: Topic[Any], partition: int = 0) -> int:
-        """The offset after the last committed record."""
+        """The offset after the last record."""
         return self._range(self._full_name(topic.name))[1][partition]
 
-    def time_at(self, topic: Topic[Any], place: Place) -> int | None:
-        """When the record at this place was written, in milliseconds since 1970; None where it is gone."""
-        return next((r.timestamp_ms for r in list(self._read(topic, place[0], place[1], place[1] + 1))), None)
+    def committed(self, service: str, topic: Topic[Any]) -> dict[int, int]:
+        """By partition of `topic`, the offset before which the service has taken everything, once it has begun."""
+        name = self._full_name(topic.name)
+        found = self._bus.committed(self._full_name(group_of(service))).items()
+        return {partition: offset for (of, partition), offset in found if of == name}
 
-    def since(self, topic: Topic[Any], partition: int, time_ms: int) -> Iterator[Any]:
-        """A partition's messages in order, from `time_ms` on or a little before."""
+    def found(self, topic: Topic[Any], partition: int, offsets: Collection[int]) -> Iterator[tuple[int, int, Any]]:
+        """Offset, time (ms since 1970) and message at these offsets, in order, as far as the log has them."""
+        for start, stop in runs_of(offsets):
+            for record in self._read(topic, partition, start, stop):
+                if record.offset in offsets:
+                    yield from ((record.offset, record.timestamp_ms, one) for one in _decoded(topic, record))
+
+    def since(self, topic: Topic[Any], partition: int, time_ms: int) -> Iterator[tuple[int, Any]]:
+        """A partition's messages in order, each with its time, from `time_ms` on or a little before."""
         begins, ends = self._range(self._full_name(topic.name))
         low, high = begins[partition], ends[partition]
         while high - low > SEARCH_TO:
             middle = (low + high) // 2
             found = list(self._read(topic, partition, middle, middle + APART))
             low, high = (middle, high) if found and found[0].timestamp_ms < time_ms else (low, middle)
-        yield from self.following(topic, partition, low)
-
-    def following(self, topic: Topic[Any], partition: int, start: int) -> Iterator[Any]:
-        """A partition's messages in order, from this offset on."""
-        stop = self.end(topic, partition)
-        for block in range(start, stop, BLOCK):
-            for record in list(self._read(topic, partition, block, min(block + BLOCK, stop))):
-                yield from _decoded(topic, record)
+        for start in range(low, ends[partition], BLOCK):
+            for record in list(self._read(topic, partition, start, min(start + BLOCK, ends[partition]))):
+                yield from ((record.timestamp_ms, one) for one in _decoded(topic, record))
 
     def newest(self, topic: Topic[Any], asked: Mapping[str, RawRecord]) -> dict[str, Any]:
         """By id, the newest message for each of these rows among the last `SEARCHED` of its partition."""
@@ -127,17 +133,22 @@ class Backlog:
         start, stop = max(start, begins.get(partition, stop)), min(stop, ends.get(partition, start))
         if start >= stop:
             return
+        for records in self._readers[name].read(name, partition, start, stop, self._left(name, partition)):
+            self._left(name, partition)
+            yield from records
+
+    def _left(self, name: str, partition: int) -> float:
         left = self._deadline - monotonic()
         if left <= 0:
             raise Transient(f"{name}[{partition}] was not read back in time")
-        for records in self._readers[name].read(name, partition, start, stop, left):
-            yield from records
+        return left
 
     def _range(self, name: str) -> tuple[dict[int, int], dict[int, int]]:
         """By partition, the first offset and the one after the last, as of the first question."""
         if name not in self._ranges:
             reader = self._readers.setdefault(name, self._bus.reader("gateway-backlog"))
-            self._ranges[name] = reader.begin_offsets(name), reader.end_offsets(name)
+            ends = reader.written_offsets(name) if self._written else reader.end_offsets(name)
+            self._ranges[name] = reader.begin_offsets(name), ends
         return self._ranges[name]
 
 

@@ -15,6 +15,7 @@ from services.gateway.bodies import Item, time_of
 from shared.errors import Poison
 from shared.identity import stable_id
 from shared.messages import RawRecord
+from shared.messages.data import LONGEST_SOURCE
 from shared.pipeline.contract import Contract
 from shared.pipeline.problems import Problem
 from shared.pipeline.specification import Specification
@@ -83,11 +84,18 @@ def events_of(items: Sequence[Item], rules: Rules, *, source: str, now: datetime
             return Problem(rules.specification.id or "id", "id-conflict", detail)
         if place != index:
             intake.repeated.append(record.id)
-        if found.extra and len(intake.ignored) < MOST_IGNORED:
-            intake.ignored.update(record.values.keys() - rules.specification.fields.keys())
+        if found.extra:
+            _ignore(record.values.keys() - rules.specification.fields.keys(), intake.ignored)
         return None
 
     return _sorted(items, rules, lambda item: _event(item, rules.specification, source, now, name), check)
+
+
+def _ignore(names: Collection[str], ignored: Counter[str]) -> None:
+    """Counts these fields; names that are new only while there is room."""
+    for name in sorted(names):
+        if name in ignored or len(ignored) < MOST_IGNORED:
+            ignored[name] += 1
 
 
 def labels_of(items: Sequence[Item], rules: Rules, *, source: str, now: datetime) -> Intake:
@@ -218,6 +226,9 @@ def _id(value: object, field: str) -> str:
 
 
 def _bound(record: RawRecord, limit: int) -> None:
+    if len(record.source) > LONGEST_SOURCE:
+        detail = f"'source' has {len(record.source)} characters; a source's name has at most {LONGEST_SOURCE}"
+        raise Poison(detail, reason="bad-source", field="source")
     if _deeper_than(MOST_NESTED, record.values if record.kind == "event" else record.label):
         detail = f"the row is nested more than {MOST_NESTED} deep: its fields hold single values"
         raise Poison(detail, reason="too-deep")

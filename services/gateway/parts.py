@@ -21,6 +21,7 @@ from services.gateway.hub import Hub
 from services.gateway.keeping import Keeper
 from services.gateway.readmodel.entry import Entry
 from services.gateway.rest.auth import Keys, session_secret
+from services.gateway.searches import Searches
 from services.gateway.service import Held, ReadModels
 from services.gateway.settings import GatewaySettings
 from services.gateway.stream import LogStreams
@@ -31,7 +32,7 @@ from shared.clock import utc_now
 from shared.runtime.meter import Meter
 from shared.state import FileStore, Snapshots
 from shared.telemetry.metrics import Meters
-from shared.topics import Out
+from shared.topics import PREDICTIONS, Out
 
 log = structlog.get_logger("gateway.sink")
 
@@ -54,6 +55,9 @@ class LoopSink:
 
     def begin(self, positions: Mapping[Partition, int]) -> None:
         self._on_loop(self._hub.begin, positions)
+        self._on_loop(
+            self._models.predictions.begin, [at for (topic, _), at in positions.items() if topic == PREDICTIONS.name]
+        )
 
     def fold(self, topic: str, entries: Sequence[Entry[Any]]) -> None:
         self._on_loop(self._fold, topic, entries)
@@ -104,6 +108,7 @@ class Parts:
     streams: LogStreams
     waiters: Waiters
     answered: Answered
+    searches: Searches
     subscriptions: SubscriptionStore
     deliveries: Deliveries
     keys: Keys
@@ -158,6 +163,7 @@ def make_parts(
         streams=streams,
         waiters=Waiters(hub),
         answered=Answered(models.predictions, bus, full_name),
+        searches=Searches(),
         subscriptions=store,
         deliveries=Deliveries(store, streams, models, hub, writer, settings, now),
         keys=Keys(settings.api_key_hashes, session_secret(data_dir / "gateway" / "session-secret")),

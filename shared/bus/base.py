@@ -229,6 +229,13 @@ class Bus(Protocol):
         """Returns when a broker answers, raises `Transient` naming the address otherwise."""
         ...
 
+    def committed(self, group: str) -> dict[tuple[str, int], int]:
+        """By (topic, partition), what the group has committed, seen from outside: without joining it.
+
+        Where a transaction is open, what stood before it. `Transient` where no broker answers in time.
+        """
+        ...
+
     def cluster_id(self, timeout: float) -> str:
         """The cluster's own name for itself: what was saved beside one log is never used with another."""
         ...

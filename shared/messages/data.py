@@ -13,6 +13,9 @@ Value = float | int | str | bool | None
 FILE_SOURCE = "file:"
 """How the source of rows begins that came from a file: such a source ends, and its end is no trouble."""
 
+LONGEST_SOURCE = 200
+"""Characters that a source's name may have: what can be withheld can be named, and released."""
+
 SEVERAL_SOURCES = "several"
 """The name of all sources that the monitor has no room for: none of them can be told apart, or withheld."""
 

@@ -20,6 +20,7 @@ from shared.settings import CommonSettings
 from shared.state import Snapshots
 from shared.telemetry.metrics import Meters
 from shared.telemetry.spans import NO_SPANS, Spans
+from shared.topics import group_of
 
 
 def loop_of(
@@ -40,7 +41,7 @@ def loop_of(
     spans: Spans = NO_SPANS,
 ) -> ServiceLoop:
     """The loop of service `name`, subscribed and ready to turn."""
-    slot = settings.full_name(f"homeostat.{name}")
+    slot = settings.full_name(group_of(name))
     client = f"{slot}.{settings.instance}"
     parts = Parts(
         make=make,

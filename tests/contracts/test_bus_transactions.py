@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from homeostat.local.waiting import wait_for
 from shared.bus.base import Fenced, NewRecord, Record, Transaction
 from shared.errors import Poison, Transient
 from tests.contracts.conftest import Listener, Rig, poll_until
@@ -30,6 +31,20 @@ def test_outputs_and_offsets_are_committed_together(rig: Rig) -> None:
 
     assert rig.everything(target) == [b"1", b"2", b"3"]
     assert transaction.committed([(source, 0)]) == {(source, 0): 3}
+
+
+def test_what_a_group_has_committed_is_seen_from_outside_of_it(rig: Rig) -> None:
+    source = rig.topic("source", partitions=2)
+    rig.write(source, b"1", b"2", partition=1)
+    transaction, _ = _joined(rig, [source])
+    poll_until(lambda: transaction.poll(100, 0.5), lambda found: len(found) == 2)
+
+    before = rig.bus.committed(rig.prefix + "group")
+    transaction.commit([], {(source, 1): 2})
+
+    assert before == {}
+    assert wait_for(lambda: rig.bus.committed(rig.prefix + "group") == {(source, 1): 2}, 10)
+    assert rig.bus.committed(rig.prefix + "nobody") == {}
 
 
 def test_nothing_is_committed_where_nothing_was(rig: Rig) -> None:

@@ -21,6 +21,7 @@ class _Places:
     """Where the newest `PLACES_KEPT` to twice as many ids were answered; ids are remembered by 64 bits."""
 
     def __init__(self, kept: int) -> None:
+        self.dropped = False
         self._kept = kept
         self._newer: dict[int, Place] = {}
         self._older: dict[int, Place] = {}
@@ -28,6 +29,7 @@ class _Places:
     def add(self, event: str, place: Place) -> None:
         self._newer[hash(event)] = place
         if len(self._newer) >= self._kept:
+            self.dropped = bool(self._older)
             self._older, self._newer = self._newer, {}
 
     def get(self, event: str) -> Place | None:
@@ -70,6 +72,12 @@ class PredictionBook:
         self._kept = kept
         self._places = places
         self._rings: dict[str, _Ring] = {}
+        self._whole: bool | None = None
+
+    def begin(self, starts: Sequence[int]) -> None:
+        """At these offsets the following began; it is begun again where it left off."""
+        if self._whole is None:
+            self._whole = not any(starts)
 
     def on_predictions(self, entries: Sequence[Entry[Prediction]]) -> None:
         for entry in entries:
@@ -96,6 +104,11 @@ class PredictionBook:
         """How many of its answers' places are remembered."""
         ring = self._rings.get(pipeline)
         return 0 if ring is None else len(ring.places)
+
+    def knows_all(self, pipeline: str) -> bool:
+        """Whether that is every answer there ever was: read from the log's first record on, none of them forgotten."""
+        ring = self._rings.get(pipeline)
+        return bool(self._whole) and (ring is None or not ring.places.dropped)
 
     def newest(self, pipeline: str, limit: int) -> list[Prediction]:
         """Newest first."""

@@ -16,6 +16,7 @@ from services.gateway.rest.lookup import pipeline_of
 from services.gateway.rest.problems import Problem, pointer_of
 from shared.bus.base import Position
 from shared.errors import Poison
+from shared.messages.data import LONGEST_SOURCE
 from shared.topics import RAW_DATA
 
 router = APIRouter(tags=["data"])
@@ -57,7 +58,7 @@ Source = Annotated[
     str | None,
     Query(
         min_length=1,
-        max_length=200,
+        max_length=LONGEST_SOURCE,
         description="What the rows are said to come from, the unit of quarantine. Default: `key:` and the key's name.",
     ),
 ]
@@ -140,7 +141,7 @@ async def sorted_body(
 ) -> Intake:
     """The body's rows, sorted into records and refusals; 400 or 415 where the body as a whole is no good."""
     found = pipeline_of(parts, pipeline)
-    source = source or f"key:{request.state.identity.name}"
+    source = source or f"key:{request.state.identity.name}"[:LONGEST_SOURCE]
     encoding = request.headers.get("content-encoding", "identity")
     if encoding != "identity":
         detail = f"Content-Encoding {encoding!r} is not taken: send the body as it is, without compression"

@@ -15,7 +15,7 @@ from services.gateway.rest.problems import Problem
 from shared import messages as m
 from shared.clock import fresh_id
 from shared.identity import stable_id
-from shared.messages.data import SEVERAL_SOURCES
+from shared.messages.data import LONGEST_SOURCE, SEVERAL_SOURCES
 from shared.topics import REQUESTS
 
 router = APIRouter(tags=["orders"])
@@ -62,7 +62,7 @@ class Promote(Reason):
 
 
 class ReleaseSource(Reason):
-    source: str = Field(min_length=1, max_length=200, description="As GET …/quarantine names it.")
+    source: str = Field(min_length=1, max_length=LONGEST_SOURCE, description="As GET …/quarantine names it.")
     fields: list[str] | None = Field(default=None, description="Default: every field of it that is withheld.")
     accept: bool | None = Field(default=None, description="Its values are right as they are, and usual from now on.")
 

@@ -60,6 +60,10 @@ class KafkaPythonBus:
     def cluster_id(self, timeout: float) -> str:
         return str(self._ask(lambda admin: admin.describe_cluster())["cluster_id"])
 
+    def committed(self, group: str) -> dict[tuple[str, int], int]:
+        found = self._ask(lambda admin: admin.list_group_offsets({group: None})).get(group, {})
+        return {(at.topic, at.partition): each.offset for at, each in found.items() if each.offset >= 0}
+
     def close(self) -> None:
         with self._one_at_a_time:
             if self._connected is not None:

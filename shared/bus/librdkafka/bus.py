@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
 
 import tenacity
-from confluent_kafka import IsolationLevel, KafkaError, KafkaException, TopicPartition
+from confluent_kafka import ConsumerGroupTopicPartitions, IsolationLevel, KafkaError, KafkaException, TopicPartition
 from confluent_kafka.admin import AdminClient, NewTopic, OffsetSpec  # type: ignore[attr-defined]
 
 from shared.bus.base import REQUEST_SECONDS, TopicSpec
@@ -58,6 +58,15 @@ class LibrdkafkaBus:
     def cluster_id(self, timeout: float) -> str:
         self._partitions(timeout)
         return str(self._admin.list_topics(timeout=timeout).cluster_id)
+
+    def committed(self, group: str) -> dict[tuple[str, int], int]:
+        asked = [ConsumerGroupTopicPartitions(group)]
+        try:
+            answers = self._admin.list_consumer_group_offsets(asked, request_timeout=REQUEST_SECONDS)
+            found = answers[group].result().topic_partitions
+        except KafkaException as error:
+            raise Transient(f"committed offsets of {group}: {error.args[0].str()}") from error
+        return {(at.topic, at.partition): at.offset for at in found or () if at.offset >= 0}
 
     def close(self) -> None:
         """Nothing but the administration's connection is held, and that ends with the object."""

@@ -8,7 +8,9 @@ import json
 import msgspec
 import pytest
 
+from services.gateway.intake import MOST_IGNORED
 from shared.messages import RawRecord
+from shared.messages.data import LONGEST_SOURCE
 from shared.topics import COMMANDS, PIPELINES, RAW_DATA
 from tests.services.gateway.messages import command, defined
 from tests.services.gateway.running import Running
@@ -208,6 +210,36 @@ def test_fields_that_the_pipeline_does_not_have_are_told_of_by_name(gateway: Run
 
     assert body["accepted"] == 3
     assert body["ignored"] == {"colour": 2, "size": 1}
+
+
+def test_a_field_told_of_goes_on_being_counted_when_there_is_no_room_for_further_names(gateway: Running) -> None:
+    many = {f"field{n:03}": n for n in range(MOST_IGNORED)}
+
+    body = gateway.http.post(EVENTS, json=[GOOD | many, GOOD | {"field007": 1, "new": 2}]).json()
+
+    assert (len(body["ignored"]), body["ignored"]["field007"], "new" in body["ignored"]) == (MOST_IGNORED, 2, False)
+
+
+@pytest.mark.parametrize("many", [LONGEST_SOURCE, LONGEST_SOURCE + 1])
+def test_a_source_of_a_rows_own_has_the_length_of_every_source(gateway: Running, many: int) -> None:
+    source = "s" * many
+    label = {"id": "a", "label": True, "source": source}
+    event = {"specversion": "1.0", "id": "a", "source": source, "type": "t", "data": GOOD}
+    cloud = {"Content-Type": "application/cloudevents+json"}
+
+    answers = [
+        gateway.http.post(LABELS, json=label),
+        gateway.http.post(EVENTS, content=json.dumps(event), headers=cloud),
+        gateway.http.post(EVENTS, json=GOOD, params={"source": source}),
+    ]
+
+    fits = many <= LONGEST_SOURCE
+    assert [answer.status_code for answer in answers] == [202 if fits else 422] * 3
+    assert len(raw(gateway)) == 3 * fits
+    if not fits:
+        (refused,) = answers[0].json()["rejected"]
+        assert (refused["reason"], refused["field"]) == ("bad-source", "source")
+        assert "at most 200" in refused["detail"]
 
 
 def test_accepted_rows_are_told_by_their_places_in_the_log(gateway: Running) -> None:

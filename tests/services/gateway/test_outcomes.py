@@ -4,16 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from pathlib import Path
 
 import msgspec
 import pytest
 
 from services.gateway.rest.data import runs_in
+from services.gateway.searches import MOST_OPEN
 from shared.clock import utc_now
-from shared.messages import RawRecord
-from shared.topics import PIPELINES, PREDICTIONS, RAW_DATA
+from shared.messages import RawRecord, StepTaken
+from shared.topics import PIPELINES, PREDICTIONS, RAW_DATA, STEPS
 from tests.services.gateway.messages import defined, prediction
+from tests.services.gateway.running import running
 from tests.services.gateway.working import EVENTS, GOOD, LABELS, OUTCOMES, Both, both_running
 
 
@@ -93,7 +96,7 @@ def test_labels_without_an_event_are_counted_and_named(both: Both) -> None:
     found = both.outcomes(written, kind="labels")
 
     assert (found["taken"], found["refused"]) == (3, {})
-    assert found["without_event"] == {"rows": 1, "ids": ["nobody"], "events_known": 2}
+    assert found["without_event"] == {"rows": 1, "ids": ["nobody"], "events_known": 2, "all_known": True}
 
 
 def test_places_where_no_row_is_and_too_many_rows_are_refused_with_what_to_do(both: Both) -> None:
@@ -105,3 +108,83 @@ def test_places_where_no_row_is_and_too_many_rows_are_refused_with_what_to_do(bo
 
     assert (many.status_code, nothing.status_code) == (413, 422)
     assert "at most 100000 at once" in many.json()["detail"]
+
+
+def test_rows_decided_long_ago_are_known_however_much_other_tasks_have_written_since(both: Both) -> None:
+    written = both.send(EVENTS, [GOOD | {"id": str(n)} for n in range(10)])
+    both.work()
+    idle = [StepTaken(task="predictor/0", step=n, now=utc_now(), tick=True) for n in range(1, 20_002)]
+    both.gateway.write_only(STEPS, *idle)
+
+    found = both.outcomes(written)
+
+    assert (found["taken"], found["pending"]) == (10, 0)
+
+
+def test_labels_that_are_asked_for_as_events_are_no_repetitions_but_refused_with_what_to_ask(both: Both) -> None:
+    written = both.send(LABELS, [{"id": str(n), "label": True} for n in range(5)])
+    both.work()
+
+    answer = both.gateway.http.post(OUTCOMES, json={"written": written})
+
+    assert (answer.status_code, answer.json()["errors"][0]["pointer"]) == (422, "#/kind")
+    assert "ask with kind='labels'" in answer.json()["detail"]
+    assert both.outcomes(written, kind="labels")["taken"] == 5
+
+
+def test_nothing_is_told_of_another_pipelines_rows(both: Both) -> None:
+    both.gateway.put(PIPELINES, defined(name="other", target="up"))
+    both.work()
+    values: dict[str, object] = {"nswprice": "secret", "vicprice": 1.0}
+    rows = [RawRecord(pipeline="other", id=f"o{n}", entity="x", values=values) for n in range(3)]
+    written = runs_in(both.gateway.write_only(RAW_DATA, *rows))
+    both.work()
+
+    answer = both.gateway.http.post(OUTCOMES, json={"written": written})
+    own = both.gateway.http.post("/v1/pipelines/other/outcomes", json={"written": written}).json()
+
+    assert answer.status_code == 404
+    assert "secret" not in answer.text
+    assert "o0" not in answer.text
+    assert sum(own["refused"].values()) == 3
+
+
+@pytest.mark.parametrize(
+    ("change", "status"),
+    [({"partition": 999}, 404), ({"last": 50}, 404), ({"first": -1}, 404), ({"last": -1}, 422)],
+    ids=["no-partition", "past-the-end", "before-the-start", "reversed"],
+)
+def test_each_place_must_hold_a_row(both: Both, change: dict[str, int], status: int) -> None:
+    (written,) = both.send(EVENTS, [GOOD | {"id": "a"}])
+    both.work()
+
+    answer = both.gateway.http.post(OUTCOMES, json={"written": [written | change]})
+
+    assert answer.status_code == status, answer.text
+
+
+def test_more_questions_than_are_looked_up_at_once_are_sent_away_and_rows_still_come_in(both: Both) -> None:
+    written = both.send(EVENTS, [GOOD | {"id": "a"}])
+    both.work()
+    with ExitStack() as others:
+        for _ in range(MOST_OPEN):
+            others.enter_context(both.gateway.parts.searches.one())
+
+        answer = both.gateway.http.post(OUTCOMES, json={"written": written})
+
+        assert (answer.status_code, answer.headers["Retry-After"]) == (429, "2")
+        assert both.gateway.http.post(EVENTS, json=[GOOD | {"id": "b"}]).status_code == 202
+    assert both.outcomes(written)["taken"] == 1
+
+
+def test_where_older_answers_are_not_known_it_is_said_that_labels_may_be_of_those(both: Both, tmp_path: Path) -> None:
+    both.gateway.put(PREDICTIONS, *[prediction(f"e{n}") for n in range(200)])
+    written = both.send(LABELS, [{"id": f"e{n}", "label": True} for n in range(200)])
+    both.work()
+
+    with running(tmp_path / "another", both.gateway.bus, recent_records=40) as later:
+        answer = later.http.post(OUTCOMES, json={"written": written, "kind": "labels"}).json()
+
+    lost = answer["without_event"]
+    assert lost["rows"] == 200 - lost["events_known"] > 0
+    assert not lost["all_known"]
