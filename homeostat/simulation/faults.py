@@ -22,6 +22,7 @@ FaultName = Literal[
     "slow-job",
     "failing-job",
     "jobs-doubled",
+    "commands-doubled",
     "model-store-away",
     "redis-away",
     "disk-full",
@@ -71,6 +72,7 @@ FAULTS: dict[FaultName, About] = {
     "slow-job": About("jobs take longer, some longer than they may", "runtime"),
     "failing-job": About("jobs end with an error", "runtime"),
     "jobs-doubled": About("the end of a job is told again, by a process given up", "runtime", traceless=True),
+    "commands-doubled": About("orders are there a second time, the old ones too", "runtime"),
     "model-store-away": About("artefacts can neither be read nor written", "runtime"),
     "redis-away": About("the first snapshot store is away, or has forgotten all", "runtime", traceless=True),
     "disk-full": About("no snapshot can be written, or only the beginning of one", "runtime", traceless=True),
@@ -136,7 +138,8 @@ def plan_of(seed: int, names: Sequence[str] = (), *, until: float) -> Plan:
 
 _MOST_KILLS: dict[FaultName, int] = {"crash": 6, "zombie": 6, "rebalance": 6, "away": 3}
 
-_OFTENER: list[FaultName] = ["away", "away", "away", "away", "away", "away", "conflict", "labels-late"]
+_OFTENER: list[FaultName] = ["away", "away", "away", "away", "away", "away"]
+_OFTENER += ["conflict", "labels-late", "commands-doubled"]
 """Drawn oftener, since few moments are those in which they do harm."""
 
 NO_FAULTS = Plan(0, (), shuffled=False)
@@ -163,10 +166,11 @@ def _one(rng: Random, name: FaultName, until: float) -> Fault:
         return Fault(
             name, rng.uniform(3, until), rng.choice((5.0, 30.0)), service, amount=rng.choice((-1, -0.1, 0.1, 1))
         )
+    at, seconds = round(rng.uniform(1.0, until), 3), round(rng.uniform(1.0, 12.0), 3)
     return Fault(
         name,
-        at=round(rng.uniform(1.0, until), 3),
-        seconds=round(rng.uniform(1.0, 12.0), 3),
+        at=at,
+        seconds=until if name == "commands-doubled" else seconds,  # orders are few
         service=service,
         point=rng.choice(POINTS),
         skip=rng.choice((0, 0, 1, 2, 5)),

@@ -40,7 +40,7 @@ from shared.runtime.memory import MemoryRuntime
 from shared.runtime.tasks import RULES
 from shared.service import Job
 from shared.settings import CommonSettings
-from shared.topics import AUDIT, JOB_RESULTS, STEPS, TOPICS, Topic
+from shared.topics import AUDIT, COMMANDS, JOB_RESULTS, STEPS, TOPICS, Topic
 
 M = TypeVar("M", bound=msgspec.Struct)
 
@@ -116,6 +116,10 @@ class Run:
     def messages(self, topic: Topic[M]) -> list[M]:
         return [message for _, message in self.of(topic)]
 
+    def given(self, topic: Topic[M]) -> list[M]:
+        """The messages that services wrote, without what was written there once more."""
+        return [message for record, message in self.of(topic) if record.headers]
+
     @cached_property
     def _decoded(self) -> dict[str, Any]:
         return {}
@@ -186,7 +190,10 @@ class _Running:
         self.restarts: list[Restart] = []
         self.begun: list[Begun] = []
         self.seconds_of = job_seconds(self.injector)
-        self.echo = Echo(self.injector)
+        self.echoes: tuple[tuple[Topic[Any], Echo], ...] = (
+            (JOB_RESULTS, Echo(self.injector, "jobs-doubled", self.client)),
+            (COMMANDS, Echo(self.injector, "commands-doubled", self.client, whole=True)),
+        )
         self.settled: dict[tuple[str, int], int] = {}
         self.settled_ms = 0
         self.injector.take_over = self._taken_over
@@ -227,7 +234,8 @@ class _Running:
         while self.waiting and self.waiting[-1].at <= second:
             self._write(self.waiting.pop())
         self.outside.answer()
-        self.client.send(self.echo.due(self.runtime.records(JOB_RESULTS)), 0.0)
+        for topic, echo in self.echoes:
+            echo.tell(self.runtime.records(topic))
 
     def _write(self, one: Input) -> None:
         self.client.send([NewRecord(one.topic, one.key, one.value)], 0.0)

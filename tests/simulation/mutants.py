@@ -12,6 +12,7 @@ from homeostat.simulation.ground import FailingBus, FailingStore, _Reader, _Tran
 from homeostat.simulation.injector import TopicPartition
 from homeostat.simulation.simulation import KEY
 from services.ingest.core.duplicates import Generation, Seen, Verdict
+from services.ingest.core.waiting import Waiting, WaitingRoom
 from services.predictor.board import Board
 from services.predictor.service import Predictor
 from shared.bus.base import NewRecord, Position
@@ -157,6 +158,21 @@ def seeing(kind: type[Seen]) -> Callable[[Any], None]:
                 intake.seen = kind(intake.seen.most, intake.seen.older, intake.seen.younger)
 
     return before
+
+
+class KeepsWaiting(WaitingRoom):
+    """Lets nobody in."""
+
+    def known(self, pipeline: str) -> list[Waiting]:
+        return []
+
+
+def keeps_waiting(ingest: Any) -> None:
+    """An ingest in whose waiting room rows stay until they are refused."""
+    room = ingest._waiting
+    if type(room) is not KeepsWaiting:
+        ingest._waiting = KeepsWaiting(room._most, room._patience.total_seconds())
+        ingest._waiting.rows = room.rows
 
 
 def unhindered(name: str, step: Step) -> Step:

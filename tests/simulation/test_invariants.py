@@ -11,11 +11,11 @@ import msgspec
 import pytest
 
 from homeostat.simulation.campaign import without_faults
-from homeostat.simulation.faults import NO_FAULTS, Fault, Plan
+from homeostat.simulation.faults import NO_FAULTS, Fault, Plan, plan_of
 from homeostat.simulation.ground import FailingBus, FailingStore
 from homeostat.simulation.invariants import INVARIANTS, violations_in
 from homeostat.simulation.run import Change, Run, run_of
-from homeostat.simulation.world import World, build
+from homeostat.simulation.world import STREAM_ENDS, World, build, world_of
 from services.ingest.core.quarantine import Quarantine
 from shared.messages import AuditEntry, Command, CommandResult, DeadLetter, Features, Metrics, ModelPublished
 from shared.models.store import FileStore
@@ -37,6 +37,7 @@ from tests.simulation.mutants import (
     deaf,
     each,
     forgets_jobs,
+    keeps_waiting,
     messages,
     mutated,
     seeing,
@@ -70,6 +71,11 @@ BURST = Plan(
 
 def altered(**changes: Any) -> Callable[[Any], Any]:
     return lambda message: msgspec.structs.replace(message, **changes)
+
+
+def seeded(seed: int) -> tuple[World, Plan]:
+    """As `homeostat sim run --seed` runs it."""
+    return world_of(seed), plan_of(seed, until=STREAM_ENDS)
 
 
 def ordered(faults: tuple[Fault, ...] = ()) -> Plan:
@@ -121,6 +127,10 @@ def _other_end(result: CommandResult) -> CommandResult:
     return msgspec.structs.replace(result, state="succeeded" if result.state == "accepted" else result.state)
 
 
+def _forgets_commands(trainer: Any) -> None:
+    trainer._state = msgspec.structs.replace(trainer._state, handled={})
+
+
 def _with_rows(further: int) -> Callable[[ModelPublished], ModelPublished]:
     """As if rows had been trained on that may not be, or as if the ranges held others than those trained on."""
 
@@ -168,6 +178,7 @@ BREAKS = (
     Break("first-stands", CALM, CONFLICTS, mutated("ingest", before=seeing(DropsConflicts))),
     Break("first-stands", CALM, CONFLICTS, mutated("ingest", before=seeing(LastStands))),
     Break("one-fate", CALM, ordered((Fault("crash", 12.0, service="ingest", point="committing"),)), bus=EarlyBus),
+    Break("let-in", *seeded(3), mutated("ingest", before=keeps_waiting)),
     Break("one-answer", CALM, change=mutated("predictor", said=each("on_features", lambda outs: outs[1:]))),
     Break("unique", CALM, change=mutated("predictor", said=each("on_features", lambda outs: outs + outs[-1:]))),
     Break("unique", CALM, ordered((Fault("zombie", 12.0, service="ingest", point="committing"),)), bus=UnfencedBus),
@@ -211,6 +222,8 @@ BREAKS = (
         OTHER_CONCEPT,
         change=mutated("trainer", said=lambda _, step: _says_twice(step) if _promotes(step) else step),
     ),
+    Break("one-effect", *seeded(31), mutated("trainer", before=_forgets_commands)),
+    Break("one-effect", *seeded(43), mutated("ingest", before=lambda ingest: ingest._commands.clear())),
     Break("commands-end", BROKEN_FIELD, change=mutated("ingest", said=messages(CommandResult, lambda _: None))),
     Break("jobs-done", CALM, TRAINER_KILLED, forgets_jobs),
     Break("jobs-done", CALM, change=mutated("trainer", given=without("on_metrics", lambda _: True))),

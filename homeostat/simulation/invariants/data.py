@@ -21,6 +21,7 @@ from shared.topics import (
     PREDICTIONS,
     RAW_DATA,
     REQUESTS,
+    STEPS,
     Topic,
 )
 
@@ -81,6 +82,23 @@ def first_stands(run: Run) -> Iterator[str]:
             yield f"raw-data{list(at)} says of {message.id} something else than the row that stands, and has no letter"
 
 
+def let_in(run: Run) -> Iterator[str]:
+    """By the log's clock, on which what a task does in one second cannot be told apart."""
+    defined = {record.offset: message.pipeline for record, message in run.of(PIPELINES) if not message.removed}
+    known: dict[tuple[str, str], int] = {}
+    for record, step in run.of(STEPS):
+        for topic, _, start, until in step.inputs:
+            for offset in range(start, until) if topic == PIPELINES.name else ():
+                if offset in defined:
+                    known.setdefault((step.task, defined[offset]), record.timestamp_ms)
+    for record, letter in run.of(DEAD_LETTERS):
+        since = known.get((f"{letter.service}/{letter.partition}", letter.pipeline or ""))
+        if letter.reason == "unknown-pipeline" and since is not None and record.timestamp_ms > since:
+            late = (record.timestamp_ms - since) / 1000
+            where = f"{letter.topic}[{letter.partition}]@{letter.offset}"
+            yield f"{where} was refused {late:g} s after its task had read what defines {letter.pipeline}"
+
+
 def one_answer(run: Run) -> Iterator[str]:
     answered = Counter(one.origin for one in run.messages(PREDICTIONS))
     refused = Counter(
@@ -106,7 +124,7 @@ def unique(run: Run) -> Iterator[str]:
             ((one.service, one.topic, one.partition, one.offset, one.id) for one in run.messages(DEAD_LETTERS)),
         ),
         ("alert", ((one.id, one.state, one.at, one.evidence) for one in run.messages(ALERTS))),
-        ("command", (one.id for one in run.messages(COMMANDS))),
+        ("command", (one.id for one in run.given(COMMANDS))),
         ("ledger entry", (one.sequence for one in run.messages(AUDIT))),
     )
     for what, found in kinds:

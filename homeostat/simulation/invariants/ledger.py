@@ -54,7 +54,7 @@ def altered(value: bytes) -> bytes:
 
 def tells_all(run: Run) -> Iterator[str]:
     told = Counter(str(one.body.get("command")) for one in run.messages(AUDIT) if one.kind == "command_issued")
-    sent = Counter(one.id for one in run.messages(COMMANDS))
+    sent = Counter(one.id for one in run.given(COMMANDS))
     for id_ in sent - told:
         yield f"command {id_} was sent and is not in the ledger"
     for id_ in told - sent:

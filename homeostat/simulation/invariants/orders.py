@@ -10,6 +10,8 @@ from homeostat.simulation.run import Run
 from shared.messages import CommandResult
 from shared.topics import COMMAND_RESULTS, COMMANDS, MODEL_PUBLISHED
 
+INGEST = "ingest"
+"""It answers a command as it obeys it, and never again."""
 TERMINAL = ("succeeded", "failed", "refused", "expired")
 SLACK = timedelta(seconds=3)
 _NOBODY_KEEPS_TIME = (
@@ -25,6 +27,9 @@ def one_effect(run: Run) -> Iterator[str]:
         states = [one.state for one in results if one.service != "predictor"]
         if any(one in TERMINAL for one in states[:-1]) and states[-1] not in TERMINAL:
             yield f"command {id_} went on after its end: {', '.join(states)}"
+        obeyed = sum(one.service == INGEST for one in results)
+        if obeyed > 1:
+            yield f"command {id_} was obeyed by ingest {obeyed} times"
     effects = Counter(
         (one.command, one.version, one.stage) for one in run.messages(MODEL_PUBLISHED) if one.command is not None
     )

@@ -44,6 +44,7 @@ _ALL = (
     Invariant("nothing-lost", "what a client wrote is on the topic, once for each time it wrote it", data.nothing_lost),
     Invariant("one-fate", "every raw record becomes features or a label, or one dead letter", data.one_fate),
     Invariant("first-stands", "the first row under an id stands: others are refused as conflicts", data.first_stands),
+    Invariant("let-in", "no row is refused as of an unknown pipeline once its definition is read", data.let_in),
     Invariant("one-answer", "every features record has exactly one prediction, or one dead letter", data.one_answer),
     Invariant("unique", "no derived record is there twice", data.unique),
     Invariant("order", "outputs of a partition follow the order of what they were made from", data.order),
