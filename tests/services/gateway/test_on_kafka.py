@@ -9,6 +9,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
@@ -102,3 +103,53 @@ def test_without_kafka_it_refuses_to_start_and_names_the_address(tmp_path: Path)
 
     assert ended.returncode == 2
     assert ended.stderr.startswith("gateway: KAFKA_BOOTSTRAP_SERVERS is not set")
+
+
+def test_what_became_of_rows_is_told_from_what_ingest_committed_on_kafka(
+    kafka_bootstrap: str, topic_prefix: str, tmp_path: Path
+) -> None:
+    environ = {
+        "KAFKA_BOOTSTRAP_SERVERS": kafka_bootstrap,
+        "HOMEOSTAT_TOPIC_PREFIX": topic_prefix,
+        "HOMEOSTAT_DATA": str(tmp_path),
+    }
+    rows = [{"id": n, "nswprice": 1, "vicprice": 2} for n in range(500)]
+    again = [*rows[:100], {"id": 7, "nswprice": 9, "vicprice": 9}]
+    with (
+        process(environ | {"HOMEOSTAT_API_KEY_HASHES": HASHES["tester"]}, free_port()) as client,
+        ingest(environ),
+    ):
+        client.put("/v1/pipelines/elec2", json=DOCUMENT).raise_for_status()
+        first, second = (accepted_and_followed(client, each) for each in (rows, again[:100]))
+        third = accepted_and_followed(client, again[100:])
+
+    assert (first["taken"], first["repeated"], first["pending"]) == (500, 0, 0)
+    assert (second["taken"], second["repeated"], second["pending"]) == (0, 100, 0)
+    assert (third["taken"], third["refused"], third["pending"]) == (0, {"id-conflict": 1}, 0)
+
+
+def accepted_and_followed(client: httpx.Client, rows: list[dict[str, int]]) -> dict[str, Any]:
+    written = client.post("/v1/pipelines/elec2/events", json=rows).json()["written"]
+    question = {"written": written}
+    asked = Retrying(
+        retry=retry_if_result(lambda found: found["pending"]), wait=wait_fixed(0.2), stop=stop_after_delay(60)
+    )
+    found: dict[str, Any] = asked(
+        lambda: (
+            client.post("/v1/pipelines/elec2/outcomes", json=question, params={"wait": 10}).raise_for_status().json()
+        )
+    )
+    return found
+
+
+@contextmanager
+def ingest(environ: dict[str, str]) -> Iterator[None]:
+    started = subprocess.Popen(
+        [sys.executable, "-m", "services.ingest"],
+        env=os.environ | environ | {"HOMEOSTAT_HEALTH_PORT": str(free_port())},
+    )
+    try:
+        yield
+    finally:
+        started.kill()
+        started.wait()
