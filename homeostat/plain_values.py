@@ -13,6 +13,10 @@ from shared.errors import Misconfigured
 
 RFC_3339 = "%Y-%m-%dT%H:%M:%S.%6fZ"
 """How times are written: in UTC, to the microsecond."""
+_DAYS = (-719_162, 2_932_897)
+"""The days since 1970 with which the years from 1 to 9999 begin and end."""
+_PER_DAY = {"days": 1, "ms": 86_400_000, "us": 86_400_000_000}
+"""Nanoseconds of 64 bits are all in such years."""
 
 
 def plain(frame: pl.DataFrame, name: str = "the frame", taken: Collection[str] = ()) -> pl.DataFrame:
@@ -29,19 +33,27 @@ def plain(frame: pl.DataFrame, name: str = "the frame", taken: Collection[str] =
 
 def _plain(column: pl.Series, name: str, taken: Collection[str]) -> pl.Series:
     kind = column.dtype
-    if kind == pl.Date:
-        return column.cast(pl.Datetime("us")).dt.strftime(RFC_3339)
-    if isinstance(kind, pl.Datetime):
-        # a column without a zone cannot be converted, nor need it be
-        utc = column if kind.time_zone is None else column.dt.convert_time_zone("UTC")
-        return utc.dt.strftime(RFC_3339)
+    if kind in (pl.Date, pl.Datetime):
+        return _time(column)
     if isinstance(kind, pl.Decimal):
         return _number(column)
+    if kind == pl.Float16:
+        return column.cast(pl.Float64)  # polars 2.1 does not round those down
     if kind == pl.Duration:
         return column.dt.to_string("iso")
     if kind == pl.Binary:
         return _without_bytes(column, name, taken)
     return column.cast(pl.String) if kind in (pl.Categorical, pl.Enum, pl.Time) else column
+
+
+def _time(column: pl.Series) -> pl.Series:
+    """What is in no year from 1 to 9999 is text that says how much was counted since 1970, which is no time."""
+    unit = column.dtype.time_unit if isinstance(column.dtype, pl.Datetime) else "days"
+    count, day = column.to_physical().cast(pl.Int64), _PER_DAY.get(unit, 0)
+    possible = ((count >= _DAYS[0] * day) & (count < _DAYS[1] * day) | (day == 0)).fill_null(value=True)
+    none = pl.Series(column.name, [None], dtype=column.dtype).new_from_index(0, len(column))
+    text = column.zip_with(possible, none).cast(pl.Datetime("us", "UTC")).dt.strftime(RFC_3339)
+    return text.zip_with(possible, count.cast(pl.String) + f" {unit} since 1970")
 
 
 def _number(column: pl.Series) -> pl.Series:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import math
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -19,6 +19,7 @@ import polars as pl
 from shared.errors import Misconfigured
 from shared.pipeline.decimal_commas import with_points
 from shared.pipeline.expressions import KEYWORDS
+from shared.pipeline.inferable import inferable
 from shared.pipeline.problems import did_you_mean
 from shared.pipeline.separators import separator_in, text_in
 from shared.pipeline.specification import Kind
@@ -56,13 +57,17 @@ def specification_text(file: Path, target: str, name: str | None = None) -> str:
     if target not in frame.columns:
         columns = ", ".join(frame.columns)
         raise Misconfigured(f"{file} has no column `{target}`{did_you_mean(target, frame.columns)}; it has {columns}")
+    frame, others = inferable(frame)
+    if target in others:
+        raise Misconfigured(f"{file}: `{target}` is {others[target]}, which no model can predict")
     kind = _kind(frame[target], str(file))
     roles = _roles(frame, target)
     if "id" in roles and _is_csv(file):
         frame = frame.with_columns(pl.col(roles["id"]).cast(pl.String))
     guesses = [_guess(frame[column], column == target) for column in frame.columns]
     return (
-        "\n".join(_lines(name or _name(Path(file)), kind, guesses, roles, target, Path(file).name, len(frame))) + "\n"
+        "\n".join(_lines(name or _name(Path(file)), kind, guesses, roles, target, Path(file).name, len(frame), others))
+        + "\n"
     )
 
 
@@ -192,7 +197,14 @@ def _roles(frame: pl.DataFrame, target: str) -> dict[str, str]:
 
 
 def _lines(
-    name: str, kind: Kind, guesses: list[_Guess], roles: dict[str, str], target: str, file: str, rows: int
+    name: str,
+    kind: Kind,
+    guesses: list[_Guess],
+    roles: dict[str, str],
+    target: str,
+    file: str,
+    rows: int,
+    others: Mapping[str, str],
 ) -> Iterator[str]:
     yield f"# Inferred from {rows} rows of {file}. Read it: ranges and allowed values are a contract, and rows that"
     yield "# break it are refused. Everything that is left out has a default."
@@ -206,6 +218,8 @@ def _lines(
         parts = [f"type: {guess.type}", *(f"{key}: {_json(value)}" for key, value in guess.extras.items())]
         comment = f"  # {guess.comment}" if guess.comment else ""
         yield f"  {_scalar(guess.name)}: {{{', '.join(parts)}}}{comment}"
+    for column, held in others.items():
+        yield f"  # {_json(column)} is left out: no field can hold {held}"
     yield f"\ntarget: {_scalar(target)}"
     yield from (f"{role}: {_scalar(column)}" for role, column in roles.items())
     if "id" not in roles:

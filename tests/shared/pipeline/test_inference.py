@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import math
+from datetime import time, timedelta
+from decimal import Decimal
 from pathlib import Path
 
 import polars as pl
@@ -161,3 +164,46 @@ def test_the_id_is_text_where_the_file_does_not_say_otherwise(tmp_path: Path, su
     specification = inferred(path, "y")
 
     assert (specification.id, specification.fields["order_id"].type) == ("order_id", kind)
+
+
+ODD = {
+    "bytes": pl.Series([b"a", b"b"]),
+    "list": pl.Series([[1], [2]]),
+    "object": pl.Series([{"a": 1}, {"a": 2}]),
+    "duration": pl.Series([timedelta(1), timedelta(2)]),
+    "clock": pl.Series([time(1), time(2)]),
+    "not finite": pl.Series([1.0, 3.0, math.nan, math.inf]),
+    "huge": pl.Series([1, 2**90], dtype=pl.Int128),
+    "decimal": pl.Series([Decimal("1.5"), Decimal("2.5")]),
+    "category": pl.Series(["a", "b"], dtype=pl.Categorical),
+}
+
+
+@pytest.mark.parametrize(
+    ("kind", "expected"),
+    [
+        ("bytes", None),
+        ("list", None),
+        ("object", None),
+        ("duration", "string"),
+        ("clock", "string"),
+        ("not finite", "number"),
+        ("huge", "number"),
+        ("decimal", "number"),
+        ("category", "string"),
+    ],
+)
+def test_columns_of_every_type_of_parquet_become_fields_or_are_said_to_be_left_out(
+    tmp_path: Path, kind: str, expected: str | None
+) -> None:
+    cells, path = ODD[kind], tmp_path / "rows.parquet"
+    x = pl.concat([cells] * (200 // len(cells)))
+    pl.DataFrame({"x": x, "y": [n * 0.5 for n in range(200)], "z": list(range(200))}).write_parquet(path)
+
+    field = inferred(path, "y").fields.get("x")
+
+    assert (field and field.type) == expected
+    if expected is None:
+        assert '# "x" is left out: no field can hold' in specification_text(path, "y")
+        with pytest.raises(Misconfigured, match="which no model can predict"):
+            specification_text(path, "x")
