@@ -89,11 +89,15 @@ class ReadModels:
 
     def take_over(self, section: str, entry: Entry[Any]) -> None:
         """One of what `held` gave, in its order."""
-        book = {"ledger": self.ledger.on_audit, "incidents": self.incidents.on_audit}.get(section)
-        if book is None:
-            self.fold(SECTIONS[section], [entry])
-        else:
-            book([entry])
+        match section:
+            case "model-published":
+                self.models.take_over(entry)
+            case "ledger":
+                self.ledger.on_audit([entry])
+            case "incidents":
+                self.incidents.on_audit([entry])
+            case _:
+                self.fold(SECTIONS[section], [entry])
 
     def fold(self, topic: str, entries: Sequence[Entry[Any]]) -> None:
         """Hands entries of one topic, in log order, to its handler."""

@@ -64,9 +64,15 @@ class ModelBook:
 
     def on_model_published(self, entries: Sequence[Entry[ModelPublished]]) -> None:
         for entry in entries:
-            self._fold(entry)
+            history = self._fold(entry)
+            while len(history.events) > self._kept:
+                self._forget(history, history.events.pop(0))
 
-    def _fold(self, entry: Entry[ModelPublished]) -> None:
+    def take_over(self, entry: Entry[ModelPublished]) -> None:
+        """One of what `held` gave. Older ones than are kept go with the next publication: now they tell of versions."""
+        self._fold(entry)
+
+    def _fold(self, entry: Entry[ModelPublished]) -> _History:
         message = entry.message
         history = self._pipelines.setdefault(message.pipeline, _History())
         known = history.versions.get(message.version)
@@ -76,8 +82,7 @@ class ModelBook:
                 history.versions[str(history.champion)].stage = "retired"
             history.champion = message.version
         history.events.append(entry)
-        if len(history.events) > self._kept:
-            self._forget(history, history.events.pop(0))
+        return history
 
     @staticmethod
     def _forget(history: _History, entry: Entry[ModelPublished]) -> None:
@@ -107,7 +112,7 @@ class ModelBook:
     def events(self, pipeline: str) -> list[Entry[ModelPublished]]:
         """Every publication, oldest first."""
         history = self._pipelines.get(pipeline)
-        return [] if history is None else list(history.events)
+        return [] if history is None else history.events[-self._kept :]
 
     def live(self, pipeline: str, at: datetime | None = None) -> dict[str, Any] | None:
         """The champion at a time (default: now) and why; None where no version was live then."""
@@ -141,4 +146,4 @@ class ModelBook:
         ]
 
     def of_incident(self, incident: str) -> list[Entry[ModelPublished]]:
-        return [e for history in self._pipelines.values() for e in history.events if e.message.incident == incident]
+        return [e for name in self._pipelines for e in self.events(name) if e.message.incident == incident]

@@ -11,7 +11,8 @@ from shared.messages import Command, CommandResult
 COMMANDS_KEPT = 5000
 RESULTS_PER_COMMAND = 20
 _LASTING = ("quarantine_source", "release_source")
-FINAL = ("succeeded", "failed", "refused", "expired")
+_IN_VAIN = ("failed", "refused", "expired")
+FINAL = ("succeeded", *_IN_VAIN)
 
 
 class CommandBook:
@@ -36,7 +37,7 @@ class CommandBook:
             results = self._results.setdefault(entry.message.command, [])
             results.append(entry)
             if len(results) > RESULTS_PER_COMMAND:
-                del results[1]  # the first says who took it, the newest what became of it
+                del results[_least_telling(results)]
         while len(self._results) > 2 * self._kept:  # results whose command was never seen
             del self._results[next(iter(self._results))]
 
@@ -96,7 +97,7 @@ class CommandBook:
         return withheld
 
     def _came_to_nothing(self, command: str) -> bool:
-        return any(entry.message.state in ("failed", "refused", "expired") for entry in self.results(command))
+        return any(entry.message.state in _IN_VAIN for entry in self.results(command))
 
     def select(self, *, pipeline: str | None, limit: int = 200) -> list[dict[str, Any]]:
         """Newest first, each with its newest result."""
@@ -107,3 +108,9 @@ class CommandBook:
         results = self.results(entry.message.id)
         newest = plain(results[-1].message) if results else None
         return plain(entry.message) | entry.place | {"result": newest}
+
+
+def _least_telling(results: Sequence[Entry[CommandResult]]) -> int:
+    """Which one to do without. The first says who took it, the newest what came of it; that it was in vain is kept."""
+    states = [entry.message.state for entry in results]
+    return min(range(1, len(states) - 1), key=lambda at: (states[at] in _IN_VAIN, states[at] in FINAL))

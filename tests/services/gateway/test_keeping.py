@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
+import pytest
 
 from services.gateway.readmodel import alerts, dead_letters, incidents, ledger, models, orders
 from services.gateway.readmodel.entry import Entry
@@ -322,6 +323,44 @@ def test_versions_are_forgotten_with_their_last_publication_but_never_the_one_th
 
     assert [version.newest.message.version for version in book.versions("elec2")] == ["7", "6", "5", "1"]
     assert len(book.held()) == 4
+
+
+def test_a_version_is_as_old_as_it_was_when_more_has_been_published_than_is_kept() -> None:
+    book, again = models.ModelBook(kept=4), models.ModelBook(kept=4)
+    for n, version in enumerate(["live", "old", "live", "x", "old", "x", "y", "z", "old"]):
+        stage = "champion" if version == "live" else "shadow"
+        book.on_model_published([entry(MODEL_PUBLISHED.name, n, published(version, stage=stage))])
+
+    for each in book.held():
+        again.take_over(each)
+
+    def told(each: models.ModelBook) -> list[Any]:
+        versions = [(v.first.offset, v.newest.offset, v.stage) for v in each.versions("elec2")]
+        return [versions, [e.offset for e in each.events("elec2")], each.live("elec2")]
+
+    assert told(again) == told(book)
+    assert ("old", 1) in [(v.newest.message.version, v.first.offset) for v in again.versions("elec2")]
+    following = entry(MODEL_PUBLISHED.name, 9, published("next", stage="shadow"))
+    for each in (book, again):
+        each.on_model_published([following])
+    assert told(again) == told(book)
+    assert again.held() == book.held()
+
+
+@pytest.mark.parametrize("state", ["failed", "refused", "expired"])
+@pytest.mark.parametrize("partition", [0, 1, 6, 11])
+def test_of_many_results_the_one_that_came_to_nothing_stays(state: str, partition: int) -> None:
+    book = orders.CommandBook()
+    withheld = command(id="q", action="quarantine_source", arguments={"source": "feed", "fields": ["price"]})
+    book.on_commands([entry(COMMANDS.name, 0, withheld)])
+    ends = ["succeeded" if each != partition else state for each in range(12)]
+    states = [each for end in ends for each in ("accepted", end)]
+
+    for n, each in enumerate(states):
+        book.on_command_results([entry(COMMAND_RESULTS.name, n, result(each, command="q"))])
+
+    assert len(book.results("q")) == orders.RESULTS_PER_COMMAND
+    assert book.quarantined("elec2").get("feed", set()) == set()
 
 
 def test_the_index_of_the_ledger_stays_short_and_still_finds_a_page() -> None:
