@@ -7,7 +7,7 @@ from typing import Any
 from shared.bus.base import MAX_RECORD_BYTES, TopicSpec
 from shared.bus.factory import LARGEST_DEAD_LETTER
 from shared.settings import CommonSettings
-from shared.topics import DEAD_LETTERS, STEPS, TOPICS, Topic
+from shared.topics import DEAD_LETTERS, STEPS, TELEMETRY, TOPICS, Topic
 
 _HOUR_MS = 3_600_000
 
@@ -36,6 +36,9 @@ def _configuration(topic: Topic[Any], settings: CommonSettings) -> dict[str, str
     configuration = {"retention.ms": str(retention), "max.message.bytes": str(largest + 100_000)}
     # What is acknowledged survives any one broker, and goes on being acknowledged without it.
     configuration["min.insync.replicas"] = str(max(1, settings.replication - 1))
+    if topic is TELEMETRY:
+        # Whether an instance still beats is no matter of its own clock, which may be hours wrong.
+        configuration["message.timestamp.type"] = "LogAppendTime"
     if topic.compacted:
         # What a journaled step read must still be there when the step is replayed.
         lag = (STEPS.retention_hours or 0) * _HOUR_MS

@@ -14,10 +14,13 @@ FORGOTTEN_SECONDS = 3600.0
 
 
 class HealthBook:
-    """The two newest heartbeats of each service's instance: state now, rates between."""
+    """The two newest heartbeats of each service's instance: state now, rates between.
+
+    How old one is, the log's time tells: the clock of an instance may be hours wrong.
+    """
 
     def __init__(self) -> None:
-        self._beats: dict[tuple[str, str], tuple[Heartbeat | None, Heartbeat]] = {}
+        self._beats: dict[tuple[str, str], tuple[Heartbeat | None, Entry[Heartbeat]]] = {}
 
     def __len__(self) -> int:
         """How many instances are remembered."""
@@ -28,9 +31,9 @@ class HealthBook:
             beat = entry.message
             place = (beat.service, beat.instance)
             if place not in self._beats:
-                self._forget(beat.at)
+                self._forget(entry.at)
             _, before = self._beats.get(place, (None, None))
-            self._beats[place] = (before, beat)
+            self._beats[place] = (before.message if before else None, entry)
 
     def _forget(self, now: datetime) -> None:
         """Instances come and go for ever, by other names each time."""
@@ -38,25 +41,26 @@ class HealthBook:
 
     def view(self, now: datetime) -> list[dict[str, Any]]:
         """By service. Down parts stay for an hour; an instance that a newer one replaced goes at once."""
-        alive = {service for (service, _), (_, beat) in self._beats.items() if _age(beat, now) < SILENT_SECONDS}
+        alive = {service for (service, _), (_, heard) in self._beats.items() if _age(heard, now) < SILENT_SECONDS}
         return [
-            _view(before, beat, now)
-            for (service, _), (before, beat) in sorted(self._beats.items())
-            if _age(beat, now) < (SILENT_SECONDS if service in alive else FORGOTTEN_SECONDS)
+            _view(before, heard, now)
+            for (service, _), (before, heard) in sorted(self._beats.items(), key=lambda item: item[0])
+            if _age(heard, now) < (SILENT_SECONDS if service in alive else FORGOTTEN_SECONDS)
         ]
 
 
-def _age(beat: Heartbeat, now: datetime) -> float:
-    return (now - beat.at).total_seconds()
+def _age(heard: Entry[Heartbeat], now: datetime) -> float:
+    return (now - heard.at).total_seconds()
 
 
-def _view(before: Heartbeat | None, beat: Heartbeat, now: datetime) -> dict[str, Any]:
+def _view(before: Heartbeat | None, heard: Entry[Heartbeat], now: datetime) -> dict[str, Any]:
+    beat = heard.message
     return {
         "service": beat.service,
         "instance": beat.instance,
-        "state": _state(beat, now),
+        "state": _state(heard, now),
         "since": beat.started.isoformat(),
-        "seconds_since_beat": round(_age(beat, now), 1),
+        "seconds_since_beat": round(_age(heard, now), 1),
         "records_in": beat.records_in,
         "records_out": beat.records_out,
         "dead": beat.dead,
@@ -70,10 +74,11 @@ def _view(before: Heartbeat | None, beat: Heartbeat, now: datetime) -> dict[str,
     }
 
 
-def _state(beat: Heartbeat, now: datetime) -> str:
+def _state(heard: Entry[Heartbeat], now: datetime) -> str:
+    beat = heard.message
     if beat.state == "down":
         return "down"
-    if _age(beat, now) >= SILENT_SECONDS:
+    if _age(heard, now) >= SILENT_SECONDS:
         return "silent"
     return "starting" if beat.starting else beat.state
 

@@ -46,3 +46,18 @@ def test_instances_of_other_names_each_time_are_forgotten() -> None:
     book = book_of(*(heartbeat("ingest", when, instance=f"pod-{n}") for n, when in enumerate(hours)))
 
     assert len(book) <= 2
+
+
+def test_an_instance_whose_clock_is_hours_wrong_hides_no_other_and_is_shown_for_what_it_is() -> None:
+    book = HealthBook()
+    wrong = [timedelta(0), timedelta(hours=5), timedelta(hours=-5)]
+    for n, by in enumerate(wrong):
+        beat = heartbeat("ingest", START + by, instance=f"{n}")
+        book.on_telemetry([Entry(TELEMETRY.name, 0, n, START + timedelta(seconds=n), beat)])
+
+    shown = [
+        (part["instance"], part["state"], part["seconds_since_beat"])
+        for part in book.view(START + timedelta(seconds=2))
+    ]
+
+    assert shown == [("0", "running", 2.0), ("1", "running", 1.0), ("2", "running", 0.0)]

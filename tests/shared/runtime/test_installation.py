@@ -14,3 +14,11 @@ def test_a_record_stands_on_all_brokers_but_one_before_it_is_acknowledged(replic
 
     assert {spec.replication for spec in specs} == {replication}
     assert {spec.config["min.insync.replicas"] for spec in specs} == {least}
+
+
+def test_the_time_of_a_heartbeat_is_the_brokers_and_not_that_of_who_beats() -> None:
+    specs = topic_specs(CommonSettings(bootstrap_servers="", data_dir=Path()))
+
+    assert [spec.name for spec in specs if spec.config.get("message.timestamp.type") == "LogAppendTime"] == [
+        "telemetry"
+    ]
