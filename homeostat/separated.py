@@ -36,7 +36,7 @@ def frame_in(content: bytes, name: str, say: Say, types: ColumnTypes = UNKNOWN) 
         frame = _frame(text, separator, types.texts)
         if infinite := [column.name for column in frame.get_columns() if _is_infinite(column)]:
             frame = _frame(text, separator, types.texts.union(infinite))
-        if separator == ";":
+        if separator != ",":
             written = pl.read_csv(text.encode(), separator=separator, infer_schema=False)
             frame = with_points(frame, written, separator, name, types.texts, types.numbers)
     except pl.exceptions.PolarsError as error:

@@ -1,4 +1,4 @@
-"""Numbers as spreadsheets write them where semicolons separate fields, since the comma stands in numbers: ``1.234,56``.
+"""Numbers as spreadsheets write them where no comma separates fields, since it stands in numbers: ``1.234,56``.
 
 There ``1.000`` is one thousand, or one: the other numbers say which. Where they do not, the file is refused.
 """
@@ -27,7 +27,7 @@ def with_points(
     texts: Collection[str] = (),
     numbers: Collection[str] = (),
 ) -> pl.DataFrame:
-    """The frame with points for decimals in columns of numbers; unchanged unless `separator` is a semicolon.
+    """The frame with points for decimals in columns of numbers; unchanged if `separator` is a comma.
 
     `written`: the columns as text, as they stand in the file `name`. Columns in `texts` stay as they are; of
     numbers are those in `numbers`, and those in which they are most of the cells. Cells that are no number stay.
@@ -38,15 +38,21 @@ def with_points(
     >>> with_points(written, written, ";", "a.csv").to_dicts()
     [{'x': 1.5, 'y': 'a,b'}, {'x': 1000.0, 'y': '1,5'}]
     """
-    if separator != ";":
+    if separator == ",":
         return frame
     found = [each.name for each in frame.get_columns() if each.dtype == pl.String or each.dtype.is_float()]
     columns = [written[each] for each in found if each not in texts]
     columns = [each for each in columns if each.name in numbers or _mostly_numbers(each)]
-    if not any(_any(each, _WITH_COMMA) or _any(each, _MILLIONS) for each in columns):
+    if not any(_has_decimal_commas(each, separator) or _any(each, _MILLIONS) for each in columns):
         return frame
     _refuse_other_ways(columns, name)
     return frame.with_columns(_read(each) for each in columns if _any(each, _WITH_COMMA) or _any(each, _THOUSANDS))
+
+
+def _has_decimal_commas(column: pl.Series, separator: str) -> bool:
+    """Between semicolons every comma is one; between tabs ``1,000`` alone does not say so."""
+    commas = column.filter(column.str.contains(_WITH_COMMA))
+    return len(commas) > 0 and (separator == ";" or not commas.str.contains(_COMMA_THOUSANDS).all())
 
 
 def _refuse_other_ways(columns: Sequence[pl.Series], name: str) -> None:

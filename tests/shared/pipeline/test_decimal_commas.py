@@ -70,3 +70,8 @@ def test_points_stand_in_decimals_where_nothing_says_otherwise() -> None:
 
 def test_commas_mean_nothing_where_they_separate_fields() -> None:
     assert read(["1,5", "1.000", "2,5"], separator=",") == ["1,5", "1.000", "2,5"]
+
+
+def test_between_tabs_a_comma_is_in_decimals_where_one_can_be_nothing_else() -> None:
+    assert read(["1,000", "2.000", "2"], separator="\t") == [1.0, 2000.0, 2.0]
+    assert read(["1,000", "2,000", "2"], ["a", "b", "c"], separator="\t") == ["1,000", "2,000", "2"]
