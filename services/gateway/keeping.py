@@ -25,6 +25,9 @@ from shared.topics import BY_NAME
 
 log = structlog.get_logger("gateway.keeping")
 
+TASK = "gateway"
+"""What the snapshot is called beside those of other tasks."""
+
 FORM = 3
 """Raised when a view comes to hold what it did not: a snapshot of an earlier form lacks that."""
 
@@ -66,7 +69,7 @@ class Keeper:
         log. `Transient` where Kafka is away.
         """
         self._snapshots = self._snapshots or self._open()
-        snapshot = self._snapshots.load("gateway")
+        snapshot = self._snapshots.load(TASK)
         if snapshot is None:
             return Folded()
         positions = {(topic, partition): offset for topic, partition, offset in snapshot.positions}
@@ -89,7 +92,7 @@ class Keeper:
         positions = [(topic, partition, offset) for (topic, partition), offset in sorted(folded.positions.items())]
         self._snapshots.save(
             Snapshot(
-                task="gateway",
+                task=TASK,
                 step=sum(folded.positions.values()),
                 now=utc_now(),
                 positions=tuple(positions),

@@ -18,7 +18,8 @@ from services.gateway.delivery.deliveries import Deliveries
 from services.gateway.delivery.store import SubscriptionStore
 from services.gateway.follower import Follower, Partition
 from services.gateway.hub import Hub
-from services.gateway.keeping import Keeper
+from services.gateway.keeping import TASK, Keeper
+from services.gateway.leftovers import remove_leftovers
 from services.gateway.readmodel.entry import Entry
 from services.gateway.rest.auth import Keys, session_secret
 from services.gateway.searches import Searches
@@ -150,8 +151,10 @@ def make_parts(
     store = SubscriptionStore(data_dir / "gateway" / "subscriptions.json")
 
     def snapshots() -> Snapshots:
-        namespace = f"{bus.cluster_id(CLUSTER_SECONDS)}/{full_name('')}"
-        return Snapshots([FileStore(data_dir / "gateway")], namespace, lambda: meter.failed("snapshot"))
+        cluster, files = bus.cluster_id(CLUSTER_SECONDS), FileStore(data_dir / "gateway")
+        namespace = f"{cluster}/{full_name('')}"
+        remove_leftovers(data_dir / "gateway", cluster, files.path_of(f"{namespace}/{TASK}").name)
+        return Snapshots([files], namespace, lambda: meter.failed("snapshot"))
 
     return Parts(
         settings=settings,

@@ -51,7 +51,7 @@ class FileStore:
         self._directory = directory
 
     def save(self, name: str, data: bytes) -> None:
-        path = self._path(name)
+        path = self.path_of(name)
         path.parent.mkdir(parents=True, exist_ok=True)
         beside = path.with_suffix(f".{os.getpid()}.new")
         with beside.open("wb") as file:
@@ -62,11 +62,12 @@ class FileStore:
 
     def load(self, name: str) -> bytes | None:
         try:
-            return self._path(name).read_bytes()
+            return self.path_of(name).read_bytes()
         except FileNotFoundError:
             return None
 
-    def _path(self, name: str) -> Path:
+    def path_of(self, name: str) -> Path:
+        """Where the bytes of this name are kept."""
         return self._directory / (name.replace("/", "-") + ".snapshot")
 
 
