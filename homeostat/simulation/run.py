@@ -26,6 +26,7 @@ from homeostat.simulation.ground import (
 from homeostat.simulation.injector import Crash, Injector
 from homeostat.simulation.inputs import disturbed
 from homeostat.simulation.outside import Echo, Outside
+from homeostat.simulation.people import Person
 from homeostat.simulation.simulation import KEY, START
 from homeostat.simulation.witness import Said, Testimony, testimony
 from homeostat.simulation.world import Input, World, knobs
@@ -173,6 +174,8 @@ class _Running:
         )
         self.bus = bus(self.injector, record_limits(self.settings))
         self.store = FailingArtifacts(folder / "artifacts", self.injector)
+        for artifact in world.artifacts:
+            self.store.put(artifact)
         self.change = change
         self.runtime = MemoryRuntime(
             self._services(),
@@ -185,6 +188,7 @@ class _Running:
         )
         self.client = self.bus.producer("client")
         self.outside = Outside(self.runtime)
+        self.person = Person(strict=world.specification.kind == "anomaly")
         self.starts: Counter[str] = Counter()
         self.starting: set[str] = set()
         self.restarts: list[Restart] = []
@@ -234,8 +238,15 @@ class _Running:
         while self.waiting and self.waiting[-1].at <= second:
             self._write(self.waiting.pop())
         self.outside.answer()
+        if self.world.approvals:
+            self._person_answers(second)
         for topic, echo in self.echoes:
             echo.tell(self.runtime.records(topic))
+
+    def _person_answers(self, second: float) -> None:
+        entries = self.runtime.messages(AUDIT, since=self.person.read)
+        for answer in self.person.answers(entries, second):
+            self._write(answer)
 
     def _write(self, one: Input) -> None:
         self.client.send([NewRecord(one.topic, one.key, one.value)], 0.0)
@@ -312,7 +323,9 @@ class _Running:
 
     def _services(self) -> dict[str, Make]:
         """New makers: a new process has no model in memory."""
-        return self.change(services_of(knobs(upkeep=self.world.upkeep), self.store, KEY))
+        return self.change(
+            services_of(knobs(upkeep=self.world.upkeep, approvals=self.world.approvals), self.store, KEY)
+        )
 
     # -- the end
 
@@ -324,7 +337,7 @@ class _Running:
         reader = MemoryReader(self.bus)
         ends = {(t.name, p): end for t in TOPICS for p, end in reader.written_offsets(t.name).items()}
         return Run(
-            world=self.world,
+            world=replace(self.world, inputs=(*self.world.inputs, *self.person.asked)),
             plan=self.plan,
             records=records,
             commits=tuple(self.bus.commits),

@@ -16,7 +16,8 @@ from typing import Any, Literal
 import msgspec
 
 from homeostat.simulation.assembly import REVISION, Knobs
-from homeostat.simulation.simulation import START, definition_of, event_of, label_of
+from homeostat.simulation.brought import Brought, brought
+from homeostat.simulation.simulation import KEY, START, definition_of, event_of, label_of
 from services.ingest.settings import IngestSettings
 from services.remediator.core.limits import Limits
 from services.remediator.settings import RemediatorSettings, remediator_settings
@@ -54,12 +55,19 @@ _RELEASES: dict[Kind, dict[str, Any]] = {
 }
 """Where one kind of pipeline tries its versions in steps, the others let them answer at once."""
 
+WATCHED: tuple[Trouble, ...] = ("concept-change", "missing-values")
+"""Troubles in one of whose data sets a person approves or rejects what is to be done about them."""
+
+_OTHER: dict[Kind, Kind] = {"binary": "regression", "regression": "binary", "anomaly": "regression"}
+
 _CANDIDATES = {"binary": ("logistic",), "regression": ("ridge",), "anomaly": ("gaussian-mixture",)}
 
 
 @cache
-def knobs(*, upkeep: bool = True) -> Knobs:
-    """The services' own settings, with waits of seconds where they are hours live; `upkeep`: models are kept fresh."""
+def knobs(*, upkeep: bool = True, approvals: bool = False) -> Knobs:
+    """The services' own settings, with waits of seconds where they are hours live. `upkeep`: models are kept fresh;
+    `approvals`: what else changes anything waits for a person.
+    """
     limits = Limits(
         wait_within=timedelta(seconds=40),
         approval_within=timedelta(seconds=20),
@@ -69,19 +77,23 @@ def knobs(*, upkeep: bool = True) -> Knobs:
     )
     usual = [policy for policy in remediator_settings({}).policies if upkeep or policy.name != UPKEEP]
     return Knobs(
-        remediator=RemediatorSettings(policies=tuple(_hurried(policy) for policy in usual), limits=limits),
+        remediator=RemediatorSettings(
+            policies=tuple(_hurried(policy, approvals=approvals) for policy in usual), limits=limits
+        ),
         trainer=TrainerSettings(code_revision=REVISION, registry=True, register_pause=timedelta(seconds=2)),
         ingest=IngestSettings(archive_rows=400),
     )
 
 
-def _hurried(policy: Policy) -> Policy:
+def _hurried(policy: Policy, *, approvals: bool) -> Policy:
     within, deadline = timedelta(seconds=30), timedelta(seconds=15)
     ladder = tuple(
         rung.model_copy(update={"verify_within": within, "deadline": deadline, "verify_rows": 40})
         for rung in policy.ladder
     )
-    return policy.model_copy(update={"ladder": ladder, "cooldown": Span(time=timedelta(seconds=5))})
+    asks = approvals and policy.name not in (UPKEEP, "tell-a-person")
+    cooldown = Span(time=timedelta(seconds=5))
+    return policy.model_copy(update={"ladder": ladder, "cooldown": cooldown, "approval": asks or policy.approval})
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +111,7 @@ class World:
     """A run's pipeline and what comes in, in order of time. `ends` is when the run is over.
 
     `upkeep`: models are kept fresh without any trouble. Where they are not, a calm world gets no order at all.
+    `approvals`: what policies want waits for a person. `artifacts` were brought from outside.
     """
 
     name: str
@@ -106,6 +119,8 @@ class World:
     inputs: tuple[Input, ...]
     ends: float
     upkeep: bool = True
+    approvals: bool = False
+    artifacts: tuple[bytes, ...] = ()
 
     def with_inputs(self, inputs: list[Input]) -> World:
         """The same world with other input, put in order of time."""
@@ -134,10 +149,21 @@ def build(kind: Kind, trouble: Trouble, data: int) -> World:
             told = at if index < WARM_UP else at + LABEL_LAG
             inputs.append(labelled(specification, row["id"], label, told))
         last = max(last, at + LABEL_LAG)
+    world = World(
+        name=f"{kind}/{trouble}/{data}",
+        specification=specification,
+        inputs=(),
+        ends=last + SETTLING,
+        upkeep=trouble != "none",
+        approvals=trouble in WATCHED and data % 2 == 1,
+    )
+    if trouble == "person" and data % 2 == 1:
+        found = brought(specification, specification_of(_OTHER[kind]), KEY)
+        inputs += [request(specification, *order) for order in _versions(found)]
+        return replace(world, artifacts=found.artifacts).with_inputs(inputs)
     if trouble == "person":
         inputs += [request(specification, action, at) for action, at in _orders(rng)]
-    name = f"{kind}/{trouble}/{data}"
-    return World(name, specification, (), last + SETTLING, upkeep=trouble != "none").with_inputs(inputs)
+    return world.with_inputs(inputs)
 
 
 def input_of(topic: Topic[Any], message: msgspec.Struct, at: float) -> Input:
@@ -235,9 +261,23 @@ def _orders(rng: Random) -> list[tuple[str, float]]:
     ]
 
 
-def request(specification: Specification, action: str, at: float) -> Input:
+def _versions(found: Brought) -> list[tuple[str, float, Mapping[str, object]]]:
+    """A version from outside, a canary by hand that is taken back, and versions that must not answer."""
+    return [
+        ("promote", 13.0, {"candidate": found.fit, "force": True}),
+        ("shift_traffic", 17.0, {"version": "1", "weight": 0.5}),
+        ("shift_traffic", 20.0, {"version": "1", "weight": 0.0}),
+        ("promote", 24.0, {"candidate": found.other, "force": True}),
+        ("promote", 28.0, {"candidate": found.old, "force": True}),
+    ]
+
+
+def request(
+    specification: Specification, action: str, at: float, arguments: Mapping[str, object] | None = None
+) -> Input:
     """What a person asks for at this second."""
-    arguments: Mapping[str, object] = {"message": "the plant is being rebuilt"} if action == "notify" else {}
+    if arguments is None:
+        arguments = {"message": "the plant is being rebuilt"} if action == "notify" else {}
     request = Request(
         id=f"request-{action}-{at:g}",
         pipeline=specification.name,

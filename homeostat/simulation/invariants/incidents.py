@@ -9,6 +9,7 @@ from shared.messages import AuditEntry
 from shared.topics import AUDIT, COMMANDS
 
 ENDS = ("incident_resolved", "escalated", "incident_expired")
+WATCHED_POLICIES = ("quarantine-bad-field", "retrain-on-concept-drift", "roll-back-bad-version", "hold-on-bad-labels")
 TURNS = ("incident_opened", "triaged", "command_issued", *ENDS)
 
 
@@ -24,6 +25,20 @@ def told(run: Run) -> Iterator[str]:
         handed = [entry for entry in entries if entry.kind in ("escalated", "incident_expired")]
         if handed and incident not in notices:
             yield f"{incident} was {handed[0].kind} and nobody was told"
+
+
+def asked_first(run: Run) -> Iterator[str]:
+    """An approval is for one order; others beside it (more sources to withhold, an undo) need none of their own."""
+    for incident, entries in stories(run).items() if run.world.approvals else ():
+        approved = False
+        for entry in entries:
+            approved = entry.kind == "approved" or (approved and entry.kind != "rejected")
+            body = entry.body
+            issuer = str(body.get("issued_by", "")).removeprefix("policy:").split("@")[0]
+            if entry.kind == "command_issued" and body.get("role") == "act" and issuer in WATCHED_POLICIES:
+                if not approved:
+                    yield f"{incident}: {body.get('action')} was ordered by {issuer}, and no person had approved it"
+                approved = False
 
 
 def stories(run: Run) -> dict[str, list[AuditEntry]]:

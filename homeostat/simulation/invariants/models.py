@@ -4,21 +4,31 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+import io
+import json
+import zipfile
 from collections.abc import Iterator
 
 from homeostat.simulation.run import Run
 from homeostat.simulation.simulation import KEY
-from shared.messages import Features, ModelPublished, Prediction
-from shared.topics import AUDIT, COMMANDS, FEATURES, MODEL_PUBLISHED, PREDICTIONS, STEPS
+from shared.messages import Features, ModelPublished, PipelineDefined, Prediction
+from shared.pipeline.specification import Specification
+from shared.topics import AUDIT, COMMAND_RESULTS, COMMANDS, FEATURES, MODEL_PUBLISHED, PIPELINES, PREDICTIONS, STEPS
 
 Live = dict[str, ModelPublished]
 """By stage, champion and canary."""
+TRAINER = "trainer"
 
 
 def serving(run: Run) -> Iterator[str]:
     rows = {(record.partition, record.offset): message for record, message in run.of(FEATURES)}
     answers = {one.origin: one for one in run.messages(PREDICTIONS)}
-    published = [(record.offset, message) for record, message in run.of(MODEL_PUBLISHED)]
+    refused = _refused(run)
+    published = [
+        (record.offset, message)
+        for record, message in run.of(MODEL_PUBLISHED)
+        if message.command is None or (message.command, message.version) not in refused
+    ]
     live: dict[str, Live] = {}
     for _, step in run.of(STEPS):
         if not step.task.startswith("predictor/"):
@@ -48,6 +58,43 @@ def verified(run: Run) -> Iterator[str]:
         expected = hmac.new(KEY, release.artifact.sha256.encode(), hashlib.sha256).hexdigest()
         if not hmac.compare_digest(expected, release.artifact.signature):
             yield f"version {version} answers and is not signed with this installation's key"
+        if data is not None and (inside := _inside(data)) != (release.kind, release.features):
+            yield f"version {version} answers as {release.kind} of {release.features}, its artefact is {inside}"
+
+
+def fits(run: Run) -> Iterator[str]:
+    """By what the trainer had read of definitions until the step in which it first released the version."""
+    defined = {record.offset: _definition(message) for record, message in run.of(PIPELINES)}
+    read: list[tuple[int, str]] = []
+    for _, step in run.of(STEPS):
+        for topic, _, start, until in step.inputs if step.task == TRAINER else ():
+            if topic == PIPELINES.name:
+                read += [(step.step, defined[offset]) for offset in range(start, until) if offset in defined]
+    first: set[str] = set()
+    for record, release in run.of(MODEL_PUBLISHED):
+        if release.version not in first:
+            first.add(release.version)
+            number = int(dict(record.headers)["ce_id"].split(b"/")[1])
+            before = [definition for at, definition in read if at < number][-1:]
+            if release.definition not in [*before, *(definition for at, definition in read if at == number)]:
+                yield f"version {release.version} takes {release.definition}, defined were features {before}"
+
+
+def _definition(message: PipelineDefined) -> str:
+    return Specification.model_validate(message.specification).definition
+
+
+def _inside(artifact: bytes) -> tuple[str, tuple[str, ...]]:
+    """The kind of model in an artefact, and the features that it takes."""
+    with zipfile.ZipFile(io.BytesIO(artifact)) as archive:
+        told = json.loads(archive.read("homeostat.json"))
+    return told["kind"], tuple(each["name"] for each in told["inputs"])
+
+
+def _refused(run: Run) -> set[tuple[str, str]]:
+    """Command and version of what the predictors would not take."""
+    results = [one for one in run.messages(COMMAND_RESULTS) if one.service == "predictor" and one.state == "failed"]
+    return {(one.command, one.model_version or "") for one in results}
 
 
 def said_why(run: Run) -> Iterator[str]:

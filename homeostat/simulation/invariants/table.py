@@ -63,7 +63,10 @@ _ALL = (
     Invariant("labels-once", "every label is counted once", labels.counted_once),
     Invariant("last-label-wins", "the figures are those of each event's last label", labels.last_wins),
     Invariant("serving", "each row is answered by the version that was live when it was", models.serving),
-    Invariant("verified-artefacts", "only registered, signed, undamaged artefacts answer", models.verified),
+    Invariant(
+        "verified-artefacts", "only registered, signed, undamaged artefacts answer, each as what it is", models.verified
+    ),
+    Invariant("fits", "no version is released that takes features of another definition", models.fits),
     Invariant("said-why", "every change of the live version has a record that says why", models.said_why),
     Invariant("clean-training", "nothing is trained on quarantined rows", training.clean),
     Invariant("clean-orders", "no training is asked to take rows known to be quarantined", training.ordered),
@@ -75,6 +78,7 @@ _ALL = (
     Invariant("ledger-tells-all", "every command and its effect stand in the ledger, and no others", ledger.tells_all),
     Invariant("incidents-end", "every incident is resolved, escalated or expired", incidents.ended),
     Invariant("people-are-told", "a person hears of every incident handed over", incidents.told),
+    Invariant("asked-first", "where a person must approve, nothing is done before", incidents.asked_first),
     Invariant("as-without-faults", "a fault that should leave no trace leaves none", same.traceless),
     Invariant("features-as-without-faults", "features depend on what came in and on nothing else", same.features),
 )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
+from homeostat.simulation.brought import BROUGHT
 from homeostat.simulation.run import Run
 from shared.bus.base import Record
 from shared.messages import Features, ModelPublished
@@ -20,7 +21,7 @@ def clean(run: Run) -> Iterator[str]:
         labelled.setdefault(record.partition, []).append((record.offset, label.id, label.label))
     rows = [(record.partition, record.offset, message) for record, message in run.of(FEATURES)]
     for place, release in run.of(MODEL_PUBLISHED):
-        if release.lineage.estimator == "" and release.command is not None:
+        if release.lineage.code_revision == BROUGHT:
             continue  # brought from outside: nobody here trained it
         withheld = stretches(run, _before(place.timestamp_ms))
         usable = _usable(run, release, rows, labelled)
