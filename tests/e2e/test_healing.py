@@ -69,7 +69,7 @@ def told(home: Home) -> Iterator[Told]:
         playing.join(30)
         assert player.failure is None
         assert healed, _incidents(home)
-        assert player.progress.tally.rejected == ()
+        assert player.progress.tally.rejected == []
         sent = tuple(str(row["id"]) for row in table[: player.progress.rows])
         assert not answers.wait_for(set(sent), 30)
         yield Told(sent, answers, marks["fault"], marks["release"])
