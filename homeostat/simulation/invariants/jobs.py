@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from homeostat.simulation.run import Run
-from shared.topics import FEATURES, JOB_RESULTS, LABELS
+from shared.topics import FEATURES, JOB_RESULTS, LABELS, MODEL_PUBLISHED
 
 JOBS_REMEMBERED = 1000
 
@@ -15,8 +15,9 @@ def done(run: Run) -> Iterator[str]:
         yield f"{lost}, and nobody runs it"
     rows, wanted = _rows(run), 2 * run.world.specification.models.min_rows
     slow = any(fault.name == "slow-job" for fault in run.plan.faults)
-    if rows >= wanted and not slow and not any(end.name == "train" for end in run.messages(JOB_RESULTS)):
-        yield f"{rows} rows could be learned from, and no training has ended"
+    there = run.messages(MODEL_PUBLISHED) or any(end.name == "train" for end in run.messages(JOB_RESULTS))
+    if rows >= wanted and not slow and not there:
+        yield f"{rows} rows could be learned from, no version is there, and no training has ended"
 
 
 def once(run: Run) -> Iterator[str]:
