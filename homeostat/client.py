@@ -10,7 +10,14 @@ from pathlib import Path
 from typing import Any, Self
 
 import httpx
-from tenacity import Retrying, retry_if_exception_type, stop_after_delay, wait_exponential
+from tenacity import (
+    Retrying,
+    retry_if_exception,
+    retry_if_exception_type,
+    stop_after_delay,
+    stop_before_delay,
+    wait_exponential,
+)
 
 from shared.errors import HomeostatError, Overloaded
 
@@ -19,6 +26,12 @@ Run = tuple[int, int, int]
 """Partition, first and last offset."""
 
 MOST_RUNS = 50_000
+
+REPEAT_SECONDS = 30.0
+"""How long rows are sent again to a gateway that does not answer; one that restarts is back in a few seconds."""
+SHED_SECONDS = 120.0
+
+_PASSING = (httpx.codes.BAD_GATEWAY, httpx.codes.SERVICE_UNAVAILABLE, httpx.codes.GATEWAY_TIMEOUT)
 
 
 class ApiError(HomeostatError):
@@ -30,6 +43,14 @@ class ApiError(HomeostatError):
         super().__init__(f"{url} answered {status}: {detail}{fields}")
         self.status = status
         self.problem = dict(problem)
+
+
+class NoAnswer(HomeostatError):
+    """The gateway was not reached, or did not answer in time: whether it took the request is not known."""
+
+
+def _is_passing(error: BaseException) -> bool:
+    return isinstance(error, NoAnswer) or (isinstance(error, ApiError) and error.status in _PASSING)
 
 
 def _pointed(error: object) -> str:
@@ -112,13 +133,17 @@ class Client:
     """A connection to one gateway. Close it, or use it in a `with`.
 
     `hint`: what to do where nobody answers; `key_hint`: where the gateway does not know who asks.
+    Rows that are sent are sent again for `repeat_seconds` where no answer comes.
     """
 
-    def __init__(self, url: str, api_key: str | None, *, timeout: float = 30.0) -> None:
+    def __init__(
+        self, url: str, api_key: str | None, *, timeout: float = 30.0, repeat_seconds: float = REPEAT_SECONDS
+    ) -> None:
         headers = {"Authorization": f"Bearer {api_key}"} if api_key else {}
         self.url = url.rstrip("/")
         self.hint = "Is `homeostat up` running?"
         self.key_hint = ""
+        self._repeat_seconds = repeat_seconds
         self._http = httpx.Client(base_url=self.url, headers=headers, timeout=timeout)
 
     def __enter__(self) -> Client:
@@ -128,11 +153,11 @@ class Client:
         self._http.close()
 
     def call(self, method: str, path: str, **options: Any) -> Any:
-        """One request; the decoded JSON body (text where it is not JSON). `ApiError` on any refusal."""
+        """One request; the decoded JSON body (text where it is not JSON). `ApiError` on refusal, else `NoAnswer`."""
         try:
             answer = self._http.request(method, path, **options)
         except httpx.HTTPError as error:
-            raise HomeostatError(f"no answer from {self.url}: {error}. {self.hint}") from error
+            raise NoAnswer(f"no answer from {self.url}: {error}. {self.hint}") from error
         if answer.status_code == httpx.codes.TOO_MANY_REQUESTS:
             wait = float(answer.headers.get("Retry-After", "1"))
             raise Overloaded(f"{self.url} asks to slow down", retry_after_seconds=wait)
@@ -151,7 +176,10 @@ class Client:
         return self.call("GET", path, params={k: v for k, v in parameters.items() if v is not None})
 
     def send_events(self, pipeline: str, rows: Sequence[Mapping[str, Any]], source: str) -> Tally:
-        """Sends raw events; when the gateway sheds load, waits as it asks and repeats (ids make that safe)."""
+        """Sends raw events; where the gateway sheds load or does not answer, repeats the same body after a pause.
+
+        Rows count once however often they come, by their ids: `rows` without an id must not be sent with this.
+        """
         return self._send(f"/v1/pipelines/{pipeline}/events", rows, source)
 
     def send_labels(self, pipeline: str, labels: Sequence[Mapping[str, Any]], source: str) -> Tally:
@@ -161,20 +189,29 @@ class Client:
     def _send(self, path: str, rows: Sequence[Mapping[str, Any]], source: str) -> Tally:
         body = "\n".join(json.dumps(row, default=str) for row in rows).encode()
         headers = {"Content-Type": "application/x-ndjson"}
-        retrying = Retrying(
-            retry=retry_if_exception_type(Overloaded),
-            wait=wait_exponential(multiplier=0.25, max=5),
-            stop=stop_after_delay(120),
-            reraise=True,
-        )
         try:
-            answer = retrying(self.call, "POST", path, content=body, headers=headers, params={"source": source})
+            answer = self._repeated("POST", path, content=body, headers=headers, params={"source": source})
         except ApiError as error:
             if "rejected" not in error.problem:  # else every row was refused, each with its reason
                 raise
             answer = error.problem
         written = [(run["partition"], run["first"], run["last"]) for run in answer.get("written", ())]
         return Tally(answer["accepted"], answer.get("rejected", []), Counter(answer.get("ignored", {})), written)
+
+    def _repeated(self, *request: Any, **options: Any) -> Any:
+        unanswered = Retrying(
+            retry=retry_if_exception(_is_passing),
+            wait=wait_exponential(multiplier=0.25, max=5),
+            stop=stop_before_delay(self._repeat_seconds),
+            reraise=True,
+        )
+        shed = Retrying(
+            retry=retry_if_exception_type(Overloaded),
+            wait=wait_exponential(multiplier=0.25, max=5),
+            stop=stop_after_delay(SHED_SECONDS),
+            reraise=True,
+        )
+        return shed(unanswered, self.call, *request, **options)
 
     def outcomes(self, pipeline: str, kind: str, runs: Sequence[Run], wait: float) -> dict[str, Any]:
         """What became of accepted ``events`` or ``labels``, 100,000 at most; waits up to `wait` s for the last one."""

@@ -186,7 +186,7 @@ def stream(
 ) -> tuple[Tally, int]:
     """Posts rows, at most `batch` at once, not faster than `rate` rows a second, behind a progress bar.
 
-    What became of them, and how many they were.
+    What became of them, and how many they were. An error says how many rows are in, and how to go on.
     """
     tally, sent = Tally(), 0
     bar = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
@@ -196,10 +196,22 @@ def stream(
         for part in _parts(parts, batch):
             if rate:
                 time.sleep(max(0.0, begun + sent / rate - time.monotonic()))
-            tally += post(part)
+            try:
+                tally += post(part)
+            except HomeostatError as error:
+                raise HomeostatError(f"{error}\n{_broken_off(tally, sent, total)}") from error
             sent += len(part)
             progress.advance(task, len(part))
     return tally, sent
+
+
+def _broken_off(tally: Tally, sent: int, total: int | None) -> str:
+    answered = f"{sent} rows" if total is None else f"{sent} of {total} rows"
+    return (
+        f"{answered} were answered, {tally.accepted} of them accepted; whether the next are in is not known. Sending "
+        "all of them again is safe: a row that is in already, by its id, counts once. Once `homeostat status` answers, "
+        "repeat this command"
+    )
 
 
 def _parts(parts: Iterable[list[Row]], size: int) -> Iterator[list[Row]]:
