@@ -58,7 +58,7 @@ def up(
 def demo(
     speed: Annotated[float, typer.Option(help="Events a second.")] = 300.0,
     sabotage: Annotated[list[str] | None, typer.Option(help="Faults to put in; default: the whole story.")] = None,
-    exit_: Annotated[bool, typer.Option("--exit", help="End by itself, with status 1 if it did not heal.")] = False,
+    exit_: Annotated[bool, typer.Option("--exit", help="End by itself, with status 1 if not all healed.")] = False,
     rounds: Annotated[int, typer.Option(help="Run the story so many times over, in one stack.")] = 1,
     data: Annotated[Path | None, typer.Option(help="Default: a new folder under .homeostat/demo.")] = None,
     port: Port = 8080,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 from homeostat.demo.story import Fault, Story
 from homeostat.demo.watcher import Seen
@@ -12,11 +13,18 @@ from shared.messages import Alert, AuditEntry
 RIGHT_ACTION: Mapping[str, str] = {"unit-change": "quarantine_source", "bad-release": "rollback", "drift": "retrain"}
 """What a good operator does about each: the healing matrix."""
 
+Outcome = Literal["healed", "passed", "undecided", "failed"]
+"""`passed`: the alert is over, though no action was seen to help; `undecided`: the stream ended first."""
+
+ENDS = ("incident_resolved", "escalated", "incident_expired")
+
 STRETCH = 1000
 """Rows before and after a fault that accuracy is taken over."""
 
 REACH = 5000
-"""An incident that opens later than so many rows after a fault began is not that fault's."""
+"""An incident that opens later than so many rows after a fault began is not that fault's.
+
+One that opens less than so many rows before the stream ends may be open then without anything being wrong."""
 
 SLACK = 0.02
 """How far below a model that nobody touched a healed system may be, over the rows after its recovery."""
@@ -35,7 +43,7 @@ class Remedy:
     """One action of the ledger against a trouble, and what became of it.
 
     `begins` is the row in which the trouble is estimated to begin, `noticed` when it was told of.
-    `verified` is None where the action was not seen to help. `end` is how its incident stands.
+    `verified` is None where the action was not seen to help. `end` is how its incident stands, `ended` since when.
     """
 
     incident: str
@@ -45,11 +53,15 @@ class Remedy:
     acted: Moment
     verified: Moment | None
     end: str
+    ended: Moment | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Healing:
-    """A line of the closing table. Rows count from the fault's begin; accuracies in [0, 1]."""
+    """A line of the closing table. Rows count from the fault's begin; accuracies in [0, 1].
+
+    `why` says the outcome for people. `planned`: a fault that was put in, not a drift of the stream's own.
+    """
 
     fault: str
     remedy: Remedy | None
@@ -58,8 +70,14 @@ class Healing:
     during: float | None
     after: float | None
     never_retrained: float | None
-    healed: bool
+    outcome: Outcome
     why: str
+    planned: bool = True
+
+    @property
+    def well(self) -> bool:
+        """Whether the trouble is over. For a drift it is enough that nothing speaks against it yet."""
+        return self.outcome in ("healed", "passed") or (self.outcome == "undecided" and not self.planned)
 
 
 def remedies_of(events: Sequence[Seen], row_offset: int = 0) -> list[Remedy]:
@@ -88,7 +106,11 @@ def _remedy(
     mine = [(entry, moment) for entry, moment in later if entry.incident == order.incident]
     action = _action(order)
     verified = next((moment for entry, moment in mine if entry.kind == "verified" and _action(entry) == action), None)
-    ends = [entry.kind for entry, _ in mine if entry.kind in ("incident_resolved", "escalated", "incident_expired")]
+    ends = [
+        (entry.kind, moment)
+        for entry, moment in mine
+        if entry.kind in ("incident_resolved", "escalated", "incident_expired")
+    ]
     return Remedy(
         incident=order.incident,
         action=action,
@@ -96,7 +118,8 @@ def _remedy(
         noticed=noticed[1],
         acted=at,
         verified=verified,
-        end=ends[-1].removeprefix("incident_") if ends else "open",
+        end=ends[-1][0].removeprefix("incident_") if ends else "open",
+        ended=ends[-1][1] if ends else None,
     )
 
 
@@ -134,6 +157,12 @@ def healings_of(
     return sorted(lines, key=lambda line: line.begins.row)
 
 
+def all_well(healings: Sequence[Healing], story: Story) -> bool:
+    """Whether every planned fault is over, and every drift on which there was time for a verdict."""
+    told = {line.fault for line in healings}
+    return {fault.name for fault in story.faults} <= told and all(line.well for line in healings)
+
+
 def _remedy_for(fault: Fault, begins: Moment, remedies: Sequence[Remedy]) -> Remedy | None:
     """The first right action within reach of the fault's begin."""
     near = (r for r in remedies if r.acted.second >= begins.second and r.acted.row <= begins.row + REACH)
@@ -143,33 +172,36 @@ def _remedy_for(fault: Fault, begins: Moment, remedies: Sequence[Remedy]) -> Rem
 def _judged(
     name: str, remedy: Remedy | None, begins: Moment, right: Mapping[int, bool], static: Mapping[int, bool]
 ) -> Healing:
-    before = share(right, begins.row - STRETCH, begins.row)
+    before, planned = share(right, begins.row - STRETCH, begins.row), name != "drift"
     if remedy is None:
         why = f"no {RIGHT_ACTION[name]} was ordered"
-        return Healing(name, None, begins, before, None, None, None, healed=False, why=why)
-    end = remedy.verified.row if remedy.verified is not None else max(right, default=begins.row) + 1
+        return Healing(name, None, begins, before, None, None, None, "failed", why, planned)
+    stop = max(right, default=begins.row) + 1
+    over = remedy.verified or remedy.ended
+    end = over.row if over is not None else stop
     during, after = share(right, begins.row, end), share(right, end, end + STRETCH)
     never = share(static, begins.row, end + STRETCH)
-    untouched = share(static, end, end + STRETCH)
-    fault = _fault_in(remedy, after, untouched)
-    return Healing(name, remedy, begins, before, during, after, never, healed=fault is None, why=fault or "verified")
+    outcome, why = _outcome(remedy, after, share(static, end, end + STRETCH), stop)
+    return Healing(name, remedy, begins, before, during, after, never, outcome, why, planned)
 
 
-def _fault_in(remedy: Remedy, after: float | None, untouched: float | None) -> str | None:
-    """Why the trouble does not count as healed; None where it does.
+def _outcome(remedy: Remedy, after: float | None, untouched: float | None, stop: int) -> tuple[Outcome, str]:
+    """What became of the trouble by row `stop`, the stream's end, and that in words.
 
-    The ledger's own measurement must say so, and ours must not speak against it. The stream drifts on
-    meanwhile, so the level before is no measure; a model that met none of this is.
+    The incident must have ended with its alert over, and our own count must not speak against it. The stream
+    drifts on meanwhile, so the level before is no measure; a model that met none of this is.
     """
-    if remedy.verified is None:
-        return f"{remedy.action} was not verified"
+    if remedy.end == "open" and remedy.noticed.row > stop - REACH:
+        return "undecided", "not yet decided: the stream ended first"
     if remedy.end != "resolved":
-        return f"its incident is {remedy.end}"
+        return "failed", f"its incident is {remedy.end}"
     if after is None:
-        return "too few rows were left to tell"
+        return "undecided", "not yet decided: too few rows were left to tell"
     if untouched is not None and after < untouched - SLACK:
-        return f"accuracy {after:.1%} after; untouched {untouched:.1%}"
-    return None
+        return "failed", f"accuracy {after:.1%} after; untouched {untouched:.1%}"
+    if remedy.verified is None:
+        return "passed", f"passed by itself: {remedy.action} was not verified"
+    return "healed", "healed"
 
 
 def share(right: Mapping[int, bool], start: int, stop: int) -> float | None:

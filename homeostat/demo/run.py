@@ -6,7 +6,7 @@ import os
 import shutil
 import sys
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,10 +17,11 @@ from rich.live import Live
 
 from homeostat.client import Client
 from homeostat.demo.chart import smoothed, write_chart
-from homeostat.demo.outcome import Healing, Moment, healings_of, remedies_of
+from homeostat.demo.outcome import Moment, all_well, healings_of, remedies_of
 from homeostat.demo.player import Player
 from homeostat.demo.story import Story, faults_of, story_of
-from homeostat.demo.view import line_of, panel_of, standing_of, table_of, told_line
+from homeostat.demo.teller import Teller
+from homeostat.demo.view import panel_of, plan_of, standing_of, table_of
 from homeostat.demo.watcher import Watcher
 from homeostat.local.own_log import keep_own_log
 from homeostat.local.stack import Stack, stack_settings
@@ -70,6 +71,8 @@ def run_demo(*, speed: float, sabotage: tuple[str, ...], ends: bool, rounds: int
         console.print(f"dashboard: {stack.urls['gateway']}/#key={stack.api_key}", highlight=False, soft_wrap=True)
         with Client(stack.urls["gateway"], stack.api_key) as client:
             client.define(specification.canonical)
+            for line in plan_of(scene.story, speed):
+                console.print(line, highlight=False, markup=False, soft_wrap=True)
             healed, first = True, None
             for number in range(rounds):
                 well, first = _round(console, client, scene, number, begun, first)
@@ -80,6 +83,8 @@ def run_demo(*, speed: float, sabotage: tuple[str, ...], ends: bool, rounds: int
             console.print("The stack goes on: open the dashboard, or ctrl-C to stop it.")
             _until_interrupted()
             console.print("stopping: what was accepted is finished first")
+    where = f"this run's files are in {folder} ({_megabytes(folder):,.0f} MB); that folder may be deleted"
+    console.print(where, highlight=False, soft_wrap=True)
     return healed
 
 
@@ -99,28 +104,29 @@ def _round(
     marks: dict[str, Moment] = {}
     watcher = Watcher(connect(scene.settings), scene.settings, name, row_of)
     watcher.start()
-    at_row = _faults(console, client, scene, marks)
+    teller = Teller(console)
+    at_row = _faults(teller, client, scene, marks)
     player = Player(client, name, str(scene.specification.target), scene.table, story, scene.speed, at_row, prefix)
     try:
         player.warm_up()
         if first is None:
             first = _first_model(watcher, player, scene.settings.data_dir / "logs")
             console.print(f"first model after {monotonic() - begun:.1f} s; the stream begins", style="dim")
-        _play(console, scene, watcher, player)
-        _settle(console, watcher)
+        _play(console, teller, scene, watcher, player)
+        _settle(teller, watcher)
         return _conclude(console, scene, watcher, marks, number, first), first
     finally:
         player.stop()
         watcher.stop()
 
 
-def _faults(console: Console, client: Client, scene: Scene, marks: dict[str, Moment]) -> dict[int, Any]:
+def _faults(teller: Teller, client: Client, scene: Scene, marks: dict[str, Moment]) -> dict[int, Any]:
     """What is done at which row: said aloud, and for `bad-release` done."""
 
     def begin(name: str, row: int, about: str) -> None:
         do = _bad_release(client, scene, row) if name == "bad-release" else None
         marks[name] = Moment(monotonic(), row)
-        console.print(told_line(row, "SABOTAGE", about))  # before it is done: a cause is told before its effects
+        teller.say(row, "SABOTAGE", about)  # before it is done: a cause is told before its effects
         if do is not None:
             do()
 
@@ -153,12 +159,11 @@ def _first_model(watcher: Watcher, player: Player, logs: Path) -> ModelPublished
     )
 
 
-def _play(console: Console, scene: Scene, watcher: Watcher, player: Player) -> None:
+def _play(console: Console, teller: Teller, scene: Scene, watcher: Watcher, player: Player) -> None:
     thread = player.start()
-    told = 0
     with Live(console=console, refresh_per_second=4, transient=True) as live:
         while thread.is_alive():
-            told = _tell(console, watcher, told)
+            teller.tell(watcher.events(0))
             shares = smoothed(_right(scene, watcher))[1]
             row = player.progress.rows
             live.update(panel_of(row, scene.story.rows, scene.speed, _live_version(watcher), shares))
@@ -169,22 +174,12 @@ def _play(console: Console, scene: Scene, watcher: Watcher, player: Player) -> N
         ) from player.failure
 
 
-def _tell(console: Console, watcher: Watcher, told: int) -> int:
-    events = watcher.events(told)
-    for seen in events:
-        line = line_of(seen)
-        if line is not None:
-            console.print(line, soft_wrap=True)
-    return told + len(events)
-
-
-def _settle(console: Console, watcher: Watcher) -> None:
+def _settle(teller: Teller, watcher: Watcher) -> None:
     """Late labels still come in: gives open incidents a moment to end."""
     deadline = monotonic() + SETTLE_SECONDS
-    told = len(watcher.seen.events)
     while monotonic() < deadline and any(remedy.end == "open" for remedy in remedies_of(watcher.events(0))):
         time.sleep(0.25)
-        told = _tell(console, watcher, told)
+        teller.tell(watcher.events(0))
 
 
 def _conclude(
@@ -200,13 +195,13 @@ def _conclude(
     _date_release(watcher, marks)
     healings = healings_of(scene.story, remedies, marks, right, static)
     swaps = {seen.row: seen.message.version for seen in models if isinstance(seen.message, ModelPublished)}
-    summary = _summary(right, static)
+    summary = _summary(right, static, scene.story)
     chart = write_chart(scene.settings.data_dir / f"accuracy-{number}.html", right, static, healings, swaps, summary)
     console.print()
     console.print(table_of(healings, console.width))
     console.print(summary)
     console.print(f"chart: {chart}", highlight=False, soft_wrap=True)
-    return _all_healed(healings, scene.story)
+    return all_well(healings, scene.story)
 
 
 def _date_release(watcher: Watcher, marks: dict[str, Moment]) -> None:
@@ -217,12 +212,6 @@ def _date_release(watcher: Watcher, marks: dict[str, Moment]) -> None:
         if asked is not None and brought and seen.second >= asked.second:
             marks["bad-release"] = Moment(seen.second, seen.row + 1)
             return
-
-
-def _all_healed(healings: Sequence[Healing], story: Story) -> bool:
-    planned = {fault.name for fault in story.faults}
-    healed = {line.fault for line in healings if line.healed}
-    return planned <= healed
 
 
 def _right(scene: Scene, watcher: Watcher) -> dict[int, bool]:
@@ -236,11 +225,14 @@ def _live_version(watcher: Watcher) -> str:
     return watcher.seen.answers[row][1] if row in watcher.seen.answers else ""
 
 
-def _summary(right: Mapping[int, bool], static: Mapping[int, bool]) -> str:
+def _summary(right: Mapping[int, bool], static: Mapping[int, bool], story: Story) -> str:
     both = [row for row in right if row in static]
     ours, fixed = sum(right[row] for row in both), sum(static[row] for row in both)
     rows = max(1, len(both))
-    return f"over all {len(both):,} rows: {ours / rows:.1%} right; a model never retrained: {fixed / rows:.1%}"
+    return (
+        f"over {len(both):,} rows ({story.rows:,} were sent, {story.warm_up:,} of them for the first model): "
+        f"{ours / rows:.1%} right; a model never retrained: {fixed / rows:.1%}"
+    )
 
 
 def _fresh_folder(data: Path | None) -> Path:
@@ -250,6 +242,11 @@ def _fresh_folder(data: Path | None) -> Path:
     for earlier in sorted(FOLDER.glob("2*"))[:-2]:
         shutil.rmtree(earlier, ignore_errors=True)
     return folder
+
+
+def _megabytes(folder: Path) -> float:
+    """What it takes on the disk: Kafka's files are longer than what is in them."""
+    return sum(file.stat().st_blocks * 512 for file in folder.rglob("*") if file.is_file()) / 1e6
 
 
 def _until_interrupted() -> None:

@@ -9,7 +9,8 @@ from rich.console import Group, RenderableType
 from rich.panel import Panel
 from rich.text import Text
 
-from homeostat.demo.outcome import Healing, Moment
+from homeostat.demo.outcome import STRETCH, Healing, Moment, Outcome
+from homeostat.demo.story import Fault, Story
 from homeostat.demo.watcher import Seen
 from homeostat.tables import Rows
 from shared.messages import Alert, AuditEntry
@@ -27,14 +28,38 @@ TOLD = {
 ROUTINE = ("not_verified", "incident_resolved")
 """What is not told of upkeep: that a training without trouble found nothing better."""
 
-SHORT = {"fault": "fault", "row": "row"}
-ACTED = SHORT | {"alert": "alert", "action": "action", "acted": "acted", "verified": "verified"}
+SHORT = {"fault": "fault", "row": "from row"}
+ACTED = SHORT | {"alert": "alert after", "action": "action", "acted": "acted after", "verified": "verified after"}
 LEVELS = {"before": "before", "during": "during", "after": "after", "static": "static"}
 ENDED = {"outcome": "outcome"}
 WIDE = 112
-NOTE = "static: a model never retrained, from the fault's begin on. For drift, time counts from the alert."
+NOTE = (
+    "alert, acted, verified after: seconds, and rows of the stream, from where the fault begins (of a drift, seconds "
+    f"from its alert). before, during, after: share of right answers over the {STRETCH:,} rows before the fault, until "
+    f"it was verified or over, and the {STRETCH:,} rows after that. static: a model never retrained, during and after. "
+    "passed by itself: the alert ended, but no action was seen to end it."
+)
+
+COLOURS: dict[Outcome, str] = {"healed": "green", "passed": "green", "undecided": "yellow", "failed": "red"}
 
 BLOCKS = "▁▂▃▄▅▆▇█"
+
+
+def plan_of(story: Story, speed: float) -> list[str]:
+    """What the demo is about to do, in lines for the person who started it."""
+    streamed = story.rows - story.warm_up
+    faults = [f"at row {fault.begins:,}{_until(fault)} {fault.about}" for fault in story.faults]
+    return [
+        f"what comes: {story.rows:,} half hours of the electricity market of New South Wales; will the price rise?",
+        f"  the first {story.warm_up:,} at once, with their labels, for a first model; then {streamed:,} rows, "
+        f"{speed:,.0f} a second: about {streamed / speed:,.0f} s. A label comes {story.label_lag} rows after its row",
+        f"what goes wrong: the market drifts by itself; {'; '.join(faults)}",
+        "ctrl-C ends it at any time",
+    ]
+
+
+def _until(fault: Fault) -> str:
+    return f" to {fault.ends:,}" if fault.ends > fault.begins else ""
 
 
 def line_of(seen: Seen) -> Text | None:
@@ -100,7 +125,7 @@ def table_of(healings: Sequence[Healing], width: int) -> RenderableType:
     Seconds and rows count from the fault's begin.
     """
     rows = [told(line) for line in healings]
-    tables = (ACTED | LEVELS | ENDED,) if width >= WIDE else (ACTED | ENDED, SHORT | LEVELS)
+    tables = (ACTED | LEVELS | ENDED,) if width >= WIDE else (ACTED, SHORT | LEVELS | ENDED)
     parts: list[RenderableType] = [Text("What was wrong, and what became of it", style="italic")]
     for columns in tables:
         parts += [Text(), Rows(rows, columns)]
@@ -121,7 +146,7 @@ def told(line: Healing) -> dict[str, Any]:
         "during": _percent(line.during),
         "after": _percent(line.after),
         "static": _percent(line.never_retrained),
-        "outcome": Text("healed", style="green") if line.healed else Text(line.why, style="red"),
+        "outcome": Text(line.why, style=COLOURS[line.outcome]),
     }
 
 

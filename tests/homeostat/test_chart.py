@@ -11,7 +11,7 @@ ANSWERS = {row: row % 10 < 9 for row in range(2000)}
 
 
 def test_the_page_says_what_it_is_and_has_its_figures_without_javascript(tmp_path: Path) -> None:
-    failed = healing(fault="a <fault>", healed=False, why="it was not verified")
+    failed = healing(fault="a <fault>", outcome="failed", why="it was not verified")
 
     page = write_chart(tmp_path / "a.html", ANSWERS, ANSWERS, [failed], {900: "2"}, "90% were right").read_text()
 

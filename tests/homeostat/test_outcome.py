@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
-from homeostat.demo.outcome import Moment, healings_of, remedies_of, share
+import pytest
+
+from homeostat.demo.outcome import Moment, all_well, healings_of, remedies_of, share
 from homeostat.demo.story import Fault, Story, faults_of
 from homeostat.demo.watcher import Seen
 from shared.messages import Alert, AuditEntry, Evidence, Window
@@ -42,15 +44,19 @@ HEALED = [
 ]
 
 
-def answers(during: float) -> dict[int, bool]:
+def is_kind(seen: Seen, kind: str) -> bool:
+    return isinstance(seen.message, AuditEntry) and seen.message.kind == kind
+
+
+def answers(during: float, rows: int = 4000) -> dict[int, bool]:
     """Right in nine of ten rows, but in `during` of the rows from 2,000 to 2,700."""
-    return {row: row % 10 < (10 * during if 2000 <= row < 2700 else 9) for row in range(500, 4000)}
+    return {row: row % 10 < (10 * during if 2000 <= row < 2700 else 9) for row in range(500, rows)}
 
 
 def test_a_fault_that_was_answered_verified_and_won_back_counts_as_healed() -> None:
     (line,) = healings_of(STORY, remedies_of(HEALED), BEGUN, answers(0.5), answers(0.5))
 
-    assert line.healed, line.why
+    assert (line.outcome, all_well([line], STORY)) == ("healed", True), line.why
     assert line.remedy is not None
     assert (line.remedy.noticed.row, line.remedy.acted.row) == (2060, 2070)
     assert (line.before, line.during, line.after) == (0.9, 0.5, 0.9)
@@ -63,11 +69,52 @@ def test_training_without_trouble_heals_nothing() -> None:
     assert [remedy.incident for remedy in remedies_of([upkeep, *HEALED])] == ["i1"]
 
 
-def test_an_action_that_was_not_verified_did_not_heal() -> None:
+def test_a_fault_whose_incident_does_not_end_did_not_heal() -> None:
+    (line,) = healings_of(STORY, remedies_of(HEALED[:4]), BEGUN, answers(0.5, rows=8000), {})
+
+    assert (line.outcome, line.why, all_well([line], STORY)) == ("failed", "its incident is open", False)
+
+
+def test_an_alert_that_ends_though_no_action_was_seen_to_help_has_passed_by_itself() -> None:
+    passed = [seen for seen in HEALED if not is_kind(seen, "verified")]
+
+    (line,) = healings_of(STORY, remedies_of(passed), BEGUN, answers(0.5), answers(0.5))
+
+    assert (line.outcome, all_well([line], STORY)) == ("passed", True)
+    assert line.why == "passed by itself: quarantine_source was not verified"
+    assert line.after == 0.9
+
+
+def drift(*kinds: str) -> list[Seen]:
+    begun = [alert(120.0, 3060, 3000), entry("incident_opened", 120.0, 3060, "i2", "retrain")]
+    return HEALED + begun + [entry(kind, 121.0, 3100, "i2", "retrain") for kind in ("command_issued", *kinds)]
+
+
+def test_a_drift_on_which_there_was_no_time_for_a_verdict_is_not_yet_decided_and_no_failure() -> None:
+    lines = healings_of(STORY, remedies_of(drift()), BEGUN, answers(0.5), answers(0.5))
+
+    assert [(line.fault, line.outcome) for line in lines] == [("unit-change", "healed"), ("drift", "undecided")]
+    assert all_well(lines, STORY)
+
+
+@pytest.mark.parametrize(("kinds", "rows"), [(("escalated",), 4000), ((), 9000)])
+def test_a_drift_that_was_not_mended_in_good_time_is_a_failure(kinds: tuple[str, ...], rows: int) -> None:
+    right = answers(0.5, rows=rows)
+
+    lines = healings_of(STORY, remedies_of(drift(*kinds)), BEGUN, right, right)
+
+    assert [(line.fault, line.outcome) for line in lines] == [("unit-change", "healed"), ("drift", "failed")]
+    assert not all_well(lines, STORY)
+
+
+def test_a_fault_that_was_put_in_and_is_not_yet_decided_did_not_heal() -> None:
     (line,) = healings_of(STORY, remedies_of(HEALED[:3]), BEGUN, answers(0.5), {})
 
-    assert not line.healed
-    assert line.why == "quarantine_source was not verified"
+    assert (line.outcome, all_well([line], STORY)) == ("undecided", False)
+
+
+def test_a_fault_that_never_began_did_not_heal() -> None:
+    assert not all_well([], STORY)
 
 
 def test_accuracy_that_does_not_come_back_did_not_heal() -> None:
@@ -75,7 +122,7 @@ def test_accuracy_that_does_not_come_back_did_not_heal() -> None:
 
     (line,) = healings_of(STORY, remedies_of(HEALED), BEGUN, low, answers(0.5))
 
-    assert not line.healed
+    assert line.outcome == "failed"
     assert line.why == "accuracy 50.0% after; untouched 90.0%"
 
 
@@ -84,7 +131,8 @@ def test_a_fault_that_nobody_answered_says_which_action_was_missing() -> None:
 
     lines = healings_of(STORY, remedies_of(other), BEGUN, answers(0.5), {})
 
-    assert [(line.fault, line.healed) for line in lines] == [("unit-change", False), ("drift", False)]
+    assert [(line.fault, line.outcome) for line in lines] == [("unit-change", "failed"), ("drift", "undecided")]
+    assert not all_well(lines, STORY)
     assert lines[0].why == "no quarantine_source was ordered"
 
 

@@ -37,14 +37,14 @@ def test_that_upkeep_found_nothing_better_is_not_told_but_that_a_remedy_did_not_
 def healing(**changes: Any) -> Healing:
     at = Moment(100.0, 28_563)
     remedy = Remedy("i", "quarantine_source", 28_563, Moment(101.0, 28_704), Moment(101.0, 28_704), None, "open")
-    usual = Healing("bad-release", remedy, at, 0.764, 0.731, 0.793, 0.64, healed=True, why="verified")
+    usual = Healing("bad-release", remedy, at, 0.764, 0.731, 0.793, 0.64, "healed", "healed")
     return replace(usual, **changes)
 
 
 @pytest.mark.parametrize("width", [80, 120])
 def test_the_closing_table_is_whole_at_any_width(width: int) -> None:
     out = io.StringIO()
-    failed = healing(fault="unit-change", healed=False, why="quarantine_source was not verified")
+    failed = healing(fault="unit-change", outcome="failed", why="its incident is escalated")
 
     Console(file=out, width=width).print(table_of([healing(), failed], width))
 
@@ -52,4 +52,4 @@ def test_the_closing_table_is_whole_at_any_width(width: int) -> None:
     assert max(map(len, lines)) <= width
     words = out.getvalue().split()
     assert {"fault", "alert", "verified", "static", "76.4%", "quarantine_source", "healed"} <= set(words)
-    assert "quarantine_source was not verified" in " ".join(words)
+    assert "its incident is escalated" in " ".join(words)
