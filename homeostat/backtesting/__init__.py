@@ -2,6 +2,6 @@
 
 from homeostat.backtesting.errors import HistoryError, Treatment
 from homeostat.backtesting.result import Backtest
-from homeostat.backtesting.run import backtest
+from homeostat.backtesting.run import backtest, runs_of
 
-__all__ = ["Backtest", "HistoryError", "Treatment", "backtest"]
+__all__ = ["Backtest", "HistoryError", "Treatment", "backtest", "runs_of"]

@@ -10,10 +10,11 @@ import numpy as np
 
 from homeostat.backtesting import telling
 from homeostat.backtesting.differences import differences_of
+from homeostat.backtesting.findings import frame_of
 from homeostat.backtesting.history import History
 from homeostat.backtesting.learners import Run
 from homeostat.backtesting.loop import Pace, Told
-from homeostat.backtesting.result import Backtest, frame_of
+from homeostat.backtesting.result import Backtest
 from homeostat.backtesting.scores import Floats, line_of, mean_of, metric_of, scores_of, window_of
 from shared.pipeline.specification import Specification
 

@@ -67,7 +67,7 @@ def backtest(
     ...                                                                         # doctest: +SKIP
     >>> found.summary, found.actions                                            # doctest: +SKIP
     """
-    names = names_in(",".join(against) if not isinstance(against, str) else against)
+    names = names_in(_listed(against))
     pace = pace_of(batch, rate, training_seconds)
     variants = variants_of(policies)
     specification = specification_of(pipeline, seed)
@@ -82,6 +82,16 @@ def backtest(
     if runs.since is not None:
         hints += idle_schedules(names, runs.since, len(taken))
     return result_of(runs, tuple(dict.fromkeys(hints)))
+
+
+def runs_of(specification: Specification, policies: Sequence[Path | str], against: str | Sequence[str]) -> list[str]:
+    """The names of all that `backtest` will run, in that order. Raises `Misconfigured` as it does."""
+    others = names_in(_listed(against))
+    return [*variants_of(policies), *(others if specification.kind != "anomaly" else ())]
+
+
+def _listed(names: str | Sequence[str]) -> str:
+    return names if isinstance(names, str) else ",".join(names)
 
 
 def _run(runs: Runs, variants: Variants, names: Sequence[str], folder: Path, progress: Progress) -> None:

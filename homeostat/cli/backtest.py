@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -62,6 +63,8 @@ def backtest(
 
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.ERROR))
     specification = _specification(pipeline, url, api_key, data)
+    planned = backtesting.runs_of(specification, policy or (), against)
+    errors.print(_announced(planned, len(policy or ()) or 1), highlight=False, soft_wrap=True)
     with _Bars() as bars:
         found: Backtest = backtesting.backtest(
             specification,
@@ -76,6 +79,17 @@ def backtest(
             progress=bars.show,
         )
     _tell(found, html, as_json)
+
+
+def _announced(planned: Sequence[str], policies: int) -> str:
+    """What will be run, and how to have the loop's own answer sooner.
+
+    >>> _announced(["default", "static", "periodic:5000"], 1)
+    '3 runs: default, static, periodic:5000; --against static for the quick answer'
+    """
+    told = f"{len(planned)} {'run' if len(planned) == 1 else 'runs'}: {', '.join(planned)}"
+    slow = [name for name in planned[policies:] if name != "static"]
+    return f"{told}; --against static for the quick answer" if slow else told
 
 
 def _tell(found: Backtest, html: Path | None, as_json: bool) -> None:

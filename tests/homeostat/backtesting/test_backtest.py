@@ -10,6 +10,7 @@ import pytest
 from typer.testing import CliRunner
 
 import homeostat
+from homeostat.backtesting.page import chart_of
 from homeostat.cli import app
 from shared.errors import Misconfigured
 from tests.homeostat.backtesting.histories import SPECIFICATION, eventful
@@ -97,6 +98,8 @@ def test_the_command_gives_the_same_bytes_as_the_interface_and_again(folder: Pat
     shown = CliRunner().invoke(app, [*words, "--html", str(folder / "one.html")])
     assert shown.exit_code == 0, shown.output
     assert shown.stdout == found.json() + "\n"
+    told = "5 runs: active, idle, static, periodic:1000, river-linear; --against static for the quick answer"
+    assert shown.stderr.startswith(told)
     found.write_html(folder / "two.html")
     assert (folder / "one.html").read_bytes() == (folder / "two.html").read_bytes()
 
@@ -108,6 +111,21 @@ def test_the_page_needs_no_network(folder: Path, found: homeostat.Backtest) -> N
     assert "<link" not in page
     assert page.startswith('<!doctype html><html lang="en">')
     assert "<noscript>" in page
+
+
+def test_the_page_s_tables_name_units_and_show_no_json(folder: Path, found: homeostat.Backtest) -> None:
+    page = found.write_html(folder / "page.html").read_text()
+    tables = page[: page.index("<script")] + page[page.rindex("</script>") :]
+    assert "<th class=n>accuracy, %</th>" in tables
+    assert "<th class=n>training, virtual s</th>" in tables
+    assert "{&quot;" not in tables
+    assert "training_seconds" not in tables
+
+
+def test_the_loop_s_line_lies_on_top_and_no_two_lines_look_alike(found: homeostat.Backtest) -> None:
+    lines = [trace for trace in chart_of(found).data if trace.mode == "lines"]
+    assert max(lines, key=lambda line: line.zorder).name == "active"
+    assert len({line.line.color for line in lines}) == len({line.line.dash for line in lines}) == len(lines) == 5
 
 
 def test_a_policy_that_cannot_be_verified_at_the_history_s_pace_is_told(folder: Path) -> None:
