@@ -9,6 +9,7 @@ import typer
 from homeostat.cli.models import ASKED, Reason
 from homeostat.cli.options import Json, on_gateway
 from homeostat.cli.output import console, show_json, show_rows, show_text
+from homeostat.cli.telling import steps_of
 from homeostat.client import Client
 
 app = typer.Typer(help="Incidents, each from its first alert to its outcome.", no_args_is_help=True)
@@ -34,14 +35,14 @@ def list_incidents(
 @app.command()
 @on_gateway
 def show(client: Client, incident: Incident, as_json: Json = False) -> None:
-    """One incident: every step, with its place in the log."""
+    """One incident, step by step, each action once; with --json every record that tells of it."""
     found: dict[str, Any] = client.get(f"/v1/incidents/{incident}")
     if as_json:
         show_json(found)
         return
     console.print(f"[bold]{found['id']}[/] {found['pipeline']}: {found['state']}\n{found['summary']}\n")
-    steps = [{**step, "where": _place(step)} for step in found["steps"]]
-    show_rows(steps, {"at": "at", "kind": "step", "summary": "what", "where": "in the log"}, empty="no step yet")
+    columns = {"at": "at", "step": "step", "summary": "what", "state": "state", "where": "in the log"}
+    show_rows(steps_of(found), columns, empty="no step yet")
 
 
 @app.command()
@@ -78,7 +79,3 @@ def _answer(client: Client, incident: str, verdict: str, reason: str, *, as_json
         show_json(answer)
         return
     show_text(f"{verdict} sent for {incident}; what becomes of it: homeostat incidents show {incident}")
-
-
-def _place(step: dict[str, Any]) -> str:
-    return f"{step.get('topic')}/{step.get('partition')}@{step.get('offset')}" if step.get("topic") else ""

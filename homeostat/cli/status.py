@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import typer
@@ -36,10 +37,22 @@ def status(as_json: Json = False, url: Url = None, api_key: Key = None, data: Da
     console.print()
     columns = {"pipeline": "pipeline", "kind": "kind", "live_version": "live", "rows_seen": "rows", "metric": "metric"}
     show_rows(
-        found["pipelines"],
+        [{**each, "value": _value(each)} for each in found["pipelines"]],
         columns | {"value": "value"},
         empty="no pipeline yet: homeostat pipeline init FILE --target COLUMN writes one",
     )
     console.print()
     incident_columns = {"id": "open incident", "pipeline": "pipeline", "state": "state", "summary": "what"}
     show_rows(found["incidents"], incident_columns, empty="no open incident")
+
+
+def _value(pipeline: Mapping[str, Any]) -> Any:
+    """The metric's newest value, or why there is none; `anomaly` has no truth to be measured by."""
+    if pipeline["value"] is not None or pipeline["kind"] == "anomaly":
+        return pipeline["value"]
+    labelled = pipeline["labelled_seen"]
+    if not labelled:
+        return "none yet: no labels"
+    if pipeline["live_version"] is None:
+        return f"none yet: labels of {labelled:,} rows, no live model"
+    return f"none yet: labels of {labelled:,} rows, too few of them answered by a model"

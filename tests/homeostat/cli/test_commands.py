@@ -13,9 +13,9 @@ from homeostat.cli.bench import BENCHMARKS
 from homeostat.local.discovery import Claim
 from homeostat.local.waiting import wait_for
 from services.remediator.core.ledger import Head, sealed
-from shared.topics import AUDIT, MODEL_PUBLISHED, PIPELINES, RAW_DATA, REQUESTS, TELEMETRY
+from shared.topics import AUDIT, METRICS, MODEL_PUBLISHED, PIPELINES, RAW_DATA, REQUESTS, TELEMETRY
 from tests.homeostat.cli.conftest import Call
-from tests.services.gateway.messages import audit, defined, heartbeat, published
+from tests.services.gateway.messages import audit, defined, heartbeat, metrics, published
 from tests.services.gateway.running import KEY, Running, running
 
 COMMANDS = (
@@ -80,6 +80,38 @@ def test_status_tells_what_has_not_come_back_yet_and_whose_state_lacks_something
 
     assert "starting" in shown.out
     assert "monitor/0: its state is incomplete: records of journaled steps are gone" in shown.out
+
+
+@pytest.mark.parametrize(
+    ("live", "labelled", "reason"),
+    [
+        (False, 0, "none yet: no labels"),
+        (False, 600, "none yet: labels of 600 rows, no live model"),
+        (True, 600, "none yet: labels of 600 rows, too few of them answered by a model"),
+    ],
+)
+def test_status_tells_why_nothing_is_measured_yet(
+    ask: Call, gateway: Running, live: bool, labelled: int, reason: str
+) -> None:
+    gateway.put(PIPELINES, defined(name="shop"))
+    counted = metrics(0, {"psi.a": 0.1}, family="data", pipeline="shop", labelled_seen=labelled)
+    gateway.put(METRICS, counted)
+    if live:
+        gateway.put(MODEL_PUBLISHED, published("1", pipeline="shop"))
+
+    shown = ask("status")
+
+    assert reason in " ".join(shown.out.split())
+    assert shown.out.count("none yet") == 1
+
+
+def test_an_incident_tells_each_action_once_and_in_json_every_record(ask: Call) -> None:
+    shown, whole = ask("incidents", "show", "incident-1"), ask("incidents", "show", "incident-1", "--json").json
+
+    assert shown.out.count("commands/0@") == 1
+    assert "command_" not in shown.out
+    assert shown.out.count("version 2 is champion") == 1
+    assert {"command_issued", "command", "command_succeeded"} <= {step["kind"] for step in whole["steps"]}
 
 
 def test_a_postmortem_can_be_written_to_a_file_as_markdown(ask: Call) -> None:
