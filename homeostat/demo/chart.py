@@ -21,6 +21,8 @@ STYLE = (
     "table{border-collapse:collapse;font-size:13px}td,th{padding:.25rem .6rem;text-align:left;"
     "border-bottom:1px solid #dee2e6}caption{caption-side:bottom;text-align:left;padding:.5rem 0}"
 )
+LABEL_WIDTH = 0.04
+"""Share of the chart's width that one version's label takes, on a narrow screen too."""
 HEALED, STATIC, MARK = "#0b7285", "#adb5bd", "#c92a2a"
 
 
@@ -59,9 +61,12 @@ def _figure(
     for name, answers, colour in (("never retrained", static, STATIC), ("Homeostat", right, HEALED)):
         rows, values = smoothed(answers)
         figure.add_scatter(x=rows, y=values, name=name, line={"color": colour, "width": 2})
-    for row, version in swaps.items():
+    for row in swaps:
         figure.add_vline(x=row, line={"color": HEALED, "width": 1, "dash": "dot"})
-        figure.add_annotation(x=row, y=0.02, yref="paper", text=f"v{version}", showarrow=False, font={"color": HEALED})
+    for row, text in version_labels(swaps, max(right, default=0)).items():
+        figure.add_annotation(
+            x=row, y=0.02, yref="paper", text=text, showarrow=False, xanchor="left", font={"color": HEALED}
+        )
     for line in healings:
         _mark(figure, line)
     figure.update_layout(
@@ -73,6 +78,22 @@ def _figure(
         margin={"l": 60, "r": 30, "t": 90, "b": 50},
     )
     return figure
+
+
+def version_labels(swaps: Mapping[int, str], rows: int) -> dict[int, str]:
+    """Labels by the row they begin at; a version that would be printed over the one before shares its label.
+
+    >>> version_labels({9000: "7", 9100: "8", 20000: "9"}, 40000)
+    {9000: 'v7, v8', 20000: 'v9'}
+    """
+    groups: dict[int, list[str]] = {}
+    for row, version in sorted(swaps.items()):
+        first = next(reversed(groups), None)
+        if first is not None and row - first < LABEL_WIDTH * rows * len(groups[first]):
+            groups[first].append(f"v{version}")
+        else:
+            groups[row] = [f"v{version}"]
+    return {row: ", ".join(versions) for row, versions in groups.items()}
 
 
 def _mark(figure: go.Figure, line: Healing) -> None:
