@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from homeostat.demo.chart import write_chart
+from homeostat.demo.chart import version_labels, write_chart
 from tests.homeostat.test_view import healing
 
 ANSWERS = {row: row % 10 < 9 for row in range(2000)}
@@ -29,3 +29,11 @@ def test_the_page_needs_no_network(tmp_path: Path) -> None:
     assert "Plotly.newPlot" in page
     assert '<script src="http' not in page
     assert "<link" not in page
+
+
+def test_versions_that_come_close_together_share_a_label_however_many_they_are() -> None:
+    swaps = {1000: "1", 9000: "7", 9300: "8", 10_900: "9", 14_000: "10"}
+
+    assert version_labels(swaps, 20_000) == {1000: "v1", 9000: "v7, v8", 10_900: "v9", 14_000: "v10"}
+    assert version_labels(swaps, 30_000) == {1000: "v1", 9000: "v7, v8, v9", 14_000: "v10"}
+    assert version_labels({}, 0) == {}
