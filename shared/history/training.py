@@ -11,6 +11,7 @@ import polars as pl
 
 from shared.bus.base import LogReader
 from shared.history.reading import Ranges, read
+from shared.pipeline.origins import needed
 from shared.pipeline.specification import FieldType, Specification
 from shared.topics import FEATURES, LABELS
 
@@ -39,13 +40,13 @@ def training_set(
     """`META_COLUMNS`, then one column per feature (`feature_names`), ordered by event time, then origin.
 
     Left out: rows in an `excluded` stretch [partition, from, until) of features offsets, rows with
-    withheld fields, rows whose features another definition computed, and, except for anomaly
+    withheld fields that an input is made of, rows whose features another definition computed, and, except for anomaly
     pipelines, rows without a label. ``__partition`` and ``__offset`` are those on `features`;
     ``__label`` has the target's type. Of several labels of one id the last on the log counts.
     """
     features = read(reader, data_dir, FEATURES, specification.name, features_ranges, topic_prefix=topic_prefix)
     features = features.filter(
-        (pl.col("withheld").list.len() == 0) & (pl.col("definition") == specification.definition) & _kept(excluded)
+        _whole(specification) & (pl.col("definition") == specification.definition) & _kept(excluded)
     )
     labels = read(reader, data_dir, LABELS, specification.name, labels_ranges, topic_prefix=topic_prefix)
     last = labels.unique("id", keep="last", maintain_order=True).select("id", "label")
@@ -54,6 +55,12 @@ def training_set(
         rows = rows.filter(pl.col("label").is_not_null() & (pl.col("label") != "null"))
     rows = rows.sort("at", "origin_partition", "origin_offset")
     return pl.concat([_meta(rows, specification), _inputs(rows, specification)], how="horizontal")
+
+
+def _whole(specification: Specification) -> pl.Expr:
+    """Whether nothing was withheld that an input of the model is made of."""
+    used = needed(specification.fields, specification)
+    return ~pl.any_horizontal(pl.lit(value=False), *(pl.col("withheld").list.contains(field) for field in used))
 
 
 def _kept(excluded: Iterable[Sequence[int]]) -> pl.Expr:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from shared.pipeline.expressions import expression_of
 from shared.pipeline.specification import Specification
 
@@ -23,6 +25,12 @@ def missing_without(specification: Specification) -> dict[str, tuple[str, ...]]:
         if names := tuple(name for name, fields in made_of.items() if field in fields):
             found[field] = names
     return found
+
+
+def needed(fields: Iterable[str], specification: Specification) -> tuple[str, ...]:
+    """Those of `fields` that an input of the model is made of: only they can harm it, or teach it what is wrong."""
+    made_of = missing_without(specification)
+    return tuple(field for field in fields if field in made_of)
 
 
 def _fields_in(expression: str, specification: Specification) -> tuple[str, ...]:

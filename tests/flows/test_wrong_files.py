@@ -23,6 +23,7 @@ SPECIFICATION = Specification.model_validate(
             "id": {"type": "string"},
             "price": {"type": "number"},
             "load": {"type": "number", "range": [0, 1000]},
+            "code": {"type": "string"},
             "target": {"type": "integer"},
         },
         "id": "id",
@@ -36,8 +37,8 @@ LONG_KNOWN, WRONG, NEXT = "file:march.csv", "file:wrong.csv", "file:april.csv"
 class Shop:
     """Files sent one after the other; nobody trains, for there are no labels."""
 
-    def __init__(self, folder: Path) -> None:
-        self.simulation = Simulation(SPECIFICATION, folder)
+    def __init__(self, folder: Path, specification: Specification = SPECIFICATION) -> None:
+        self.simulation = Simulation(specification, folder)
         self.random = Random("wrong files")
         self.rows = 0
         self.send(LONG_KNOWN, 1500)
@@ -49,7 +50,12 @@ class Shop:
 
     def _row(self) -> Row:
         self.rows += 1
-        return {"id": str(self.rows), "price": self.random.gauss(18, 3), "load": self.random.gauss(100, 10)}
+        return {
+            "id": str(self.rows),
+            "price": self.random.gauss(18, 3),
+            "load": self.random.gauss(100, 10),
+            "code": f"{self.random.randrange(16**8):08x}",
+        }
 
     @property
     def orders(self) -> list[tuple[str, object]]:
@@ -124,3 +130,37 @@ def test_a_person_lifts_a_quarantine_before_it_ends_by_itself(shop: Shop) -> Non
     assert before > 0
     assert len(shop.withheld(WRONG)) == before
     assert shop.orders == [("quarantine_source", WRONG), ("release_source", WRONG)]
+
+
+def test_each_of_several_wrong_files_is_given_back_when_it_is_over_also_while_another_goes_on(shop: Shop) -> None:
+    for name in ("one", "two", "three"):
+        shop.send(f"file:{name}.csv", 150, times_1000)
+    shop.send("file:three.csv", 600, times_1000)
+
+    released = [source for action, source in shop.orders if action == "release_source"]
+    assert released == ["file:one.csv", "file:two.csv"]
+
+    shop.send(NEXT, 600)
+
+    released = [source for action, source in shop.orders if action == "release_source"]
+    assert released == ["file:one.csv", "file:two.csv", "file:three.csv"]
+
+
+def test_a_text_that_is_nearly_unique_brings_no_order_in_any_file(shop: Shop) -> None:
+    shop.send(NEXT, 1500)
+    shop.send("file:may.csv", 1500)
+
+    assert shop.orders == []
+    assert shop.simulation.messages(ALERTS) == []
+
+
+def test_a_field_that_no_input_is_made_of_is_told_of_and_not_withheld(tmp_path: Path) -> None:
+    features = {"price": {"expression": "price"}, "load": {"expression": "load"}}
+    unused = Shop(tmp_path, Specification.model_validate({**SPECIFICATION.canonical, "features": features}))
+
+    unused.send(WRONG, 400, lambda row: row | {"code": "00000000"})
+
+    assert unused.orders == []
+    assert unused.withheld(WRONG) == []
+    (alert,) = unused.simulation.messages(ALERTS)
+    assert (alert.severity, alert.causes[0].what) == ("info", "code")

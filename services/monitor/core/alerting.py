@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import UTC, datetime
 
 import msgspec
@@ -69,6 +70,7 @@ class Alerts(msgspec.Struct):
         if current is None:
             return [self._open(fingerprint, finding, now, row)]
         same = [c.what for c in current.causes[:3]] == [c.what for c in finding.causes[:3]]
+        same = same and _sources(current.causes) == _sources(finding.causes)
         same = same and _refused(current.evidence) <= _refused(finding.evidence)
         if same and current.severity == finding.severity and not update:
             return []
@@ -138,6 +140,11 @@ class Alerts(msgspec.Struct):
         change = finding.evidence.change
         arrived = None if change is None else self.arrivals.of(change.first_row)
         return finding.since if arrived is None else datetime.fromtimestamp(arrived, UTC)
+
+
+def _sources(causes: Sequence[Cause]) -> set[str]:
+    """The sources among the causes: all of them count, for what each sends is withheld or given back by itself."""
+    return {cause.what for cause in causes if cause.kind == "source"}
 
 
 def _refused(evidence: Evidence) -> bool:

@@ -65,7 +65,9 @@ class Shift(msgspec.Struct, frozen=True):
 
 
 def references_of(values: Floats, categorical: Bools, clock: Bools, window: int) -> list[FieldReference | None]:
-    """Learns each field's reference from rows in order; None where too few values are known or for clocks."""
+    """Learns each field's reference from rows in order; None where too few values are known, for clocks, and for
+    texts none of which comes often enough to have a share that could move.
+    """
     return [
         None if clock[column] else _reference(values[:, column], bool(categorical[column]), window)
         for column in range(values.shape[1])
@@ -98,6 +100,8 @@ def _reference(cells: Floats, categorical: bool, window: int) -> FieldReference 
     if categorical:
         found, counts = np.unique(present, return_counts=True)
         codes = found[counts >= share * len(present)]
+        if not len(codes):
+            return None
     else:
         edges = _edges(present, share)
     quarter, three_quarters = np.quantile(present, [0.25, 0.75])

@@ -21,23 +21,24 @@ from shared.messages.data import SEVERAL_SOURCES
 _BASELINE_ROWS = 1000
 _LEAST_BASELINE = 50
 _LABELS_TO_BLAME = 0.1
+_HARMLESS = "; no input of the model is made of it, so nothing is withheld"
 _LOWER_IS_BETTER = ("mae", "rmse", "log_loss", "calibration_error")
 
 
 def of_fault(pipeline: Watch, fault: Fault) -> Finding:
-    """A field that is no longer what it was."""
+    """A field that is no longer what it was: information, where no input of the model is made of it."""
     inputs, name = pipeline.inputs, pipeline.inputs.fields.names[fault.column]
     same = [other for other in inputs.faults.values() if other.column == fault.column]
     first = min(same, key=lambda other: (other.since, other.source))
     share = 1.0 / len(same)
     sources = [(_source(pipeline, other.source), share) for other in sorted(same, key=lambda other: other.since)]
     since = inputs.row_at(first.since)
-    suspicion = first.suspicion
+    suspicion, idle = first.suspicion, name in pipeline.plan.idle
     return Finding(
         kind="data_quality",
         place=name,
-        severity="warning",
-        summary=f"{name} from {sources[0][0]}: {suspicion.detail}",
+        severity="info" if idle else "warning",
+        summary=f"{name} from {sources[0][0]}: {suspicion.detail}{_HARMLESS if idle else ''}",
         evidence=Evidence(
             statistic=f"{suspicion.check}.{name}",
             value=suspicion.value,
@@ -290,7 +291,7 @@ def _faulty_fields(pipeline: Watch, trouble: Trouble) -> list[Cause]:
     inputs = pipeline.inputs
     names = dict.fromkeys(
         inputs.fields.names[fault.column]
-        for fault in inputs.faults.values()
+        for fault in pipeline.harmful_faults
         if inputs.row_at(fault.since) <= trouble.row and trouble.onset >= inputs.row_at(fault.since) - WINDOW
     )
     return [Cause(kind="feature", what=name, score=1.0, detail="the field is at fault") for name in names]

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from itertools import chain
 from operator import itemgetter
 from typing import Any
+from zlib import crc32
 
 import msgspec
 import numpy as np
@@ -15,6 +16,7 @@ from shared.messages import Value
 from shared.pipeline.specification import Specification
 
 MOST_CATEGORIES = 500
+"""Values of a field that have a code of their own; further ones are coded by their CRC-32, below zero."""
 
 
 class Fields(msgspec.Struct):
@@ -43,7 +45,9 @@ class Fields(msgspec.Struct):
         return np.arange(len(self.names)) >= self.numeric
 
     def matrix(self, rows: Sequence[Mapping[str, Value]]) -> Floats:
-        """One line per row, one column per name. A category past `MOST_CATEGORIES` is coded -1."""
+        """One line per row, one column per name. Different texts have different codes
+        (but for one pair in four milliards), also past `MOST_CATEGORIES`.
+        """
         if not self.names:
             return np.empty((len(rows), 0))
         numbers, others = self.names[: self.numeric], self.names[self.numeric :]
@@ -66,7 +70,8 @@ class Fields(msgspec.Struct):
             text = str(value)
             if text not in known and len(known) < MOST_CATEGORIES:
                 known[text] = len(known)
-            table[value] = float(known.get(text, -1))
+            code = known.get(text)
+            table[value] = float(-1 - crc32(text.encode(errors="surrogatepass")) if code is None else code)
         return np.array([table[value] for value in values], float)
 
 

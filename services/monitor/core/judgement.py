@@ -234,7 +234,8 @@ def _faults(pipeline: Watch, now: datetime) -> list[Said]:
     known = {stretch.fault for stretch in pipeline.stretches if stretch.last < 0}
     for key, fault in list(inputs.faults.items()):
         place = inputs.fields.names[fault.column]
-        if key not in known:
+        idle = place in pipeline.plan.idle
+        if key not in known and not idle:
             pipeline.remember(_stretch(pipeline, key, fault))
             pipeline.loss.excuse(inputs.row_at(fault.since), pipeline.plan.limits.tolerance)
         over = _ended_file(pipeline, fault.source)
@@ -246,9 +247,10 @@ def _faults(pipeline: Watch, now: datetime) -> list[Said]:
             if not _columns_at_fault(pipeline, place) and place not in pipeline.refused_quiet:
                 why = f"no more rows come from {over}" if over else "the field is right again"
                 said += pipeline.alerts.resolve("data_quality", place, now, row, f"{place}: {why}")
-        else:
+        elif not idle or place not in pipeline.refused_quiet:  # refused rows are the graver news
             said += pipeline.alerts.raise_(explanation.of_fault(pipeline, fault), now, row)
-    return said + (_point_at_faults(pipeline, now) if set(inputs.faults) - known else [])
+    fresh = any(f"{fault.column}:{fault.source}" not in known for fault in pipeline.harmful_faults)
+    return said + (_point_at_faults(pipeline, now) if fresh else [])
 
 
 def _ended_file(pipeline: Watch, source: int) -> str:
@@ -262,7 +264,7 @@ def _point_at_faults(pipeline: Watch, now: datetime) -> list[Said]:
     loss = pipeline.loss
     if loss.trouble is None or not loss.trouble.confirmed:
         return []
-    since = min(pipeline.inputs.row_at(fault.since) for fault in pipeline.inputs.faults.values())
+    since = min(pipeline.inputs.row_at(fault.since) for fault in pipeline.harmful_faults)
     if loss.trouble.onset < since - WINDOW:
         return []
     return list(pipeline.alerts.raise_(explanation.of_loss(pipeline, loss.trouble), now, pipeline.record.join.next_row))

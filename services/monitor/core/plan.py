@@ -6,6 +6,7 @@ import msgspec
 
 from services.monitor.core import budget
 from services.monitor.core.loss import Limits
+from shared.pipeline.origins import needed
 from shared.pipeline.specification import Specification
 
 
@@ -30,7 +31,8 @@ class Patience(msgspec.Struct, frozen=True):
 class Plan(msgspec.Struct, frozen=True):
     """What the specification asks of the monitor, and the bounds that go with it.
 
-    `label_delay` and `objective` (for the time from arrival to answer) are in seconds.
+    `label_delay` and `objective` (for the time from arrival to answer) are in seconds. No input of the
+    model is made of the fields `idle`: what is wrong with them is told, and excuses nothing.
     """
 
     name: str
@@ -46,6 +48,7 @@ class Plan(msgspec.Struct, frozen=True):
     patience: Patience
     label_delay: float = 0.0
     objective: float = 1.0
+    idle: tuple[str, ...] = ()
 
     @property
     def limits(self) -> Limits:
@@ -61,7 +64,7 @@ class Plan(msgspec.Struct, frozen=True):
 
 
 def plan_of(specification: Specification, patience: Patience) -> Plan:
-    watch = specification.monitor
+    watch, used = specification.monitor, needed(specification.fields, specification)
     return Plan(
         name=specification.name,
         kind=specification.kind,
@@ -76,4 +79,5 @@ def plan_of(specification: Specification, patience: Patience) -> Plan:
         patience=patience,
         label_delay=specification.label_delay.total_seconds(),
         objective=watch.latency_objective_ms / 1000,
+        idle=tuple(name for name in specification.withholdable if name not in used),
     )

@@ -15,6 +15,7 @@ import msgspec
 import numpy as np
 
 from services.monitor.core.distributions import binomial_limit, codes_in, correlation, quantiles_of, ranks_of
+from services.monitor.core.fields import MOST_CATEGORIES
 from services.monitor.core.state import Bools, Floats, Ints
 from services.monitor.core.units import named_change
 
@@ -32,7 +33,8 @@ class Bounds(msgspec.Struct):
 
     `low`, `high`: the plausible range. `level_low`, `level_high`: the medians seen over short windows.
     `spread`: how much these and the values vary. `run`: the longest run of one value that is likely.
-    `missing`, `fresh`: the counts of missing cells and of new categories in a window that are too many.
+    `missing`, `fresh`: the counts of missing cells and of new categories in a window that are too many;
+    where new ones are no news (`fresh` infinite), no `categories` are kept.
     """
 
     low: Floats
@@ -57,7 +59,16 @@ class Bounds(msgspec.Struct):
             np.fmax(self.missing, other.missing),
             np.fmax(self.fresh, other.fresh),
             [sorted({*a, *b}) for a, b in zip(self.categories, other.categories, strict=True)],
-        )
+        ).without_endless()
+
+    def without_endless(self) -> Bounds:
+        """The same, with nothing new expected of a field of more categories than have a code of their own."""
+        for column, known in enumerate(self.categories):
+            if len(known) > MOST_CATEGORIES:
+                self.fresh[column] = np.inf
+            if self.fresh[column] == np.inf:
+                self.categories[column] = []
+        return self
 
     def without_ranges(self) -> Bounds:
         """The same, with nothing said of which values and levels are plausible."""
@@ -88,6 +99,7 @@ class Suspicion(msgspec.Struct, frozen=True):
 def bounds_of(values: Floats, sources: Ints, categorical: Bools, level: float, doubted: Bools | None = None) -> Bounds:
     """Learns the bounds from reference rows in order of arrival (NaN: missing), without the cells `doubted`.
 
+    New categories are expected as often as values occur once (the unseen mass: Good 1953).
     `level` is the false-alarm probability of one check on one window of `WINDOW` rows. A field that
     only grows (a clock, a counter) or hardly ever changes (a month, a setting) gets no range.
     """
@@ -105,14 +117,15 @@ def bounds_of(values: Floats, sources: Ints, categorical: Bools, level: float, d
         if not len(present):
             continue
         if categorical[column]:
-            codes = np.unique(present).astype(int)
-            out.categories[column] = codes.tolist()
-            out.fresh[column] = np.inf if len(codes) > 0.5 * len(present) else _too_many(0.0, level)
+            codes, counts = np.unique(present, return_counts=True)
+            out.categories[column] = codes.astype(int).tolist()
+            if len(codes) <= 0.5 * len(present):
+                out.fresh[column] = _too_many(float((counts == 1).sum()) / len(present), level)
         elif np.count_nonzero(np.diff(present)) >= _LEAST_CHANGES and not is_clock(cells):
             _learn_range(out, column, present)
         if np.ptp(present) > 0:
             out.run[column] = _likely_run(cells, senders, level)
-    return out
+    return out.without_endless()
 
 
 def suspicions(windows: Floats, bounds: Bounds, runs: Floats) -> list[list[Suspicion]]:

@@ -9,7 +9,7 @@ from services.monitor.core.alerting import Alerts
 from services.monitor.core.answers import AnomalyRun, Switch
 from services.monitor.core.estimate import Estimated, Estimator
 from services.monitor.core.fairness import Fairness
-from services.monitor.core.inputs import Inputs
+from services.monitor.core.inputs import Fault, Inputs
 from services.monitor.core.lateness import Lateness
 from services.monitor.core.loss import Loss
 from services.monitor.core.pace import Pace
@@ -74,6 +74,12 @@ class Watch(msgspec.Struct):
             else self.performed
             | {name: value for name, value in self.estimated.items() if not name.endswith(".stated_error")}
         )
+
+    @property
+    def harmful_faults(self) -> list[Fault]:
+        """The fields now at fault that an input of the model is made of."""
+        names, faults = self.inputs.fields.names, self.inputs.faults.values()
+        return [fault for fault in faults if names[fault.column] not in self.plan.idle]
 
     def remember(self, stretch: Stretch) -> None:
         self.stretches = [*self.stretches, stretch][-_MOST_STRETCHES:]

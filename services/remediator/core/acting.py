@@ -131,8 +131,7 @@ def issue(turn: Turn, incident_id: str, order: Order, role: Role, reason: str, a
 def withhold_everywhere(turn: Turn, incident_id: str, diagnosis: Diagnosis) -> None:
     """Extends a quarantine in force to every source that the diagnosis names and it does not cover yet."""
     incident = turn.incident(incident_id)
-    ordered = [a for a in incident.actions if a.name == "quarantine_source" and a.role in ("act", "aside")]
-    covered = {str(action.arguments.get("source")) for action in ordered if action.rung == incident.rung}
+    covered = {source for source, action in incident.withheld_sources.items() if action.rung == incident.rung}
     if not covered or incident.state not in ("acting", "verifying"):
         return
     for source in diagnosis.sources:
@@ -142,15 +141,22 @@ def withhold_everywhere(turn: Turn, incident_id: str, diagnosis: Diagnosis) -> N
             issue(turn, incident_id, Order("quarantine_source", arguments), "aside", why, Aim(), turn.now + UNDO_WITHIN)
 
 
-def release_others(turn: Turn, incident_id: str) -> None:
-    """Releases what `withhold_everywhere` withheld; nobody waits for it."""
+def release_gone(turn: Turn, incident_id: str, diagnosis: Diagnosis) -> None:
+    """Releases each source that the diagnosis names no longer, while others go on; nobody waits for it."""
+    if diagnosis.name == "bad_field" and diagnosis.sources:
+        why = "its rows are right again, or over"
+        release_others(turn, incident_id, why, but=frozenset(diagnosis.sources))
+
+
+def release_others(turn: Turn, incident_id: str, why: str, *, but: frozenset[str]) -> None:
+    """Releases what this incident withheld of all sources `but` these; nobody waits for it."""
     incident = turn.incident(incident_id)
     quarantined = turn.known(incident.pipeline).quarantined
-    for action in incident.actions:
+    for source, action in incident.withheld_sources.items():
         order = release_of(action)
-        aside = action.role == "aside" and action.name == "quarantine_source"
-        if aside and order is not None and str(action.arguments["source"]) in quarantined:
-            issue(turn, incident_id, order, "aside", "the field is right again", Aim(), turn.now + UNDO_WITHIN)
+        held = action.outcome == "sent" or (action.outcome != "failed" and source in quarantined)
+        if order is not None and held and source not in but:
+            issue(turn, incident_id, order, "aside", why, Aim(), turn.now + UNDO_WITHIN)
 
 
 def told(arguments: dict[str, object]) -> dict[str, object]:

@@ -10,6 +10,7 @@ from services.remediator.core.acting import MODEL_ACTIONS, aim_of, issue, next_r
 from services.remediator.core.escalation import escalate, expire, resolve, tell
 from services.remediator.core.incidents import Incident, with_action
 from services.remediator.core.judging import follow_up, lead_resolved, wind_down
+from services.remediator.core.knowledge import withheld_inputs
 from services.remediator.core.limits import GO, Verdict, consent, reach, spending
 from services.remediator.core.orders import Impossible, Order, order_of
 from services.remediator.core.policies import policy_for
@@ -191,8 +192,8 @@ def _learning_is_blocked(turn: Turn, incident: Incident, action: str) -> Verdict
         return GO
     if known.held:
         return Verdict("wait", "learning is on hold")
-    if known.quarantined:
-        withheld = "; ".join(f"{', '.join(fields)} of {source}" for source, fields in sorted(known.quarantined.items()))
+    if inputs := withheld_inputs(known, turn.specification(incident.pipeline)):
+        withheld = "; ".join(f"{', '.join(fields)} of {source}" for source, fields in sorted(inputs.items()))
         return Verdict("wait", f"no retraining while {withheld} is in quarantine")
     return GO
 

@@ -163,6 +163,18 @@ class Incident(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         return next((action for action in reversed(self.actions) if action.role not in ("aside", "tell")), None)
 
     @property
+    def withheld_sources(self) -> dict[str, Action]:
+        """By source, the quarantine that this incident ordered and has not ordered to end."""
+        found: dict[str, Action] = {}
+        for action in self.actions:
+            source = str(action.arguments.get("source"))
+            if action.name == "quarantine_source" and action.role in ("act", "aside"):
+                found[source] = action
+            elif action.name == "release_source":
+                found.pop(source, None)
+        return found
+
+    @property
     def start_row(self) -> int:
         """The first row in which any of its alerts shows."""
         return min((start_row(alert) for alert in self.alerts.values()), default=self.opened_row)

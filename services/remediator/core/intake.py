@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
-from services.remediator.core.acting import aim_of_return, take_back_spoilt, withhold_everywhere
+from services.remediator.core.acting import aim_of_return, release_gone, take_back_spoilt, withhold_everywhere
 from services.remediator.core.correlation import Place, place_of
 from services.remediator.core.incidents import Diagnosis, Incident, with_action, with_alert
 from services.remediator.core.limits import flap_rows
@@ -97,6 +97,8 @@ def _join(turn: Turn, alert: Alert, diagnosis: Diagnosis, place: Place) -> None:
             )  # fmt: skip
         return
     withhold_everywhere(turn, incident.id, diagnosis)
+    release_gone(turn, incident.id, diagnosis)
+    incident = turn.incident(incident.id)
     if incident.diagnosis.name == "refused_rows" and diagnosis.name == "bad_field":
         incident = turn.update(incident.id, diagnosis=diagnosis)
     if before is not None and before.state == "resolved":

@@ -55,6 +55,8 @@ def wind_down(turn: Turn, incident_id: str, why: str) -> None:
     """Ends the incident, but first gives back what it put in force."""
     incident = turn.incident(incident_id)
     kept = _in_force(incident)
+    own = frozenset() if kept is None else frozenset({str(kept.arguments.get("source"))})
+    release_others(turn, incident_id, "the field is right again", but=own)
     if kept is None:
         resolve(turn, incident_id, why)
         return
@@ -65,7 +67,6 @@ def wind_down(turn: Turn, incident_id: str, why: str) -> None:
         return
     aim = aim_of_return(turn, incident, rung) if kept.name == "quarantine_source" else Aim()
     within = rung.deadline if rung is not None else kept.deadline - kept.at
-    release_others(turn, incident_id)
     issue(turn, incident_id, order, "release", why, aim, turn.now + within)
 
 
@@ -163,5 +164,11 @@ def _in_force(incident: Incident) -> Action | None:
         if action.role in ("release", "undo") and worked:
             return None
         if action.role == "act" and action.name in RELEASES and action.outcome not in ("failed", "expired", "sent"):
-            return action
+            return _withheld_still(incident, action) if action.name == "quarantine_source" else action
     return None
+
+
+def _withheld_still(incident: Incident, first: Action) -> Action | None:
+    """`first`, or where its source was given back already the newest quarantine that was not."""
+    held = [a for a in incident.withheld_sources.values() if a.outcome not in ("failed", "expired", "sent")]
+    return first if first in held or not held else held[-1]

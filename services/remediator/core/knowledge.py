@@ -10,7 +10,9 @@ from typing import Literal
 import msgspec
 
 from shared.messages import Metrics, ModelPublished
+from shared.pipeline.origins import needed
 from shared.pipeline.span import Span
+from shared.pipeline.specification import Specification
 
 KEPT_READINGS = 80
 KEPT_REIGNS = 30
@@ -183,6 +185,14 @@ def trained_on(known: Knowledge, version: str, since: Mapping[str, int]) -> bool
 def with_spent(known: Knowledge, spent: Spent) -> Knowledge:
     """With one more action counted."""
     return msgspec.structs.replace(known, spent=(*known.spent, spent)[-KEPT_SPENT:])
+
+
+def withheld_inputs(known: Knowledge, specification: Specification | None) -> dict[str, tuple[str, ...]]:
+    """By source, the fields in quarantine that an input of the model is made of: nothing is trained meanwhile."""
+    if specification is None:
+        return known.quarantined
+    found = {source: needed(fields, specification) for source, fields in known.quarantined.items()}
+    return {source: fields for source, fields in found.items() if fields}
 
 
 def in_force(known: Knowledge, action: str, arguments: dict[str, object]) -> Knowledge:

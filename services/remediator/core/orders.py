@@ -9,6 +9,7 @@ from services.remediator.core.knowledge import Knowledge, better
 from services.remediator.core.verification import mean_of
 from shared.messages import ActionName, Alert
 from shared.messages.data import SEVERAL_SOURCES
+from shared.pipeline.origins import needed
 from shared.pipeline.specification import Rung, Specification
 
 
@@ -71,6 +72,10 @@ def _quarantine(
             return Impossible(
                 f"most rows of the same source pass, and would lose {diagnosis.what}: see the dead letters"
             )
+    elif specification is not None and diagnosis.fields and not needed(diagnosis.fields, specification):
+        return Impossible(
+            f"no input of the model is made of {', '.join(diagnosis.fields)}: withholding protects nothing"
+        )
     source = diagnosis.sources[0] if diagnosis.sources else ""
     return Order("quarantine_source", {**quarantine_of(source, diagnosis, alert), **given})
 

@@ -14,7 +14,7 @@ from services.remediator.core.acting import Aim, issue
 from services.remediator.core.deciding import ask
 from services.remediator.core.escalation import resolve
 from services.remediator.core.incidents import UPKEEP, Diagnosis, Incident
-from services.remediator.core.knowledge import Knowledge
+from services.remediator.core.knowledge import Knowledge, withheld_inputs
 from services.remediator.core.limits import consent, spending
 from services.remediator.core.orders import Impossible, order_of
 from services.remediator.core.triage import RANKS
@@ -101,7 +101,7 @@ def _quiet(turn: Turn, known: Knowledge) -> bool:
     busy = any(incident.open and incident.state != "escalated" for incident in turn.of(known.pipeline))
     specification = turn.specification(known.pipeline)
     labelled = specification is not None and specification.kind != "anomaly"
-    return labelled and not busy and not known.held and not known.quarantined
+    return labelled and not busy and not known.held and not withheld_inputs(known, specification)
 
 
 def _aim(turn: Turn, incident: Incident, rung: Rung) -> Aim | None:

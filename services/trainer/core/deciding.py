@@ -23,6 +23,7 @@ from services.trainer.core.rollout import Move
 from services.trainer.core.state import Pipeline, Work, excluded_stretches
 from services.trainer.core.window import as_offsets
 from shared.messages import Command, CommandState
+from shared.pipeline.origins import needed
 from shared.pipeline.specification import Specification
 
 
@@ -195,10 +196,14 @@ def _holding(pipeline: Pipeline, *, held: bool, detail: str) -> Decision:
 
 
 def _quarantine(pipeline: Pipeline, command: Command) -> Decision:
-    """Records the stretch; without `since` it starts where the monitor last saw the stream."""
+    """Records the stretch; without `since` it starts where the monitor last saw the stream.
+
+    Fields that no input is made of teach a model nothing: a stretch of these alone is none.
+    """
     named = _text_offsets(command.arguments, "since")
     since = pipeline.positions if named is None else named
     source, fields = _suspect(pipeline, command.arguments)
+    fields = needed(fields, Specification.model_validate(pipeline.specification))
     opened = Quarantine(source=source, fields=fields, since=since, command=command.id)
     return _with_stretches(pipeline, with_opened(pipeline.quarantines, opened))
 

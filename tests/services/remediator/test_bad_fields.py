@@ -5,7 +5,7 @@ from __future__ import annotations
 import msgspec
 import pytest
 
-from tests.support.desk import Desk
+from tests.support.desk import SPECIFICATION, Desk
 
 
 def test_a_field_in_another_unit_is_quarantined_then_released_and_performance_is_seen_to_return() -> None:
@@ -249,3 +249,54 @@ def test_nobody_withholds_what_is_no_source() -> None:
 
     assert desk.actions == []
     assert "nothing can be withheld of it" in desk.audit[-1].summary
+
+
+def test_each_source_is_released_when_it_is_at_fault_no_longer_and_the_rest_with_the_alert() -> None:
+    desk = Desk()
+    desk.steady()
+    bad = desk.alert("data_quality", ("feature", "price"), ("source", "a"), ("source", "b"), statistic="unit.price")
+    for command in list(desk.commands):
+        desk.answer(command)
+    field, a, b = bad.causes
+
+    desk.again(bad, causes=(field, b))
+    assert released(desk) == ["a"]
+    desk.answer(desk.last)
+    assert desk.state == "verifying"
+
+    desk.again(bad, causes=(field, b, a))
+    assert (desk.last.action, desk.last.arguments["source"]) == ("quarantine_source", "a")
+    desk.answer(desk.last)
+    desk.resolve(bad)
+
+    assert sorted(released(desk)) == ["a", "a", "b"]
+
+
+def test_a_source_released_before_the_end_is_not_released_again_with_it() -> None:
+    desk = Desk()
+    desk.steady()
+    bad = desk.alert("data_quality", ("feature", "price"), ("source", "a"), ("source", "b"), statistic="unit.price")
+    for command in list(desk.commands):
+        desk.answer(command)
+    field, _, b = bad.causes
+    desk.again(bad, causes=(field, b))
+    desk.answer(desk.last)
+
+    desk.resolve(bad)
+
+    assert released(desk) == ["a", "b"]
+
+
+def test_a_field_that_no_input_is_made_of_is_not_withheld_a_person_is_told() -> None:
+    desk = Desk()
+    desk.define({**SPECIFICATION, "features": {"day": "day"}})
+
+    desk.alert("data_quality", ("feature", "price"), ("source", "feed"), statistic="frozen.price")
+
+    assert desk.actions == []
+    (message,) = desk.told
+    assert "no input of the model is made of price" in message
+
+
+def released(desk: Desk) -> list[str]:
+    return [str(c.arguments["source"]) for c in desk.commands if c.action == "release_source"]

@@ -74,3 +74,16 @@ def test_a_release_of_all_fields_ends_what_was_withheld_field_by_field_and_one_o
     bench.command("retrain")
 
     assert bench.jobs[0].arguments["rows"]["excluded"] == [[0, 50, 80]]
+
+
+def test_rows_of_which_only_fields_that_no_input_is_made_of_are_withheld_are_trained_on() -> None:
+    schema = {"x": {"type": "number"}, "note": {"type": "string"}, "y": {"type": "boolean"}}
+    bench = Bench(schema=schema, features={"x": "x"})
+    bench.with_champions(1)
+    bench.command("quarantine_source", name="n", source="a", fields=["note"], since={"0": 50})
+    bench.command("quarantine_source", name="x", source="b", fields=["note", "x"], since={"0": 70})
+    bench.command("release_source", source="b", fields=["note", "x"], until={"0": 80})
+
+    bench.command("retrain")
+
+    assert bench.jobs[0].arguments["rows"]["excluded"] == [[0, 70, 80]]

@@ -334,3 +334,13 @@ def test_an_empty_training_set_has_its_columns(bus: MemoryBus, tmp_path: Path) -
     frame = training(bus.reader("test"), tmp_path)
 
     assert (len(frame), tuple(frame.columns)) == (0, (*META_COLUMNS, "price", "hot"))
+
+
+def test_a_row_without_a_field_that_no_input_is_made_of_is_whole(bus: MemoryBus, tmp_path: Path) -> None:
+    document = SPECIFICATION.canonical | {"features": {"hot": {"expression": "hot"}}}
+    narrow = Specification.model_validate(document)
+    withheld = [(), ("price",), ("hot",), ("hot", "price")]
+    rows = [features(n, withheld=names, definition=narrow.definition) for n, names in enumerate(withheld)]
+    reader = write(bus, *rows, *(label(n, 1) for n in range(4)))
+
+    assert training(reader, tmp_path, specification=narrow)["__id"].to_list() == ["e-0", "e-1"]
