@@ -10,7 +10,7 @@ from typing import Annotated, Any, Concatenate, ParamSpec, get_type_hints
 import typer
 
 from homeostat.client import KEY_FILE, Client, key_from
-from homeostat.local.discovery import is_running, last_urls_of
+from homeostat.local.discovery import is_running, last_urls_of, starting_of
 from shared.pipeline.load import load
 
 Url = Annotated[
@@ -36,6 +36,8 @@ def connect(url: str | None, api_key: str | None, data: Path) -> Client:
     client = Client(url or last_urls_of(data).get("gateway", USUAL_URL), api_key or kept)
     if url is None and not is_running(data):
         client.hint = f"No stack runs on {data}: `homeostat up` starts one"
+    elif url is None and starting_of(data):
+        client.hint = f"It is {starting_of(data)}; ask again in some seconds"
     client.key_hint = _key_hint(client.url, "--api-key" if api_key else data / KEY_FILE if kept else None, data)
     return client
 

@@ -8,7 +8,7 @@ import typer
 
 from homeostat.cli.options import DEFAULT_DATA, Data, Json
 from homeostat.cli.output import errors, show_json, show_rows, show_text
-from homeostat.local.discovery import environment_of
+from homeostat.local.discovery import environment_of, unreachable
 from shared.clock import utc_now
 from shared.errors import HomeostatError, Misconfigured
 
@@ -47,7 +47,7 @@ def verify(
     where = bootstrap or local.get("KAFKA_BOOTSTRAP_SERVERS")
     if where is None:
         raise Misconfigured(
-            f"no stack runs on {data}: say where Kafka is with --bootstrap, or which folder with --data"
+            f"{unreachable(data)}. Or name Kafka with --bootstrap, or a folder with --data"
         )
     log = Log(where, local.get("HOMEOSTAT_TOPIC_PREFIX", "") if prefix is None else prefix)
     with errors.status("reading") as status:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import fcntl
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -34,9 +34,9 @@ class Claim:
             ) from error
         (data / STATE).unlink(missing_ok=True)  # it told of the last one
 
-    def announce(self, urls: Mapping[str, str], environment: Mapping[str, str]) -> None:
-        """Says where the stack is to be found. No secrets."""
-        state = {"pid": os.getpid(), "urls": dict(urls), "environment": dict(environment)}
+    def announce(self, urls: Mapping[str, str], environment: Mapping[str, str], waiting: Sequence[str] = ()) -> None:
+        """Says where the stack is to be found, and for which parts it waits while it starts. No secrets."""
+        state = {"pid": os.getpid(), "urls": dict(urls), "environment": dict(environment), "waiting": list(waiting)}
         part = self._data / f"{STATE}.part"
         part.write_text(json.dumps(state, indent=2) + "\n")
         part.replace(self._data / STATE)
@@ -47,16 +47,34 @@ class Claim:
 
 
 def environment_of(data: Path) -> dict[str, str]:
-    """The variables by which anything else reaches the stack that runs on `data`; empty where none does."""
-    return dict(_state(data).get("environment", {})) if is_running(data) else {}
+    """The variables by which anything else reaches the stack that runs on `data`; empty where none does, or not yet."""
+    return dict(_state(data).get("environment", {})) if is_running(data) and not starting_of(data) else {}
+
+
+def starting_of(data: Path) -> str:
+    """How far the stack on `data` is while it starts, as ``starting: waiting for monitor``; empty otherwise."""
+    if not is_running(data):
+        return ""
+    state = _state(data)
+    if not state:
+        return "starting"
+    return f"starting: waiting for {', '.join(state['waiting'])}" if state.get("waiting") else ""
+
+
+def unreachable(data: Path) -> str:
+    """Why nothing on `data` can be reached: the stack starts, or there is none."""
+    starting = starting_of(data)
+    return f"the stack on {data} is {starting}; ask again in some seconds" if starting else f"no stack runs on {data}"
 
 
 def kafka_environment(data: Path, environ: Mapping[str, str]) -> dict[str, str]:
     """As `environment_of`, those of `environ` going before; `Misconfigured` where neither says where Kafka is."""
     found = {**environment_of(data), **environ}
     if not found.get("KAFKA_BOOTSTRAP_SERVERS"):
+        if starting_of(data):
+            raise Misconfigured(unreachable(data))
         raise Misconfigured(
-            f"no stack runs on {data}: `homeostat up --data {data}` starts one. Else say on which folder it runs with "
+            f"{unreachable(data)}: `homeostat up --data {data}` starts one. Else say on which folder it runs with "
             "--data, or where Kafka is with KAFKA_BOOTSTRAP_SERVERS"
         )
     return found

@@ -50,6 +50,8 @@ class Stack:
         self._control: Control | None = None
         self._layout: Layout | None = None
         self._sigterm: object = None
+        self._announcing = threading.Lock()
+        self._ready = False
 
     def start(self, progress: Progress = _unheard) -> None:
         """Returns when Kafka, Redis and every service is ready; MLflow may follow.
@@ -58,6 +60,7 @@ class Stack:
         say why not; then nothing is left running.
         """
         began = monotonic()
+        self._ready = False
         self._progress = progress
         try:
             self._start(progress)
@@ -76,13 +79,16 @@ class Stack:
         for line in self._layout.notes:
             progress(line)
         self._supervisor = Supervisor(self._layout.parts, self._heard)
+        self._announce()
         self._supervisor.start()
         common = common_settings(self._layout.environ)
         self._control = Control(connect(common), common, self._supervisor, self._layout.service, progress)
         self._control.start()
         self._supervisor.wait_until_ready(settings.start_seconds)
         self._control.wait_until_following(settings.start_seconds)
-        self._claim.announce(self.urls, self._layout.public_environ)
+        with self._announcing:
+            self._ready = True
+            self._claim.announce(self.urls, self._layout.public_environ)
 
     @property
     def urls(self) -> dict[str, str]:
@@ -139,7 +145,16 @@ class Stack:
     def _heard(self, event: Event) -> None:
         _log.info("%s: %s", event.part, event.what)
         self._progress(f"{event.part}: {event.what}")
+        self._announce()
         self._on_event(event)
+
+    def _announce(self) -> None:
+        """While it starts: where it will be, and what it waits for."""
+        with self._announcing:
+            if self._ready or self._claim is None or self._layout is None or self._supervisor is None:
+                return
+            late = [p.name for p in self._layout.parts if p.awaited and not self._supervisor.was_ready(p.name)]
+            self._claim.announce(self.urls, self._layout.public_environ, late or ["the supervisor"])
 
     @property
     def _supervised(self) -> Supervisor:

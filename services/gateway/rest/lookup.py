@@ -12,8 +12,8 @@ from services.gateway.rest.problems import Problem, not_found
 def pipeline_of(parts: Parts, name: str) -> Pipeline:
     found = parts.models.pipelines.get(name)
     if found is None and not parts.follower.ready.is_set():
-        waiting = parts.follower.problem or "the log is still being read"
-        raise Problem(503, "unavailable", f"pipelines are not known yet: {waiting}", headers={"Retry-After": "1"})
+        why = "the gateway is starting: it reads the log and knows no pipelines yet; /readyz says how far it is"
+        raise Problem(503, "unavailable", why, headers={"Retry-After": "1"})
     if found is None:
         raise not_found("pipeline", name, "/v1/pipelines")
     return found
