@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from services.remediator.core.limits import Limits
-from tests.support.desk import Desk
+from tests.support.desk import SPECIFICATION, Desk
 
 RETRAIN: dict[str, Any] = {
     "name": "learn",
@@ -326,3 +326,16 @@ def test_nothing_is_retrained_while_a_field_is_in_quarantine() -> None:
     desk.pass_rows(0.9)
     desk.pass_rows(0.9)
     assert desk.actions == ["quarantine_source", "release_source", "retrain"]
+
+
+def test_a_retrain_waits_for_no_quarantine_of_a_field_that_no_input_is_made_of() -> None:
+    desk = Desk()
+    desk.define({**SPECIFICATION, "features": {"day": "day"}})
+    desk.steady()
+    desk.ask("quarantine_source", source="feed", fields=["price"])
+    desk.answer(desk.last)
+
+    desk.pass_rows(0.6)
+    desk.alert("concept_drift", ("model", "1"), severity="critical", since_row=1000)
+
+    assert desk.actions == ["quarantine_source", "retrain"]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 
 from services.remediator.core.limits import Limits
-from tests.support.desk import Desk
+from tests.support.desk import SPECIFICATION, Desk
 
 
 def due(*, restarts: bool = False, limits: Limits | None = None) -> Desk:
@@ -88,6 +88,19 @@ def test_upkeep_does_not_begin_in_the_middle_of_trouble() -> None:
         desk.pass_rows(0.9)
 
     assert desk.actions == ["quarantine_source"]
+
+
+def test_upkeep_waits_for_no_quarantine_of_a_field_that_no_input_is_made_of() -> None:
+    for features, expected in (({"day": "day"}, ["quarantine_source", "retrain"]), ({}, ["quarantine_source"])):
+        desk = Desk(upkeep=True)
+        desk.define({**SPECIFICATION, "features": features})
+        desk.steady()
+        desk.ask("quarantine_source", source="feed", fields=["price"])
+        desk.answer(desk.last)
+
+        desk.steady()
+
+        assert desk.actions == expected
 
 
 def test_trouble_need_not_wait_until_a_refresh_is_verified() -> None:

@@ -155,3 +155,19 @@ def test_too_few_rows_are_not_judged() -> None:
     refusals = Refusals()
     refusals.refuse("price", "schema", None)
     assert refusals.judge(LEVEL) is None
+
+
+def test_texts_of_which_none_comes_often_have_no_share_that_could_move() -> None:
+    codes = np.arange(2000.0)[:, None]
+    assert references_of(codes, CATEGORY, np.array([False]), 500) == [None]
+
+
+def test_new_values_are_expected_as_often_as_values_occur_once() -> None:
+    rng = np.random.default_rng(5)
+    usual = rng.integers(0, 20, 2000).astype(float)
+    reference = np.where(rng.random(2000) < 0.1, np.arange(1000.0, 3000.0), usual)
+    window = np.where(np.arange(50) % 5 == 0, np.arange(9000.0, 9050.0), rng.integers(0, 20, 50).astype(float))
+
+    assert checks(reference, window, categorical=True) == []
+    assert checks(usual, window, categorical=True) == ["new_category"]
+    assert checks(reference, np.arange(9000.0, 9050.0), categorical=True) == ["new_category"]
