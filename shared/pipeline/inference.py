@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import math
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -27,9 +27,12 @@ from shared.pipeline.specification import Kind
 _KEY_NAMES = re.compile(
     r"(?i)(^|_)(key|device|sensor|host|server|customer|user|account|region|station|machine|site|file|series)(_?id)?$"
 )
+_ID_NAMES = re.compile(r"(?i)((^|[_ .-])(id|uuid|guid|no|nr|num|key|ref)|number)$|[a-z](Id|ID|No|Nr|Key)$")
 _PERSONAL = re.compile(
     r"(?i)(^|_)(e?mail|phone|mobile|ssn|first_?name|last_?name|surname|address|iban|passport|birth_?date|dob)(_|$)"
 )
+_FEWEST_ROWS = 50
+"""In a shorter file any column may be different in each row by chance."""
 _MOST_CLASSES = 50
 _MOST_ALLOWED = 20
 _MOST_CATEGORIES = 200
@@ -183,17 +186,24 @@ def _roles(frame: pl.DataFrame, target: str) -> dict[str, str]:
         column = frame[name]
         if name == target or _type(column.dtype) not in ("string", "integer"):
             continue
-        whole = column.null_count() == 0
-        if (
-            "id" not in roles
-            and whole
-            and re.search(r"(?i)(^|_)(id|uuid|guid)$", name)
-            and column.n_unique() == len(frame)
-        ):
-            roles["id"] = name
-        elif "key" not in roles and whole and _KEY_NAMES.search(name) and column.n_unique() * 20 <= len(frame):
-            roles["key"] = name
-    return roles
+        if column.null_count() == 0 and _KEY_NAMES.search(name) and column.n_unique() * 20 <= len(frame):
+            roles.setdefault("key", name)
+    found = _id_in(frame, [name for name in frame.columns if name != target])
+    return roles | ({"id": found} if found else {})
+
+
+def _id_in(frame: pl.DataFrame, names: Sequence[str]) -> str | None:
+    """The column that tells the rows apart: one called like an id, else the first, where it is text or counts up."""
+    unique = [name for name in names if _type(frame.schema[name]) in ("string", "integer") and _is_unique(frame[name])]
+    called = next((name for name in unique if _ID_NAMES.search(name)), None)
+    if called is not None or names[:1] != unique[:1] or len(names) == 1 or len(frame) < _FEWEST_ROWS:
+        return called
+    first = frame[unique[0]]
+    return first.name if _type(first.dtype) == "string" or first.is_sorted() else None
+
+
+def _is_unique(column: pl.Series) -> bool:
+    return column.null_count() == 0 and column.n_unique() == len(column)
 
 
 def _lines(
@@ -221,7 +231,10 @@ def _lines(
     for column, held in others.items():
         yield f"  # {_json(column)} is left out: no field can hold {held}"
     yield f"\ntarget: {_scalar(target)}"
-    yield from (f"{role}: {_scalar(column)}" for role, column in roles.items())
+    yield from (f"{role}: {_scalar(column)}" for role, column in roles.items() if role != "id")
+    if "id" in roles:
+        why = "" if _ID_NAMES.search(roles["id"]) else " and the first column: is it the id?"
+        yield f"id: {_scalar(roles['id'])}  # different in each of the {rows} rows{why}"
     if "id" not in roles:
         yield "# id: none found. Labels that come later than their row need one to find it."
     if "key" not in roles:

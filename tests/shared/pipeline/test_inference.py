@@ -142,8 +142,8 @@ def test_a_file_is_inferred_from_as_its_rows_are_read(tmp_path: Path) -> None:
 
 def test_numbers_with_a_leading_zero_anywhere_in_their_column_are_codes(tmp_path: Path) -> None:
     path = tmp_path / "rows.csv"
-    rows = [f"{n},{n:05},{10 + n},{n / 10},{n % 3:02}" for n in range(200)]
-    rows.append("200,10000,010,0.5,02")
+    rows = [f"{-n},{n:05},{10 + n},{n / 10},{n % 3:02}" for n in range(200)]
+    rows.append("-200,10000,010,0.5,02")
     path.write_text("\n".join(["n,zip,late,share,class", *rows]))
 
     fields = inferred(path, "class").fields
@@ -164,6 +164,37 @@ def test_the_id_is_text_where_the_file_does_not_say_otherwise(tmp_path: Path, su
     specification = inferred(path, "y")
 
     assert (specification.id, specification.fields["order_id"].type) == ("order_id", kind)
+
+
+@pytest.mark.parametrize(
+    ("column", "values", "proposed"),
+    [
+        ("record_no", [f"{n:05}" for n in range(200)], True),
+        ("orderNumber", list(range(200, 0, -1)), True),
+        ("who", [f"row {n}" for n in range(200)], True),
+        ("n", list(range(200)), True),
+        ("income", list(range(200, 0, -1)), False),
+        ("record_no", [f"{n // 2:05}" for n in range(200)], False),
+        ("x_no", [n * 0.5 for n in range(200)], False),
+    ],
+)
+def test_a_column_that_tells_the_rows_apart_is_proposed_as_id(
+    tmp_path: Path, column: str, values: list[object], proposed: bool
+) -> None:
+    path = tmp_path / "rows.csv"
+    rest = {"x": [n % 7 * 0.5 for n in range(200)], "y": [n % 2 for n in range(200)]}
+    pl.DataFrame({column: values, **rest}).write_csv(path)
+
+    assert inferred(path, "y").id == (column if proposed else None)
+    assert ("# different in each of the 200 rows" in specification_text(path, "y")) == proposed
+
+
+def test_a_column_that_is_called_like_an_id_goes_before_the_first(tmp_path: Path) -> None:
+    path = tmp_path / "rows.csv"
+    columns = {"name": [f"row {n}" for n in range(200)], "uuid": [f"u{n}" for n in range(200)]}
+    pl.DataFrame({**columns, "x": [n * 0.5 for n in range(200)], "y": [n % 2 for n in range(200)]}).write_csv(path)
+
+    assert inferred(path, "y").id == "uuid"
 
 
 ODD = {
