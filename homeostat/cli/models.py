@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from typing import Annotated, Any
 
 import typer
 
+from homeostat.cli.asked import answer_to, head_of
 from homeostat.cli.options import Json, Pipeline, on_gateway, pipeline_name
 from homeostat.cli.output import show_json, show_rows, show_text
 from homeostat.client import Client
 from homeostat.tables import told_time
+from shared.errors import HomeostatError
 
 app = typer.Typer(help="Versions: which exist, which is live and why; promote, roll back.", no_args_is_help=True)
 Reason = Annotated[str, typer.Option(help="Why; it goes into the ledger.")]
+Wait = Annotated[bool, typer.Option("--wait/--no-wait", help="Wait up to 10 seconds to say what became of it.")]
 ASKED = "asked for on the command line"
 Version = Annotated[str, typer.Argument(help="A version, as 3.")]
 
@@ -109,10 +113,11 @@ def promote(
     version: Version,
     reason: Reason = ASKED,
     force: Annotated[bool, typer.Option("--force", help="Also when the gate would refuse.")] = False,
+    wait: Wait = True,
     as_json: Json = False,
 ) -> None:
     """Makes a version the champion; the request passes the remediator's limits and ledger."""
-    ask(client, pipeline, "promote", {"version": version, "force": force, "reason": reason}, as_json=as_json)
+    ask(client, pipeline, "promote", {"version": version, "force": force, "reason": reason}, wait=wait, as_json=as_json)
 
 
 @app.command()
@@ -122,10 +127,11 @@ def rollback(
     pipeline: Pipeline,
     to: Annotated[str | None, typer.Option(help="The version to go back to; default: the one before.")] = None,
     reason: Reason = ASKED,
+    wait: Wait = True,
     as_json: Json = False,
 ) -> None:
     """Goes back to an earlier champion."""
-    ask(client, pipeline, "rollback", {"to_version": to, "reason": reason}, as_json=as_json)
+    ask(client, pipeline, "rollback", {"to_version": to, "reason": reason}, wait=wait, as_json=as_json)
 
 
 @app.command()
@@ -134,18 +140,34 @@ def retrain(
     client: Client,
     pipeline: Pipeline,
     reason: Reason = ASKED,
+    wait: Wait = True,
     as_json: Json = False,
 ) -> None:
     """Trains a challenger on the newest labelled rows; it goes live if it passes the gate."""
-    ask(client, pipeline, "retrain", {"reason": reason}, as_json=as_json)
+    ask(client, pipeline, "retrain", {"reason": reason}, wait=wait, as_json=as_json)
 
 
-def ask(client: Client, pipeline: str, action: str, arguments: dict[str, Any], *, as_json: bool) -> None:
-    """Puts a person's request to the remediator and says where its outcome will show."""
+def ask(
+    client: Client, pipeline: str, action: str, arguments: dict[str, Any], *, wait: bool = True, as_json: bool
+) -> None:
+    """Puts a person's request to the remediator and says what became of it, or where that will show.
+
+    `HomeostatError` where it was refused, or did not succeed.
+    """
     name = pipeline_name(client, pipeline)
     body = {key: value for key, value in arguments.items() if value is not None}
+    head = head_of(client) if wait else -1
     answer = client.call("POST", f"/v1/pipelines/{name}/{action}", json=body)
+    request = answer["request"]
+    found = answer_to(client, name, request, head) if wait else None
     if as_json:
-        show_json(answer)
-        return
-    show_text(f"{action} of {name} is asked for ({answer['request']}); what becomes of it: homeostat audit show")
+        show_json(answer | (asdict(found) if found is not None else {}))
+    elif found is None:
+        show_text(f"{action} of {name} is asked for ({request}); what becomes of it: homeostat audit show")
+    elif found.outcome == "done":
+        show_text(f"{action} of {name}: {found.detail} ({found.incident})")
+    elif found.outcome == "pending":
+        show_text(f"{action} of {name} is asked for ({request}) and not done yet: {found.detail}")
+        show_text(f"what becomes of it: homeostat incidents show {found.incident}")
+    if found is not None and found.outcome in ("refused", "failed"):
+        raise HomeostatError(f"{action} of {name} was not done: {found.detail}")

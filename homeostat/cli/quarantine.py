@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from homeostat.cli.models import ASKED, Reason, ask
+from homeostat.cli.models import ASKED, Reason, Wait, ask
 from homeostat.cli.options import Json, Pipeline, on_gateway, pipeline_name
 from homeostat.cli.output import show_json, show_rows
 from homeostat.client import Client
@@ -37,6 +37,7 @@ def release(
         bool, typer.Option("--accept", help="Its values are right as they are, and are usual from now on.")
     ] = False,
     reason: Reason = ASKED,
+    wait: Wait = True,
     as_json: Json = False,
 ) -> None:
     """Lets a source's fields count again at once; the request passes the remediator's limits and ledger.
@@ -44,4 +45,4 @@ def release(
     With --accept the monitor takes them for right too: so a unit is changed for good.
     """
     arguments = {"source": source, "fields": field or None, "accept": accept or None, "reason": reason}
-    ask(client, pipeline, "release-source", arguments, as_json=as_json)
+    ask(client, pipeline, "release-source", arguments, wait=wait, as_json=as_json)

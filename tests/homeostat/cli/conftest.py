@@ -26,6 +26,9 @@ class Called:
         return json.loads(self.out)
 
 
+PATIENT = {"send", "labels", "promote", "rollback", "retrain", "release"}
+"""Commands that wait for what becomes of what they asked."""
+
 Call = Callable[..., Called]
 
 
@@ -59,7 +62,7 @@ def ask(gateway: Running, call: Call) -> Call:
     """Runs `homeostat` against that gateway, behind which no service works: nothing there is worth waiting for."""
 
     def run(*words: str) -> Called:
-        patience = ["--no-wait"] if words[0] in ("send", "labels") and "--help" not in words else []
+        patience = ["--no-wait"] if not PATIENT.isdisjoint(words[:2]) and "--help" not in words else []
         return call(*words, *patience, "--url", gateway.url, "--api-key", KEY)
 
     return run
