@@ -63,8 +63,7 @@ def backtest(
 
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.ERROR))
     specification = _specification(pipeline, url, api_key, data)
-    planned = backtesting.runs_of(specification, policy or (), against)
-    errors.print(_announced(planned, len(policy or ()) or 1), highlight=False, soft_wrap=True)
+    _announce(backtesting.runs_of(specification, policy or (), against), len(policy or ()) or 1)
     with _Bars() as bars:
         found: Backtest = backtesting.backtest(
             specification,
@@ -79,6 +78,10 @@ def backtest(
             progress=bars.show,
         )
     _tell(found, html, as_json)
+
+
+def _announce(planned: Sequence[str], policies: int) -> None:
+    errors.print(_announced(planned, policies), highlight=False, soft_wrap=True)
 
 
 def _announced(planned: Sequence[str], policies: int) -> str:
