@@ -173,10 +173,13 @@ def _judged(
     name: str, remedy: Remedy | None, begins: Moment, right: Mapping[int, bool], static: Mapping[int, bool]
 ) -> Healing:
     before, planned = share(right, begins.row - STRETCH, begins.row), name != "drift"
+    stop = max(right, default=begins.row) + 1
+    if remedy is None and begins.row >= stop:
+        why = "not yet decided: it began after the last row; a lower --speed leaves time"
+        return Healing(name, None, begins, before, None, None, None, "undecided", why, planned)
     if remedy is None:
         why = f"no {RIGHT_ACTION[name]} was ordered"
         return Healing(name, None, begins, before, None, None, None, "failed", why, planned)
-    stop = max(right, default=begins.row) + 1
     over = remedy.verified or remedy.ended
     end = over.row if over is not None else stop
     during, after = share(right, begins.row, end), share(right, end, end + STRETCH)

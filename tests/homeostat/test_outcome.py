@@ -113,6 +113,13 @@ def test_a_fault_that_was_put_in_and_is_not_yet_decided_did_not_heal() -> None:
     assert (line.outcome, all_well([line], STORY)) == ("undecided", False)
 
 
+def test_a_fault_that_took_hold_after_the_last_row_is_said_to_have_come_too_late_and_did_not_heal() -> None:
+    (line,) = healings_of(STORY, [], {"unit-change": Moment(100.0, 4000)}, answers(0.5), {})
+
+    assert line.why == "not yet decided: it began after the last row; a lower --speed leaves time"
+    assert not all_well([line], STORY)
+
+
 def test_a_fault_that_never_began_did_not_heal() -> None:
     assert not all_well([], STORY)
 
