@@ -46,9 +46,7 @@ def verify(
     local = environment_of(data)
     where = bootstrap or local.get("KAFKA_BOOTSTRAP_SERVERS")
     if where is None:
-        raise Misconfigured(
-            f"{unreachable(data)}. Or name Kafka with --bootstrap, or a folder with --data"
-        )
+        raise Misconfigured(f"{unreachable(data)}. Or name Kafka with --bootstrap, or a folder with --data")
     log = Log(where, local.get("HOMEOSTAT_TOPIC_PREFIX", "") if prefix is None else prefix)
     with errors.status("reading") as status:
         books = books_of(log, lambda topic: status.update(f"reading {topic}"))
