@@ -47,6 +47,8 @@ class Running:
     host: TaskHost
     rules: dict[TopicPartition, int]
     saved_step: int
+    journal_from: int
+    """An end of the journal before which it has all of this task's entries: where its next snapshot begins."""
 
 
 @dataclass(slots=True)
@@ -182,18 +184,25 @@ class Tasks:
         return starts
 
     def save(self, which: Iterable[Running]) -> None:
-        """Snapshots of these tasks, where they have moved since their last one."""
+        """Snapshots of these tasks, where they have moved since their last one.
+
+        The journal's end of now is for the next one: what stands before it may be of another process that has
+        the task already, and only a step committed after shows that it was not.
+        """
         for running in which:
             host = running.host
             if host.step == running.saved_step:
                 continue
             try:
-                journal_from = self.parts.reader.end_offsets(self.parts.settings.full_name(STEPS.name))[0]
+                journal_end = self._journal_end()
             except Transient as error:
                 _log.warning("no snapshot: the journal's end is not known", task=host.task.name, error=str(error))
                 return
-            if self.parts.snapshots.save(snapshot_of(host, journal_from)):
-                running.saved_step = host.step
+            if self.parts.snapshots.save(snapshot_of(host, running.journal_from)):
+                running.saved_step, running.journal_from = host.step, journal_end
+
+    def _journal_end(self) -> int:
+        return self.parts.reader.end_offsets(self.parts.settings.full_name(STEPS.name))[0]
 
     def _failures(self, task: Task) -> int:
         setback = self.setbacks.get(task)
@@ -218,13 +227,14 @@ class Tasks:
     def _start(self, task: Task, now: datetime, committed: Committed) -> None:
         began = monotonic()
         partitions = self.assignment.partitions_of(task)
+        journal_end = self._journal_end()
         host, saved_step = self._restored(task)
         self._settle_positions(host, {at: committed[at] for at in partitions})
         self.parts.meter.restored_without(task.name, host.incomplete)
         for topic, partition in partitions:
             name = topic[len(self.parts.settings.topic_prefix) :]
             self.parts.transaction.seek(topic, partition, host.positions[name, partition])
-        self.running[task] = running = Running(host, self._rules_ahead(host), saved_step)
+        self.running[task] = running = Running(host, self._rules_ahead(host), saved_step, journal_end)
         self.running = dict(sorted(self.running.items(), key=lambda item: item[0].partition or 0))
         self.changed = True
         self._resume(task, spread=False)

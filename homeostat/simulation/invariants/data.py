@@ -123,7 +123,10 @@ def unique(run: Run) -> Iterator[str]:
             "refusal",
             ((one.service, one.topic, one.partition, one.offset, one.id) for one in run.messages(DEAD_LETTERS)),
         ),
-        ("alert", ((one.id, one.state, one.at, one.evidence) for one in run.messages(ALERTS))),
+        (
+            "alert",
+            ((one.id, one.state, one.at, one.severity, one.evidence, one.causes) for one in run.messages(ALERTS)),
+        ),
         ("command", (one.id for one in run.given(COMMANDS))),
         ("ledger entry", (one.sequence for one in run.messages(AUDIT))),
     )

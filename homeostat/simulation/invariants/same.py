@@ -16,6 +16,9 @@ PLACES = ("origin", "partition", "offset", "positions", "features_ranges", "labe
 """Where a record stands depends on how transactions were cut: a marker takes an offset."""
 TIMES = ("at", "by", "deadline", "since", "until")
 """What is told on a tick is told on the next one where a kill came between the tick and the records."""
+ON_TICKS = ("latency_p99_ms", "latency_over")
+"""Figures that are brought up to date on a tick: which window has them first depends on where the tick fell."""
+TOTALS = ("rows_seen", "labelled_seen", "revision")
 ACTING = ("retrain", "recalibrate", "rollback", "promote", "quarantine_source", "release_source", "hold")
 
 
@@ -65,17 +68,29 @@ def _differences(run: Run, without: Run, topic: Topic[Any]) -> Iterator[str]:
 
 
 def _pipelines_own(messages: list[Any]) -> list[Any]:
-    """Without the figures of the services themselves: a restart is meant to show there."""
-    return [message for message in messages if getattr(message, "family", None) != "service"]
+    """Without the figures of the services themselves: a restart is meant to show there.
+
+    Of a window's revisions the last counts: they are told on ticks, and one tick may tell what two would have.
+    """
+    own = [message for message in messages if getattr(message, "family", None) != "service"]
+    last = {(one.pipeline, one.window.index): one for one in own if _revises(one)}
+    return [one for one in own if not _revises(one) or last[one.pipeline, one.window.index] is one]
+
+
+def _revises(message: Any) -> bool:
+    return getattr(message, "family", None) == "performance" and message.revision > 0
 
 
 def _content(message: msgspec.Struct) -> bytes:
-    return msgspec.json.encode(_lasting(msgspec.to_builtins(message)), order="sorted")
+    content = _lasting(msgspec.to_builtins(message))
+    if _revises(message):
+        content = {name: value for name, value in content.items() if name not in TOTALS}
+    return msgspec.json.encode(content, order="sorted")
 
 
 def _lasting(value: Any) -> Any:
     if isinstance(value, dict):
-        return {name: _lasting(each) for name, each in value.items() if name not in (*PLACES, *TIMES)}
+        return {name: _lasting(each) for name, each in value.items() if name not in (*PLACES, *TIMES, *ON_TICKS)}
     if isinstance(value, list | tuple):
         return [_lasting(each) for each in value]
     return value

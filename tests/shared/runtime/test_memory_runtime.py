@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -97,6 +98,47 @@ def test_state_is_rebuilt_from_the_journal_alone_when_every_snapshot_is_lost() -
     runtime.run_until_idle()
 
     assert _counted(runtime, ticks_since=1) == before  # it ticks when it starts
+
+
+class _Slow(MemoryStore):
+    """Lets something happen while the first task's snapshot is on its way."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.meanwhile: Callable[[], None] | None = None
+
+    def waits(self) -> bool:
+        return self.meanwhile is not None
+
+    def save(self, name: str, data: bytes) -> None:
+        super().save(name, data)
+        meanwhile, self.meanwhile = self.meanwhile, None
+        if meanwhile is not None:
+            meanwhile()
+
+
+def test_a_process_that_lost_its_tasks_while_it_saved_them_leaves_no_snapshot_that_hides_later_steps() -> None:
+    store = _Slow()
+    runtime = _counting(stores=[store])
+    for number in range(40):
+        runtime.put(FEATURES, event(number))
+    runtime.run_until_idle()
+    runtime.advance(20.0)
+
+    def another_takes_over() -> None:
+        runtime.crash("predictor")
+        for number in range(40, 80):
+            runtime.put(FEATURES, event(number))
+        runtime.run_until_idle()
+
+    store.meanwhile = another_takes_over
+    while store.waits():
+        runtime.advance(1.0)
+    runtime.crash("predictor")
+    runtime.run_until_idle()
+
+    assert sum(count for count, _ in _counted(runtime)) == 80
+    assert len(runtime.messages(PREDICTIONS)) == 80
 
 
 def test_a_corrupt_snapshot_is_passed_over() -> None:
