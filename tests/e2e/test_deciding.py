@@ -131,7 +131,8 @@ def test_a_person_rolls_back_and_promotes_by_version(home: Home, asked: Specific
 
     assert home.cli("models", "rollback", NAME, "--reason", "it looks wrong").returncode == 0
     assert wait_for(lambda: _live(home) == "1", 30)
-    assert home.cli("models", "promote", NAME, "2").returncode == 0
+    refused = home.cli("models", "promote", NAME, "2")
+    assert (refused.returncode, "did not pass the gate" in refused.stderr) == (1, True)
     assert wait_for(lambda: "refused" in _results(home, "promote"), 30), "the gate's refusal is not told"
     assert _live(home) == "1"
     assert home.cli("models", "promote", NAME, "2", "--force").returncode == 0
