@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from homeostat.cli.options import Json, on_gateway
-from homeostat.cli.output import show_json, show_rows
+from homeostat.cli.output import show_found
 from homeostat.client import Client
 
 COLUMNS = {"since": "since", "state": "state", "severity": "severity", "pipeline": "pipeline", "kind": "kind"}
@@ -27,7 +27,4 @@ def alerts(
 ) -> None:
     """Alerts that are firing, newest first."""
     found = client.get("/v1/alerts", pipeline=pipeline, state=None if all_states else "firing")["alerts"]
-    if as_json:
-        show_json(found)
-    else:
-        show_rows(found, COLUMNS | {"summary": "what"}, empty="no alert is firing")
+    show_found(found, COLUMNS | {"summary": "what"}, empty="no alert is firing", as_json=as_json)

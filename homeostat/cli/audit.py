@@ -8,7 +8,7 @@ import msgspec
 import typer
 
 from homeostat.cli.options import Json, on_gateway
-from homeostat.cli.output import show_json, show_rows, show_text
+from homeostat.cli.output import show_found, show_json, show_text
 from homeostat.client import Client
 from services.remediator.core.ledger import Head
 from services.remediator.core.ledger import verify as verify_ledger
@@ -30,10 +30,7 @@ def show(
 ) -> None:
     """The ledger's entries, oldest first."""
     found = [entry for entry in _entries(client) if incident in (None, entry["incident"])]
-    if as_json:
-        show_json(found)
-    else:
-        show_rows(found, COLUMNS, empty="the ledger is empty: nothing was decided yet")
+    show_found(found, COLUMNS, empty="the ledger is empty: nothing was decided yet", as_json=as_json)
 
 
 @app.command()

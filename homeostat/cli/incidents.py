@@ -8,7 +8,7 @@ import typer
 
 from homeostat.cli.models import ASKED, Reason
 from homeostat.cli.options import Json, on_gateway
-from homeostat.cli.output import console, show_json, show_rows, show_text
+from homeostat.cli.output import console, show_found, show_json, show_rows, show_text
 from homeostat.cli.telling import steps_of
 from homeostat.client import Client
 
@@ -26,10 +26,7 @@ def list_incidents(
 ) -> None:
     """Every incident, newest first."""
     found = client.get("/v1/incidents", pipeline=pipeline)["incidents"]
-    if as_json:
-        show_json(found)
-    else:
-        show_rows(found, COLUMNS, empty="no incident yet")
+    show_found(found, COLUMNS, empty="no incident yet", as_json=as_json)
 
 
 @app.command()

@@ -30,3 +30,11 @@ def show_rows(rows: Sequence[Mapping[str, Any]], columns: Mapping[str, str], *, 
         console.print(empty)
         return
     console.print(Rows(rows, columns))
+
+
+def show_found(rows: Sequence[Mapping[str, Any]], columns: Mapping[str, str], *, empty: str, as_json: bool) -> None:
+    """What was found, whole for programs, else as a table."""
+    if as_json:
+        show_json(rows)
+    else:
+        show_rows(rows, columns, empty=empty)

@@ -8,7 +8,7 @@ import typer
 
 from homeostat.cli.models import ASKED, Reason, Wait, ask
 from homeostat.cli.options import Json, Pipeline, on_gateway, pipeline_name
-from homeostat.cli.output import show_json, show_rows
+from homeostat.cli.output import show_found
 from homeostat.client import Client
 
 app = typer.Typer(help="Fields of a source that are withheld because they went wrong.", no_args_is_help=True)
@@ -20,10 +20,7 @@ COLUMNS = {"source": "source", "field": "field", "since": "since", "why": "why",
 def list_quarantine(client: Client, pipeline: Pipeline, as_json: Json = False) -> None:
     """What is withheld now. It ends by itself when the source's rows are right again, or its file is over."""
     found = client.get(f"/v1/pipelines/{pipeline_name(client, pipeline)}/quarantine")["quarantine"]
-    if as_json:
-        show_json(found)
-    else:
-        show_rows(found, COLUMNS, empty="nothing is in quarantine")
+    show_found(found, COLUMNS, empty="nothing is in quarantine", as_json=as_json)
 
 
 @app.command()

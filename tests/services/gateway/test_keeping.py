@@ -94,13 +94,8 @@ def test_a_second_start_tells_the_same_and_reads_on_from_where_the_first_had_com
     assert after == {path: body for path, body in before.items() if path != "/v1/incidents"}
 
 
-def test_a_damaged_snapshot_is_not_believed_and_the_log_is_read_from_its_begin(tmp_path: Path) -> None:
-    bus = new_bus(tmp_path)
-    with running(tmp_path, bus) as first:
-        tell(first)
-        before = told(first)
-    kept = snapshot_in(tmp_path)
-    kept.write_bytes(kept.read_bytes()[:-1])
+def assert_all_is_read_again(tmp_path: Path, bus: MemoryBus, before: dict[str, Any]) -> None:
+    """A start follows every topic from its begin, and shows what was shown before."""
     starts = follows_from(bus)
 
     with running(tmp_path, bus) as second:
@@ -108,6 +103,17 @@ def test_a_damaged_snapshot_is_not_believed_and_the_log_is_read_from_its_begin(t
 
     assert set(starts.values()) == {0}
     assert after == before
+
+
+def test_a_damaged_snapshot_is_not_believed_and_the_log_is_read_from_its_begin(tmp_path: Path) -> None:
+    bus = new_bus(tmp_path)
+    with running(tmp_path, bus) as first:
+        tell(first)
+        before = told(first)
+    kept = snapshot_in(tmp_path)
+    kept.write_bytes(kept.read_bytes()[:-1])
+
+    assert_all_is_read_again(tmp_path, bus, before)
 
 
 def test_a_snapshot_of_another_form_is_not_believed(tmp_path: Path) -> None:
@@ -119,13 +125,8 @@ def test_a_snapshot_of_another_form_is_not_believed(tmp_path: Path) -> None:
     snapshot = unpack(kept.read_bytes())
     body = msgspec.msgpack.decode(snapshot.state) | {"form": 0}
     kept.write_bytes(pack(msgspec.structs.replace(snapshot, state=msgspec.msgpack.encode(body))))
-    starts = follows_from(bus)
 
-    with running(tmp_path, bus) as second:
-        after = told(second)
-
-    assert set(starts.values()) == {0}
-    assert after == before
+    assert_all_is_read_again(tmp_path, bus, before)
 
 
 def test_a_snapshot_of_another_log_is_not_believed(tmp_path: Path) -> None:

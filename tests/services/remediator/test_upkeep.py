@@ -145,15 +145,20 @@ def test_a_version_made_of_rows_from_before_the_trouble_stays() -> None:
     assert desk.actions == ["retrain", "quarantine_source"]
 
 
-def test_a_version_made_while_a_bad_release_was_found_stays() -> None:
-    desk = due()
-    refresh = desk.last
+def bad_release_rolled_back(desk: Desk) -> None:
+    """Version 2 takes over from 1, is found bad, and 1 answers again."""
     desk.model("2")
     desk.pass_rows(0.3, version="2")
     desk.alert("performance", ("version", "2"), version="2", since_row=desk.rows - 250)
     rollback = desk.last
     desk.model("1", command=rollback.id)
     desk.answer(rollback, version="1")
+
+
+def test_a_version_made_while_a_bad_release_was_found_stays() -> None:
+    desk = due()
+    refresh = desk.last
+    bad_release_rolled_back(desk)
     desk.retrained(refresh, "3")
 
     assert desk.actions == ["retrain", "rollback"]
@@ -162,12 +167,7 @@ def test_a_version_made_while_a_bad_release_was_found_stays() -> None:
 def test_a_rollback_is_verified_by_what_answers_without_the_bad_version_also_where_a_newer_one_has_taken_over() -> None:
     desk = due()
     refresh = desk.last
-    desk.model("2")
-    desk.pass_rows(0.3, version="2")
-    desk.alert("performance", ("version", "2"), version="2", since_row=desk.rows - 250)
-    rollback = desk.last
-    desk.model("1", command=rollback.id)
-    desk.answer(rollback, version="1")
+    bad_release_rolled_back(desk)
     desk.pass_rows(0.9, version="1", beside={"2": 0.3})
     desk.retrained(refresh, "3")
     desk.model("4", "shadow")
