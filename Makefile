@@ -68,9 +68,12 @@ bench: setup ## the benchmarks
 docs: setup ## the pages that are made from the code
 	@$(BIN)/python -m tools.topics
 
-lock: setup ## both lock files anew, from pyproject.toml and the Kafka version
+COMPILE := pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header
+lock: setup ## every lock file anew, from pyproject.toml and the Kafka version
 	@echo "==> requirements.lock"
-	@$(UV) pip compile pyproject.toml --quiet --universal --python-version 3.11 --all-extras --generate-hashes --no-header --output-file requirements.lock
+	@$(UV) $(COMPILE) pyproject.toml --all-extras --output-file requirements.lock
+	@for peers in streaming monitoring mlserver bentoml; do echo "==> benchmarks/peers/$$peers.lock"; \
+	  $(UV) $(COMPILE) --group peers-$$peers --output-file benchmarks/peers/$$peers.lock || exit; done
 	@echo "==> homeostat/local/kafka-jars.lock.toml"
 	@$(BIN)/python -m homeostat.local.jars --lock
 
