@@ -10,11 +10,13 @@ as electricity prices they stay honest. Bonferroni over fields and tests keeps t
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 import msgspec
 import numpy as np
 from scipy.special import chdtrc, kolmogi, kolmogorov
 
-from services.monitor.core.state import Bools, Floats
+from services.monitor.core.state import Bools, Floats, Ints
 
 _BINS = 10
 _LEAST_EXPECTED = 8.0
@@ -22,8 +24,8 @@ _KOLMOGOROV_MEAN = 0.8687
 _EFFECT_KS = 0.1
 _EFFECT_PSI = 0.1
 _LEAST_ROWS = 50
-_GRID = (np.arange(100) + 0.5) / 100
 _FIRST = np.array([True])
+_ZERO = np.zeros(1, np.int64)
 
 
 class FieldReference(msgspec.Struct):
@@ -130,8 +132,13 @@ def _shares(cells: Floats, reference: FieldReference) -> Floats:
         place = np.searchsorted(reference.codes, cells)
         place = np.where(np.isin(cells, reference.codes), place, len(reference.codes))
         return np.bincount(place, minlength=len(reference.codes) + 1) / len(cells)
-    place = reference.edges.searchsorted(cells, side="right")
-    return np.bincount(place, minlength=len(reference.edges) + 1) / len(cells)
+    return _shares_between(reference.edges, np.sort(cells))
+
+
+def _shares_between(edges: Floats, ordered: Floats) -> Floats:
+    """The share of sorted numbers in each bin."""
+    ends = np.concatenate([_ZERO, ordered.searchsorted(edges, side="left"), [len(ordered)]])
+    return (ends[1:] - ends[:-1]) / len(ordered)
 
 
 def _with_inflation(reference: FieldReference, present: Floats, window: int) -> FieldReference:
@@ -157,13 +164,13 @@ def _with_inflation(reference: FieldReference, present: Floats, window: int) -> 
 def _shift(column: int, cells: Floats, reference: FieldReference) -> Shift:
     sample, size = len(cells), len(reference.ordered)
     weight = sample * size / (sample + size)
-    shares = _shares(cells, reference)
+    own = np.empty(0) if len(reference.codes) else np.sort(cells)
+    shares = _shares(cells, reference) if len(reference.codes) else _shares_between(reference.edges, own)
     freedom = max(1, len(shares) - 1)
     chi = weight * _chi_distance(shares, reference.shares)
     tests = [float(chdtrc(freedom, chi / reference.inflation_chi))] if len(shares) > 1 else []
     ks = wasserstein = float("nan")
     if not len(reference.codes):
-        own = np.sort(cells)
         ks = _ks(own, reference.ordered)
         tests.append(float(kolmogorov(np.sqrt(weight) * ks / reference.inflation_ks)))
         wasserstein = _wasserstein(own, reference.ordered) / reference.scale
@@ -189,9 +196,16 @@ def _ks(own: Floats, ordered: Floats) -> float:
 
 
 def _wasserstein(own: Floats, ordered: Floats) -> float:
-    """The mean distance between quantiles of sorted values, on a grid of 100 (1-Wasserstein)."""
-    there, usual = own[(_GRID * len(own)).astype(int)], ordered[(_GRID * len(ordered)).astype(int)]
-    return float(np.abs(there - usual).mean())
+    """The area between the two quantile functions, of values that are sorted (1-Wasserstein)."""
+    there, usual, widths = _steps(len(own), len(ordered))
+    return float(np.abs(own[there] - ordered[usual]) @ widths)
+
+
+@lru_cache(maxsize=64)
+def _steps(one: int, other: int) -> tuple[Ints, Ints, Floats]:
+    """Where the quantile functions of samples of these sizes are both level: place in each, and width in [0, 1]."""
+    cuts = np.union1d(np.arange(one) * other, np.arange(other) * one)
+    return cuts // other, cuts // one, np.diff(cuts, append=one * other) / (one * other)
 
 
 def _chi_distance(one: Floats, other: Floats) -> float:
