@@ -28,20 +28,21 @@ UNKNOWN = ColumnTypes()
 
 
 def of_events(specification: Mapping[str, Any]) -> ColumnTypes:
-    """For rows of this pipeline (its canonical form), their target included.
+    """For rows of this pipeline (its canonical form), their target included. An id is text, whatever its type.
 
     >>> schema = {"order": {"type": "string"}, "size": {"type": "number"}}
     >>> sorted(of_events({"schema": schema, "id": "order"}).texts)
     ['id', 'order']
     """
     types = {"id": "string"} | {name: field["type"] for name, field in specification["schema"].items()}
-    return _of(types, ("id", specification.get("id")))
+    ids = {specification.get("id") or "id"} | ({"id"} - specification["schema"].keys())
+    return _of(types | dict.fromkeys(ids, "string"), ids)
 
 
 def of_labels(
     specification: Mapping[str, Any], id_column: str | None = None, label_column: str | None = None
 ) -> ColumnTypes:
-    """For labels of this pipeline: an id is read as in its rows, a label as its target is.
+    """For labels of this pipeline: an id is text, a label is read as its target is.
 
     The columns have the pipeline's names, the usual ones (``id``, ``label``) or those given.
 
@@ -50,12 +51,10 @@ def of_labels(
     ['label', 'size', 'truth']
     """
     schema, own_id, target = specification["schema"], specification.get("id"), specification.get("target")
-    id_type = schema[own_id]["type"] if own_id in schema else "string"
     label_type = schema[target]["type"] if target in schema else ""
-    types = dict.fromkeys(("id", own_id), id_type) | dict.fromkeys(("label", target), label_type)
-    types |= {id_column: id_type} if id_column else {}
-    types |= {label_column: label_type} if label_column else {}
-    return _of(types, ("id", own_id, id_column))
+    ids = {each for each in ("id", own_id, id_column) if each}
+    labels = {each for each in ("label", target, label_column) if each}
+    return _of(dict.fromkeys(ids, "string") | dict.fromkeys(labels, label_type), ids)
 
 
 def with_text_ids(rows: list[Any], ids: Iterable[str]) -> list[Any]:
@@ -71,8 +70,7 @@ def with_text_ids(rows: list[Any], ids: Iterable[str]) -> list[Any]:
     return rows
 
 
-def _of(types: Mapping[str | None, str], ids: Iterable[str | None]) -> ColumnTypes:
-    texts = frozenset(name for name, kind in types.items() if name is not None and kind == "string")
-    numbers = frozenset(name for name, kind in types.items() if name is not None and kind in ("number", "integer"))
-    named = frozenset(name for name in types if name is not None)
-    return ColumnTypes(texts, numbers, texts & frozenset(name for name in ids if name is not None), named)
+def _of(types: Mapping[str, str], ids: Iterable[str]) -> ColumnTypes:
+    texts = frozenset(name for name, kind in types.items() if kind == "string")
+    numbers = frozenset(name for name, kind in types.items() if kind in ("number", "integer"))
+    return ColumnTypes(texts, numbers, frozenset(ids), frozenset(types))

@@ -123,9 +123,9 @@ def checked(columns: Columns, specification: Specification) -> Checked:
     fits, found = np.ones(columns.height, bool), dict[str, pl.Series]()
     for name, field in specification.fields.items():
         if name != specification.target:
-            values, good = _field(
-                columns.cells.get(name), field, columns.height, nullable=field.nullable or name in lenient
-            )
+            column = columns.cells.get(name)
+            column = _as_id(column, field) if name == specification.id else column
+            values, good = _field(column, field, columns.height, nullable=field.nullable or name in lenient)
             found[name] = values.rename(name)
             fits &= good
     frame = pl.DataFrame(found) if found else pl.DataFrame({"": [None] * columns.height})
@@ -174,6 +174,13 @@ def _field(
         allowed = frozenset(field.allowed)
         good &= np.array([value in allowed for value in values.to_list()], bool)
     return values, np.where(_null(column), nullable, good)
+
+
+def _as_id(column: pl.Series | list[Any] | None, field: FieldSpec) -> pl.Series | list[Any] | None:
+    """Ids are text, also where their field is a number: those that are whole numbers throughout, as such."""
+    if not isinstance(column, pl.Series) or column.dtype != pl.String or field.type not in ("number", "integer"):
+        return column
+    return column.cast(pl.Int64) if column.str.contains(r"^[+-]?[0-9]{1,18}$").all() else column
 
 
 def _null(column: pl.Series) -> Bools:

@@ -71,7 +71,7 @@ def content_id(pipeline: str, values: Row) -> str:
 def events_of(items: Sequence[Item], rules: Rules, *, source: str, now: datetime, name: Naming = content_id) -> Intake:
     """Events to write; `name` makes the id of a row without one."""
 
-    target = rules.specification.target
+    aside = {rules.specification.target, rules.specification.id}
     first: dict[str, tuple[int, Row]] = {}
 
     def check(index: int, record: RawRecord, intake: Intake) -> Problem | None:
@@ -79,7 +79,7 @@ def events_of(items: Sequence[Item], rules: Rules, *, source: str, now: datetime
         if isinstance(found, Problem):
             return found
         place, values = first.setdefault(record.id, (index, record.values))
-        if place != index and any(values.get(n) != record.values.get(n) for n in {*values, *record.values} - {target}):
+        if place != index and any(values.get(n) != record.values.get(n) for n in {*values, *record.values} - aside):
             detail = f"the id {record.id!r} already stands for row {place} of this body, which has other values"
             return Problem(rules.specification.id or "id", "id-conflict", detail)
         if place != index:

@@ -1,12 +1,14 @@
 """The data contract: rows and labels held against the schema, one by one and quickly.
 
 Rows come from JSON, so a number is a number: the text "12" is refused (turning text into numbers is
-the work of whoever reads a CSV file). A whole number passes as `number`, and 3.0 as `integer`. Times
+the work of whoever reads a CSV file). Only the id, which is text wherever rows are told apart, may be given as text or
+as a number whatever its type. A whole number passes as `number`, and 3.0 as `integer`. Times
 are RFC 3339, UTC where they name no zone, or seconds since 1970.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -22,6 +24,7 @@ _BOUNDS: Mapping[FieldType, tuple[float, float]] = {
     "integer": (-(2**63), 2**63 - 1),
 }
 _SHOWN = 60
+_WHOLE = re.compile(r"[+-]?[0-9]{1,18}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +64,11 @@ class Contract:
         self._target = specification.target
         self._timestamp = specification.timestamp
         self._columns: list[tuple[str, bool, _Check]] = [
-            (name, field.nullable or name in absent_is_fine, _check_of(field))
+            (
+                name,
+                field.nullable or name in absent_is_fine,
+                (_id_check if name == specification.id else _check_of)(field),
+            )
             for name, field in specification.fields.items()
             if name != specification.target
         ]
@@ -126,6 +133,16 @@ def _check_of(field: FieldSpec) -> _Check:
             raise _RefusedError("not-allowed", f"is {show(value)}, which is none of the allowed values")
         return converted
 
+    return check
+
+
+def _id_check(field: FieldSpec) -> _Check:
+    """As for any field, of whichever form: ``7`` where text is due, ``"007"`` where a number is."""
+    check = _check_of(field)
+    if field.type == "string":
+        return lambda value: check(str(value) if type(value) is int and value.bit_length() <= 256 else value)
+    if field.type in ("number", "integer"):
+        return lambda value: check(int(value) if type(value) is str and _WHOLE.fullmatch(value) else value)
     return check
 
 

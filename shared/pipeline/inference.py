@@ -1,13 +1,12 @@
 """A first specification from a data file: types, ranges, kind, id, time and key, guessed and commented.
 
-Ranges are generous (ten times the span that was seen), since a range is a contract: what breaks it
-is refused, while what is merely unusual is for the monitor to find.
+A range is a contract: what breaks it is refused. A file shows what is usual, not what is possible, so only a sign
+is guessed (nothing seen was below 0); what is merely unusual is for the monitor to find.
 """
 
 from __future__ import annotations
 
 import json
-import math
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -65,7 +64,7 @@ def specification_text(file: Path, target: str, name: str | None = None) -> str:
         raise Misconfigured(f"{file}: `{target}` is {others[target]}, which no model can predict")
     kind = _kind(frame[target], str(file))
     roles = _roles(frame, target)
-    if "id" in roles and _is_csv(file):
+    if "id" in roles:
         frame = frame.with_columns(pl.col(roles["id"]).cast(pl.String))
     guesses = [_guess(frame[column], column == target) for column in frame.columns]
     return (
@@ -90,10 +89,6 @@ def _read(file: Path) -> pl.DataFrame:
     if frame.is_empty():
         raise Misconfigured(f"{file} has no rows: nothing can be inferred from it")
     return frame
-
-
-def _is_csv(file: Path) -> bool:
-    return file.suffix not in _TYPED
 
 
 def _csv(file: Path) -> pl.DataFrame:
@@ -135,6 +130,7 @@ def _guess(column: pl.Series, is_target: bool) -> _Guess:
     if guess.type == "string":
         if unique > 1 and unique <= _MOST_ALLOWED and len(values) >= 50 * unique:
             guess.extras["allowed"] = sorted(values.unique().to_list())
+            guess.comment = "guess: these alone, as in the file"
         elif unique > _MOST_CATEGORIES or len(values) < 20 * unique:
             guess.comment, guess.is_input = f"{unique} different values: not a feature as it is", False
     if unique < 2 and not is_target:
@@ -150,12 +146,15 @@ def _describe_numbers(guess: _Guess, values: pl.Series, unique: int) -> None:
     low, high = float(values.min()), float(values.max())  # type: ignore[arg-type]
     if guess.type == "integer" and unique == 2:
         guess.extras["allowed"] = sorted(values.unique().to_list())
+        guess.comment = "guess: these alone, as in the file"
         return
-    span = high - low or abs(high) or 1.0
-    least = 0 if low >= 0 else _rounded(low - 10 * span)
-    most = None if values.is_sorted() and unique > len(values) / 2 else _rounded(high + 10 * span)
-    guess.extras["range"] = [least, most]
-    guess.comment = f"seen: {low:g} to {high:g}" + ("" if most is not None else ", always growing")
+    seen = f"seen: {low:g} to {high:g}"
+    if low < 0:
+        guess.comment = f"{seen}; no range guessed"
+        return
+    guess.extras["range"] = [0, None]
+    grows = values.is_sorted() and unique > len(values) / 2
+    guess.comment = f"{seen}{', always growing' if grows else ''}; guess: never negative"
 
 
 def _type(dtype: pl.DataType) -> str:
@@ -166,15 +165,6 @@ def _type(dtype: pl.DataType) -> str:
     if dtype == pl.Boolean:
         return "boolean"
     return "timestamp" if dtype in (pl.Datetime, pl.Date) else "string"
-
-
-def _rounded(value: float) -> float | int:
-    """Away from zero, to one digit: a bound that looks like the guess it is."""
-    if value == 0:
-        return 0
-    size = 10.0 ** math.floor(math.log10(abs(value)))
-    rounded = math.copysign(math.ceil(abs(value) / size) * size, value)
-    return int(rounded) if abs(rounded) >= 1 else float(f"{rounded:.1g}")
 
 
 def _roles(frame: pl.DataFrame, target: str) -> dict[str, str]:
@@ -217,7 +207,9 @@ def _lines(
     others: Mapping[str, str],
 ) -> Iterator[str]:
     yield f"# Inferred from {rows} rows of {file}. Read it: ranges and allowed values are a contract, and rows that"
-    yield "# break it are refused. Everything that is left out has a default."
+    yield "# break it are refused; what is only unlike the past is noticed without them. So a range is guessed only where"
+    yield "# nothing seen was negative: add what you know to be impossible, as range: [0, 100] (null: open on that side)."
+    yield "# Everything that is left out has a default."
     yield f"name: {name}"
     yield f"kind: {kind}"
     yield "\nschema:"

@@ -281,11 +281,18 @@ def test_a_field_of_text_is_read_as_it_stands(tmp_path: Path, cell: str) -> None
     assert second == {"order": "2", "zip": "2", "price": 2, "class": "2"}
 
 
-def test_a_column_named_id_is_text_where_the_schema_does_not_say_what_it_is(tmp_path: Path) -> None:
-    whole = {"schema": {"id": {"type": "integer"}}, "id": "id"}
+@pytest.mark.parametrize("kind", ["string", "integer", "number"])
+def test_an_id_keeps_its_zeros_whatever_the_schema_calls_it(tmp_path: Path, kind: str) -> None:
+    own = {"schema": {"order": {"type": kind}}, "id": "order"}
 
-    assert read(tmp_path, "id,x\n001,1\n", of_events(SHOP)) == [{"id": "001", "x": 1}]
-    assert read(tmp_path, "id,x\n001,1\n", of_events(whole)) == [{"id": 1, "x": 1}]
+    assert read(tmp_path, "id,x\n001,1\n", of_events({"schema": {"id": {"type": kind}}})) == [{"id": "001", "x": 1}]
+    assert read(tmp_path, "order,x\n001,1\n", of_events(own)) == [{"order": "001", "x": 1}]
+
+
+def test_a_field_that_is_only_called_id_is_what_its_schema_says(tmp_path: Path) -> None:
+    other = {"schema": {"order": {"type": "string"}, "id": {"type": "integer"}}, "id": "order"}
+
+    assert read(tmp_path, "order,id\n001,002\n", of_events(other)) == [{"order": "001", "id": 2}]
 
 
 def test_what_is_no_number_stays_text_in_a_column_of_numbers_however_many_there_are(tmp_path: Path) -> None:
@@ -339,7 +346,7 @@ def test_labels_are_read_as_the_target_is_and_their_ids_as_those_of_the_rows(
     whole = {"schema": {"order": {"type": "integer"}, "class": {"type": "number"}}, "id": "order", "target": "class"}
 
     assert read(tmp_path, text, of_labels(SHOP, id_column, label_column)) == [{id_column: "001", label_column: "01"}]
-    assert read(tmp_path, text, of_labels(whole, id_column, label_column)) == [{id_column: 1, label_column: 1}]
+    assert read(tmp_path, text, of_labels(whole, id_column, label_column)) == [{id_column: "001", label_column: 1}]
 
 
 def test_files_with_types_keep_them_but_for_ids_that_are_whole_numbers(tmp_path: Path) -> None:

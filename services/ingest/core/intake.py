@@ -79,7 +79,11 @@ class Intake:
         if isinstance(row, Problem):
             return row
         target = self.specification.target
-        content = {name: value for name, value in record.values.items() if name != target}
+        content = {
+            name: row.values[name] if name == self.specification.id else value
+            for name, value in record.values.items()
+            if name != target
+        }
         match self.seen.verdict(record.id, content):
             case "conflict":
                 detail = f"the id `{record.id}` already stands for a row with other values"

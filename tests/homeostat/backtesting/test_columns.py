@@ -58,10 +58,20 @@ def tables(draw: st.DrawFn) -> list[dict[str, Any]]:
     return [{name: draw(cells[name]) for name in PLAIN} for _ in range(count)]
 
 
+def with_id_of(kind: str) -> Specification:
+    schema = SPECIFICATION.canonical["schema"] | {"id": {"type": kind}}
+    return Specification.model_validate(SPECIFICATION.canonical | {"schema": schema})
+
+
+IDS = st.sampled_from(("7", "007", "-1", "x", "", None)) | st.integers(0, 9)
+
+
 @settings(deadline=None)
-@given(tables())
-def test_each_row_is_judged_as_it_would_be_alone(rows: list[dict[str, Any]]) -> None:
-    contract, found = Contract(SPECIFICATION), checked(Columns.of_rows(rows), SPECIFICATION)
+@given(tables(), st.lists(IDS, min_size=6, max_size=6), st.sampled_from(("string", "integer", "number")))
+def test_each_row_is_judged_as_it_would_be_alone(rows: list[dict[str, Any]], ids: list[object], kind: str) -> None:
+    rows = rows if kind == "string" else [row | {"id": given} for row, given in zip(rows, ids, strict=False)]
+    specification = with_id_of(kind)
+    contract, found = Contract(specification), checked(Columns.of_rows(rows), specification)
     for place, row in enumerate(rows):
         alone = contract.check_row({name: value for name, value in row.items() if name != "target"})
         assert bool(found.fits[place]) is isinstance(alone, Row)

@@ -205,6 +205,17 @@ def test_an_id_that_comes_twice_in_one_body_is_told_by_row_and_goes_on_to_be_kep
     assert [record.values["vicprice"] for record in raw(gateway)] == [1.5, 1.5, 1.5, 9]
 
 
+def test_an_id_may_come_as_text_or_as_a_number_and_is_the_same(gateway: Running) -> None:
+    document = {"name": "shop", "kind": "anomaly", "schema": {"order": {"type": "integer"}, "x": {"type": "number"}}}
+    gateway.put(PIPELINES, defined(**document, target=None, id="order", features={"x": "x"}))
+    rows = [{"order": 7, "x": 1}, {"order": "7", "x": 1}, {"order": "007", "x": 1}]
+
+    body = gateway.http.post("/v1/pipelines/shop/events", json=rows).json()
+
+    assert (body["accepted"], body["repeated"], body["rejected"]) == (3, 1, [])
+    assert sorted(record.id for record in raw(gateway)) == ["007", "7", "7"]
+
+
 def test_fields_that_the_pipeline_does_not_have_are_told_of_by_name(gateway: Running) -> None:
     body = gateway.http.post(EVENTS, json=[GOOD | {"colour": 1}, GOOD | {"colour": 2, "size": 3}, GOOD]).json()
 

@@ -106,6 +106,14 @@ def test_a_repeated_row_is_dropped_and_counted() -> None:
     assert service.gauges()["homeostat_repeated_rows_total", (("pipeline", "power"), ("partition", "2"))] == 2
 
 
+def test_a_row_is_the_same_whether_its_id_comes_as_text_or_as_a_number() -> None:
+    service = ingest()
+
+    step = service.on_raw_data(batch([event(1, id=7), event(1, id="7")]), NOW)
+
+    assert ([found.id for found in features(step)], letters(step)) == (["e-1"], [])
+
+
 def test_a_repeated_row_that_now_has_its_target_gives_the_label_alone() -> None:
     service = ingest()
     service.on_raw_data(batch([event(1)]), NOW)

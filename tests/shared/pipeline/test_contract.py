@@ -156,3 +156,26 @@ def test_labels_of_a_pipeline_without_a_target_say_whether_the_row_was_an_anomal
 
     assert contract.check_label(1) is True
     assert isinstance(contract.check_label("odd"), Problem)
+
+
+@pytest.mark.parametrize(
+    ("kind", "given", "kept"),
+    [("string", "007", "007"), ("string", 7, "7"), ("integer", "007", 7), ("integer", 7, 7), ("number", "-7", -7.0)],
+)
+def test_an_id_may_be_given_as_text_or_as_a_number_whatever_its_type(kind: str, given: object, kept: object) -> None:
+    schema = {"order": {"type": kind}, "x": {"type": "number"}}
+    document = {"name": "p", "kind": "anomaly", "schema": schema, "id": "order"}
+
+    row = Contract(Specification.model_validate(document)).check_row({"order": given, "x": 1})
+
+    assert isinstance(row, Row)
+    assert repr(row.values["order"]) == repr(kept)
+
+
+def test_an_id_that_is_no_number_where_its_field_is_one_is_refused_by_name() -> None:
+    schema = {"order": {"type": "integer"}, "x": {"type": "number"}}
+    document = {"name": "p", "kind": "anomaly", "schema": schema, "id": "order"}
+
+    found = Contract(Specification.model_validate(document)).check_row({"order": "A-7", "x": 1})
+
+    assert str(found) == "order: is the text 'A-7', not a whole number"
