@@ -11,7 +11,7 @@ import structlog
 import typer
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 
-from homeostat.cli.options import DEFAULT_DATA, Data, Json, Key, Pipeline, Url, connect
+from homeostat.cli.options import DEFAULT_DATA, Data, Json, Key, Pipeline, Url, connect, is_file
 from homeostat.cli.output import console, errors
 from shared.pipeline.load import load
 from shared.pipeline.specification import Specification
@@ -108,7 +108,7 @@ def _tell(found: Backtest, html: Path | None, as_json: bool) -> None:
 
 
 def _specification(pipeline: str, url: str | None, api_key: str | None, data: Path) -> Specification:
-    if pipeline.endswith((".yaml", ".yml")):
+    if is_file(pipeline):
         return load(Path(pipeline))
     with connect(url, api_key, data) as client:
         return Specification.model_validate(client.get(f"/v1/pipelines/{pipeline}")["specification"])

@@ -12,14 +12,14 @@ from typing import TYPE_CHECKING, Annotated, cast
 import typer
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from homeostat.cli.fitting import fit_columns, fitting, id_column, only_objects, with_ids
+from homeostat.cli.fitting import columns_of_labels, fit_columns, fitting, id_column, only_objects, with_ids
 from homeostat.cli.following import Fate, Kind, followed, source_of, told
 from homeostat.cli.options import DEFAULT_DATA, Data, Json, Pipeline, on_gateway, pipeline_name, specification_of
 from homeostat.cli.output import console, errors, show_json, show_rows, show_text
 from homeostat.cli.predicting import answers_to, is_scored, unscored, with_own_ids
 from homeostat.client import Client, Tally
 from homeostat.column_types import of_events, of_labels
-from shared.errors import HomeostatError, Misconfigured
+from shared.errors import HomeostatError
 
 if TYPE_CHECKING:
     from io import BufferedReader
@@ -90,25 +90,12 @@ def labels(
     rows = _rows(file, of_labels(specified, id_column, label_column))
     name, origin = pipeline_name(client, pipeline), source or source_of(file)
     only_objects(file, rows)
-    ids = _column(file, rows, id_column, (specified.get("id"), "id"))
-    truths = _column(file, rows, label_column, (specified.get("target"), "label"))
+    ids, truths = columns_of_labels(specified, file, rows, id_column, label_column)
     with_ids(file, [{ids: row.get(ids)} for row in rows], ids)
     found = [{"id": str(row[ids]), "label": row.get(truths)} for row in rows]
     what = f"labels to {name}"
     sent = stream([found], len(found), batch, rate, what, lambda part: client.send_labels(name, part, origin))
     report(*sent, followed(client, name, "labels", sent[0]) if wait else None, "labels", as_json=as_json)
-
-
-def _column(file: str, rows: Sequence[Row], asked: str | None, usual: Sequence[str | None]) -> str:
-    """The column asked for, else the first usual one that is there; `Misconfigured` where there is none."""
-    wanted = [asked] if asked is not None else [name for name in usual if name is not None]
-    for name in wanted:
-        if not rows or name in rows[0]:
-            return name
-    raise Misconfigured(
-        f"{file} has no column {' or '.join(repr(name) for name in wanted)}; it has {', '.join(rows[0])}: "
-        "see --id-column and --label-column"
-    )
 
 
 @on_gateway

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import chain
+from shlex import quote
 from typing import TYPE_CHECKING, Any
 
 from shared.errors import Misconfigured
@@ -41,14 +42,63 @@ def fit_columns(specification: Mapping[str, Any], file: str, rows: Sequence[Row]
     columns = columns_of(rows)
     inputs = [field for field in fields if field not in (specification.get("id"), specification.get("target"))]
     if columns and not set(columns) & set(inputs):
-        labels = specification.get("target") in columns
-        why = "homeostat labels takes labels" if labels else "is it another pipeline's, or has it no line of names?"
-        raise Misconfigured(
-            f"{file} has none of the columns that {name} takes: it has {named(columns)}; {name} takes "
-            f"{named(inputs)}. Nothing was sent: {why}"
-        )
+        raise Misconfigured(_not_events(specification, file, columns, inputs))
     if ignored := [column for column in columns if column not in fields and column != "id"]:
         say(f"ignored columns: {named(ignored)} (the specification of {name} has none such)")
+
+
+def _not_events(specification: Mapping[str, Any], file: str, columns: Sequence[str], inputs: Sequence[str]) -> str:
+    name = specification["name"]
+    if {specification.get("target"), "label"} & set(columns):
+        return (
+            f"{file} holds labels, and events are expected: its columns are {named(columns)}, those of events of {name} "
+            f"{named(inputs)}. Nothing was sent; to send them as labels: homeostat labels {name} {quote(file)}"
+        )
+    return (
+        f"{file} has none of the columns that {name} takes: it has {named(columns)}; {name} takes {named(inputs)}. "
+        "Nothing was sent: is it another pipeline's (homeostat status lists them), or has it no line of names?"
+    )
+
+
+def columns_of_labels(
+    specification: Mapping[str, Any], file: str, rows: Sequence[Row], id_column: str | None, label_column: str | None
+) -> tuple[str, str]:
+    """The columns of ids and of labels: those asked for, else those called as the specification or as usual.
+
+    `Misconfigured` where the rows do not have both.
+    """
+    asked = [id_column] if id_column else [specification.get("id"), "id"]
+    truths = [label_column] if label_column else [specification.get("target"), "label"]
+    columns = columns_of(rows[:1])
+    found = [
+        next((each for each in names if each and (not rows or each in columns)), None) for names in (asked, truths)
+    ]
+    if found[0] is None or found[1] is None:
+        raise Misconfigured(_not_labels(specification, file, columns, (_either(asked), _either(truths)), found))
+    return found[0], found[1]
+
+
+def _not_labels(
+    specification: Mapping[str, Any],
+    file: str,
+    columns: Sequence[str],
+    wanted: tuple[str, str],
+    found: Sequence[str | None],
+) -> str:
+    name, target = specification["name"], specification.get("target")
+    events = found[1] is None and set(columns) & (set(specification["schema"]) - {specification.get("id"), target})
+    what = (
+        "holds events, and labels are expected" if events else "has no column of " + ("labels" if found[0] else "ids")
+    )
+    return (
+        f"{file} {what}: its columns are {named(columns)}; labels of {name} need {wanted[0]} and {wanted[1]}. Nothing was "
+        + (f"sent; to send them as events: homeostat send {name} {quote(file)}. " if events else "sent. ")
+        + f"If the columns have other names: homeostat labels {name} {quote(file)} --id-column NAME --label-column NAME"
+    )
+
+
+def _either(names: Sequence[str | None]) -> str:
+    return " or ".join(repr(name) for name in dict.fromkeys(names) if name)
 
 
 def with_ids(file: str, rows: Sequence[Row], column: str, before: int = 0) -> None:

@@ -11,6 +11,7 @@ import typer
 
 from homeostat.client import KEY_FILE, Client, key_from
 from homeostat.local.discovery import is_running, last_urls_of, starting_of
+from shared.errors import Misconfigured
 from shared.pipeline.load import load
 
 Url = Annotated[
@@ -72,7 +73,7 @@ def on_gateway(command: Callable[Concatenate[Client, P], None]) -> Callable[...,
 
 def specification_of(client: Client, pipeline: str) -> dict[str, Any]:
     """The specification in force under this name; given a path, the one that stands there, not yet made known."""
-    if _is_file(pipeline):
+    if is_file(pipeline):
         return load(Path(pipeline)).canonical
     found: dict[str, Any] = client.get(f"/v1/pipelines/{pipeline}")["specification"]
     return found
@@ -80,12 +81,18 @@ def specification_of(client: Client, pipeline: str) -> dict[str, Any]:
 
 def pipeline_name(client: Client, pipeline: str) -> str:
     """The pipeline's name. Given a specification's path, the pipeline is made known first."""
-    if not _is_file(pipeline):
+    if not is_file(pipeline):
         return pipeline
     specification = load(Path(pipeline))
     client.define(specification.canonical)
     return specification.name
 
 
-def _is_file(pipeline: str) -> bool:
+def is_file(pipeline: str) -> bool:
+    """Whether it is the path of a specification; `Misconfigured` where it can be neither that nor a name."""
+    if not pipeline.endswith((".yaml", ".yml")) and set(pipeline) & set("./\\"):
+        raise Misconfigured(
+            f"{pipeline} is no pipeline: first comes a pipeline's name (homeostat status lists them) or the path of its "
+            "specification (.yaml), then the file of rows"
+        )
     return pipeline.endswith((".yaml", ".yml"))

@@ -38,6 +38,8 @@ _MOST_CATEGORIES = 200
 _LEADING_ZERO = r"^\s*[+-]?0\d"
 _TYPED = {".parquet": "Parquet", ".ndjson": "NDJSON", ".jsonl": "NDJSON", ".json": "NDJSON"}
 """Files that say themselves of what type a value is; all others are CSV."""
+SUFFIXES = (".yaml", ".yml")
+"""Those of specifications."""
 _PLAIN = re.compile(r"^[A-Za-z_][A-Za-z0-9_-]*$")
 _YAML_WORDS = frozenset({"true", "false", "null", "yes", "no", "on", "off", "y", "n"})
 
@@ -76,6 +78,11 @@ def specification_text(file: Path, target: str, name: str | None = None) -> str:
 def _read(file: Path) -> pl.DataFrame:
     if not file.is_file():
         raise Misconfigured(f"{file}: no such file")
+    if file.suffix in SUFFIXES:
+        raise Misconfigured(
+            f"{file} is a specification by its name, and rows are expected: CSV, Parquet or NDJSON. "
+            f"To check it: homeostat pipeline check {file}"
+        )
     try:
         if file.suffix == ".parquet":
             frame = pl.read_parquet(file)
@@ -207,8 +214,8 @@ def _lines(
     others: Mapping[str, str],
 ) -> Iterator[str]:
     yield f"# Inferred from {rows} rows of {file}. Read it: ranges and allowed values are a contract, and rows that"
-    yield "# break it are refused; what is only unlike the past is noticed without them. So a range is guessed only where"
-    yield "# nothing seen was negative: add what you know to be impossible, as range: [0, 100] (null: open on that side)."
+    yield "# break it are refused; what is only unlike the past is noticed without them. So a range is guessed only"
+    yield "# where nothing seen was negative: add what you know to be impossible, as range: [0, 100] (null: no bound)."
     yield "# Everything that is left out has a default."
     yield f"name: {name}"
     yield f"kind: {kind}"

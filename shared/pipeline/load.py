@@ -15,11 +15,18 @@ from shared.pipeline.specification import Specification
 
 MAX_BYTES = 1_000_000
 MAX_NODES = 50_000
+_DATA = (".csv", ".tsv", ".parquet", ".ndjson", ".jsonl")
 
 
 def load(path: FilePath | str) -> Specification:
     """The specification in the file, or `SpecificationError` with all that is wrong with it."""
     file = FilePath(path)
+    if file.suffix.lower() in _DATA and file.is_file():
+        detail = (
+            f"holds rows by its name, and a specification (YAML) is expected. One is made from it by: "
+            f"homeostat pipeline init {path} --target COLUMN --out {file.stem}.yaml"
+        )
+        raise SpecificationError(f"{path} {detail}", [at((), "not-a-specification", detail)])
     try:
         data = file.read_bytes()
     except OSError as error:

@@ -41,7 +41,8 @@ def test_columns_that_the_pipeline_does_not_take_are_said_once(ask: Call, gatewa
     [
         (b"a,1,0.5\nb,2,0.5\n", "has none of the columns that elec2 takes: it has a, 1, 0.5; elec2 takes nswprice"),
         (b"colour;size\nred;1\n", "it has colour, size"),
-        (b"id,up\na,true\n", "homeostat labels takes labels"),
+        (b"id,up\na,true\n", "holds labels, and events are expected: its columns are id, up, those of events of elec2"),
+        (b"id,up\na,true\n", "Nothing was sent; to send them as labels: homeostat labels elec2 "),
         (b"\x7fELF\x02\x01" + bytes(500), "is not what its name says"),
         (b"id,nswprice,vicprice\na,1,1\n,1,1\n\n,1,1\n", "2 of 3 rows have no id in the column 'id': lines 3, 5."),
     ],
@@ -87,6 +88,39 @@ def test_labels_without_an_id_are_refused_with_their_lines(ask: Call, gateway: R
 
     assert "1 of 2 rows have no id in the column 'id': line 3." in shown.err
     assert gateway.written(RAW_DATA) == []
+
+
+@pytest.mark.parametrize(
+    ("content", "says"),
+    [
+        (
+            "id,nswprice,vicprice\na,1,1\n",
+            "holds events, and labels are expected: its columns are id, nswprice, vicprice",
+        ),
+        ("id,nswprice,vicprice\na,1,1\n", "need 'id' and 'up' or 'label'. Nothing was sent; to send them as events: "),
+        ("row,truth\na,true\n", "has no column of ids: its columns are row, truth"),
+        ("id,truth\na,true\n", "has no column of labels: its columns are id, truth"),
+        ("id,truth\na,true\n", "--id-column NAME --label-column NAME"),
+    ],
+)
+def test_a_file_without_labels_is_told_from_one_whose_columns_have_other_names(
+    ask: Call, gateway: Running, tmp_path: Path, content: str, says: str
+) -> None:
+    file = tmp_path / "labels.csv"
+    file.write_text(content)
+
+    shown = ask("labels", "elec2", str(file))
+
+    assert shown.status == 1
+    assert says in shown.err
+    assert gateway.written(RAW_DATA) == []
+
+
+@pytest.mark.parametrize("command", ["send", "labels", "predict", "backtest"])
+def test_a_file_in_the_place_of_the_pipeline_is_named(ask: Call, tmp_path: Path, command: str) -> None:
+    shown = ask(command, str(tmp_path / "rows.csv"), "elec2")
+
+    assert (shown.status, "rows.csv is no pipeline: first comes" in shown.err) == (1, True)
 
 
 def test_labels_that_are_no_objects_are_named(ask: Call, tmp_path: Path) -> None:

@@ -100,6 +100,7 @@ def test_nulls_seen_make_a_field_nullable(tmp_path: Path) -> None:
         ("a.csv", b"z\n1\n2\n", "no column but `z` can be a feature"),
         ("a.parquet", b"z,y\n1,2\n", "cannot be read as Parquet"),
         ("a.ndjson", b"not json\n", "cannot be read as NDJSON"),
+        ("a.yaml", b"name: p\n", "is a specification by its name, and rows are expected"),
     ],
 )
 def test_a_file_that_is_not_what_it_says_is_named(tmp_path: Path, name: str, content: bytes, expected: str) -> None:

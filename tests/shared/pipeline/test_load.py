@@ -168,3 +168,14 @@ def test_a_document_from_rest_gets_problems_with_paths() -> None:
     assert (problem.field, problem.reason) == ("target", "unknown-field")
     assert checked([1])[1][0].reason == "not-an-object"
     assert checked(YAML(typ="safe").load(RIGHT))[1] == []
+
+
+@pytest.mark.parametrize("suffix", ["csv", "parquet", "ndjson"])
+def test_a_data_file_is_named_as_such_and_how_a_specification_is_made_of_it(tmp_path: Path, suffix: str) -> None:
+    file = tmp_path / f"rows.{suffix}"
+    file.write_bytes(b"PAR1")
+
+    with pytest.raises(SpecificationError, match=f"homeostat pipeline init .*rows.{suffix} --target COLUMN") as caught:
+        load(file)
+
+    assert "holds rows by its name, and a specification" in str(caught.value)
