@@ -8,7 +8,6 @@ Run it with `homeostat bench --only streaming`.
 
 from __future__ import annotations
 
-import statistics
 import subprocess
 import sys
 import tempfile
@@ -20,9 +19,8 @@ from pathlib import Path
 
 import msgspec
 from rich.console import Console
-from rich.table import Table
 
-from benchmarks.common import keep, options_in_rounds
+from benchmarks.common import Figure, compared, keep, options_in_rounds, table_of
 from benchmarks.compiled_models import EXAMPLE, KEY, rows_with_labels, trained
 from benchmarks.place import PATIENCE_SECONDS, Place, environ_of
 from homeostat.local.kafka import passing_kafka
@@ -49,22 +47,13 @@ class Worker:
     answers: str
 
 
-@dataclass(frozen=True)
-class Figure:
-    """Answers a second in each round; `ratio` is the median of the rounds' ratios to the reference."""
-
-    worker: str
-    rates: list[float]
-    ratio: float
-
-
 def main() -> int:
     arguments = options_in_rounds(__doc__)
     arguments.add_argument("--events", type=int, default=200_000)
     given = arguments.parse_args()
     with tempfile.TemporaryDirectory() as name, passing_kafka(Path(name)) as bootstrap:
         figures = _measured(Path(name), bootstrap, given.events, max(3, given.rounds))
-    Console().print(_table(figures))
+    Console().print(table_of(figures, "answers a second", REFERENCE))
     keep([asdict(each) for each in figures], given.json)
     return 0
 
@@ -91,7 +80,7 @@ def _measured(folder: Path, bootstrap: str, events: int, rounds: int) -> list[Fi
             place.send(events)
             for name, worker in workers.items():
                 rates[name].append(_rate(worker, reader, events))
-    return [Figure(name, found, _ratio(found, rates[REFERENCE])) for name, found in rates.items()]
+    return compared(rates, REFERENCE)
 
 
 @contextmanager
@@ -120,18 +109,6 @@ def _rate(worker: Worker, reader: LogReader, events: int) -> float:
     times.sort()
     warm = int(len(times) * WARM_SHARE)
     return (len(times) - warm) / max(0.001, (times[-1] - times[warm]) / 1000)
-
-
-def _ratio(ours: list[float], theirs: list[float]) -> float:
-    return statistics.median(one / other for one, other in zip(ours, theirs, strict=True))
-
-
-def _table(figures: list[Figure]) -> Table:
-    table = Table("worker", "answers a second, median (least to most)", f"against {REFERENCE}")
-    for each in figures:
-        spread = f"{min(each.rates):,.0f} to {max(each.rates):,.0f}"
-        table.add_row(each.worker, f"{statistics.median(each.rates):,.0f} ({spread})", f"{each.ratio:.2f}")
-    return table
 
 
 if __name__ == "__main__":

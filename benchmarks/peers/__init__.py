@@ -1,0 +1,1 @@
+"""What a user would pick instead of us, as its documents say: each module runs in its group's own environment."""
