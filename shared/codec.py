@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from functools import cache
 from typing import Any, TypeVar
 
@@ -36,11 +37,25 @@ def decode(topic: Topic[M], value: bytes) -> M:
         ...
     shared.errors.Poison: not a Label: Object missing required field `id`
     """
+    return decode_as(topic.message, value)
+
+
+def decode_as(message: type[M], value: bytes) -> M:
+    """As `decode`, for a message by its type."""
     try:
-        return _decoder(topic.message).decode(value)  # type: ignore[no-any-return]
+        return _decoder(message).decode(value)  # type: ignore[no-any-return]
     except msgspec.ValidationError as error:
-        raise Poison(f"not a {topic.message.__name__}: {error}", reason="malformed") from error
+        raise Poison(f"not a {message.__name__}: {error}", reason="malformed") from error
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise Poison(f"not JSON: {error}", reason="not-json") from error
     except RecursionError as error:
         raise Poison("nested too deeply to be read", reason="not-json") from error
+
+
+def decode_all(message: type[M], values: Collection[bytes]) -> list[M]:
+    """Each value as `decode_as` reads it, in order; `Poison` about the first that is no such message."""
+    decode = _decoder(message).decode
+    try:
+        return [decode(value) for value in values]
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return [decode_as(message, value) for value in values]

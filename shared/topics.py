@@ -6,8 +6,8 @@ services' handlers against it. Everything else refers to these constants, never 
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from typing import Any, Generic, TypeVar
 
 import msgspec
@@ -23,6 +23,7 @@ class Topic(Generic[M]):
 
     `spread`: partitioned by entity over `DATA_PARTITIONS`; otherwise one partition, total order.
     `compacted`: only the newest record per key is sure to stay. `retention_hours` None: for ever.
+    `views`: by reader, the part of the message that it needs, where that is much less; the rest it does not decode.
     """
 
     name: str
@@ -35,10 +36,15 @@ class Topic(Generic[M]):
     compacted: bool = False
     retention_hours: int | None = 24 * 7
     event_type: str | None = None
+    views: Mapping[str, type[msgspec.Struct]] = field(default_factory=dict, hash=False)
 
     def of(self, message: M, *, trace: str | None = None) -> Out:
         """This message, addressed to this topic."""
         return Out(self, message, trace)
+
+    def read_by(self, service: str) -> type[msgspec.Struct]:
+        """What this reader decodes a record into: a struct with the message's fields, or with some of them."""
+        return self.views.get(service, self.message)
 
     @property
     def handler(self) -> str:
@@ -50,8 +56,7 @@ class Topic(Generic[M]):
         return "on_" + self.name.replace("-", "_")
 
 
-@dataclass(frozen=True, slots=True)
-class Out:
+class Out(msgspec.Struct, frozen=True, gc=False):
     """A message to publish. `trace` is the W3C traceparent it continues, where there is one."""
 
     topic: Topic[Any]
@@ -84,6 +89,7 @@ FEATURES = Topic(
     ("predictor", "monitor"),
     "valid events with their features",
     spread=True,
+    views={"predictor": m.FeatureRow},
 )
 PREDICTIONS = Topic(
     "predictions",

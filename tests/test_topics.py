@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import jsonschema
+import msgspec
 import pytest
 
 from shared import codec, topics
@@ -81,6 +82,21 @@ def test_a_topic_has_one_writer_known_readers_and_a_stated_retention(topic: Topi
     assert set(topic.writers) | set(topic.readers) <= {*SERVICES, *OUTSIDE}
     assert topic.retention_hours is None or topic.retention_hours >= 24
     assert not topic.compacted or topic.retention_hours is None
+
+
+@pytest.mark.parametrize(
+    ("topic", "reader"),
+    [(topic, reader) for topic in TOPICS for reader in topic.views],
+    ids=lambda one: str(getattr(one, "name", one)),
+)
+def test_what_a_reader_takes_of_a_message_is_declared_as_in_the_message(topic: Topic[Any], reader: str) -> None:
+    whole = {each.name: each for each in msgspec.structs.fields(topic.message)}
+    part = msgspec.structs.fields(topic.read_by(reader))
+
+    assert reader in topic.readers
+    assert [(each.name, each.type, each.default) for each in part] == [
+        (each.name, whole[each.name].type, whole[each.name].default) for each in part
+    ]
 
 
 def test_orders_and_the_ledger_are_kept_for_ever() -> None:

@@ -293,7 +293,7 @@ class PredictorLane:
         run: FeatureRun = post.messages
         answers = self._answers(run)
         if answers is None:
-            messages = self.full(run, 0, run.stop - run.start)
+            messages: list[Any] = self.full(run, 0, run.stop - run.start)
             said = self.service.on_features(Batch(FEATURES.name, 0, post.offsets, messages), now)
             found: list[Any] = [out.message for out in said.messages]
         else:
@@ -353,7 +353,7 @@ class PredictorLane:
                 at=run.now,
                 prediction=prediction,
                 model_version=version,
-                probabilities=probabilities,  # type: ignore[arg-type]
+                probabilities=probabilities,
                 score=score,
                 origin=(0, offset),
                 received_at=run.now,

@@ -7,8 +7,7 @@ from datetime import datetime
 
 from shared.bus.base import Position, Producer
 from shared.clock import fresh_id
-from shared.runtime.outgoing import record_of
-from shared.telemetry.tracing import Traces
+from shared.runtime.outgoing import records_of
 from shared.topics import Out
 
 
@@ -24,19 +23,7 @@ class Writer:
         """Where each message stands in the log (full topic names), in their order."""
         if not outs:
             return []
-        label = fresh_id("gateway")
-        traces, time = Traces(label), now.isoformat().encode()
-        records = [
-            record_of(
-                out,
-                self._full_name(out.topic.name),
-                traces.next(out.trace),
-                f"{label}/{index}",
-                b"/homeostat/gateway",
-                time,
-            )
-            for index, out in enumerate(outs)
-        ]
+        records = records_of(outs, fresh_id("gateway"), "/homeostat/gateway", self._full_name, now)
         return self._producer.send(records, self._timeout)
 
     def close(self) -> None:

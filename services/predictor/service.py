@@ -12,7 +12,7 @@ from services.predictor.board import Board, View
 from services.predictor.core.releases import Live, after
 from services.predictor.core.score import NOBODY, predictions_of
 from shared.errors import Poison
-from shared.messages import CommandResult, DeadLetter, Features, ModelPublished, PipelineDefined, Value
+from shared.messages import CommandResult, DeadLetter, FeatureRow, ModelPublished, PipelineDefined, Value
 from shared.models.artifact import ModelCache
 from shared.models.base import Answers, Model
 from shared.models.metadata import ModelMetadata
@@ -74,7 +74,7 @@ class Predictor:
         self._show()
         return Step(refusals)
 
-    def on_features(self, batch: Batch[Features], now: datetime) -> Step:
+    def on_features(self, batch: Batch[FeatureRow], now: datetime) -> Step:
         origins = [(batch.partition, offset) for offset in batch.offsets]
         predictions = predictions_of(batch.messages, origins, self._state.live, self._model)
         for prediction in predictions:
@@ -82,8 +82,7 @@ class Predictor:
                 count = self._state.unanswered.get(prediction.pipeline, 0)
                 self._state.unanswered[prediction.pipeline] = count + 1
         traces = batch.traces or [None] * len(batch)
-        pairs = zip(predictions, traces, strict=True)
-        return Step([PREDICTIONS.of(prediction, trace=trace) for prediction, trace in pairs])
+        return Step([Out(PREDICTIONS, one, trace) for one, trace in zip(predictions, traces, strict=True)])
 
     def on_tick(self, now: datetime) -> Step:
         self._show()

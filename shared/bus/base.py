@@ -10,6 +10,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
+import msgspec
+
 from shared.errors import HomeostatError, Poison, Transient
 
 MAX_RECORD_BYTES = 1_000_000
@@ -37,7 +39,7 @@ DECIDED_SECONDS = TRANSACTION_SECONDS + 3.0
 """How long offsets may stay undecided: a transaction's time, and the broker's look at what is over time."""
 
 
-class Record(NamedTuple):
+class Record(msgspec.Struct, frozen=True, gc=False):
     """One record as read from the log. `timestamp_ms` is Kafka's, in milliseconds since the epoch."""
 
     topic: str
@@ -49,7 +51,7 @@ class Record(NamedTuple):
     timestamp_ms: int = 0
 
 
-class NewRecord(NamedTuple):
+class NewRecord(msgspec.Struct, frozen=True, gc=False):
     """One record to write. `partition` None: chosen by the key (murmur2, as Kafka's own clients do)."""
 
     topic: str

@@ -25,7 +25,7 @@ from shared.messages.control import (
     Severity,
     Window,
 )
-from shared.messages.data import DeadLetter, Features, Label, Prediction, RawRecord, ShadowAnswer, Value
+from shared.messages.data import DeadLetter, FeatureRow, Features, Label, Prediction, RawRecord, ShadowAnswer, Value
 from shared.messages.journal import JobFinished, StepTaken
 from shared.messages.models import Artifact, Lineage, ModelPublished, Stage
 
@@ -43,6 +43,7 @@ __all__ = [
     "DeadLetter",
     "Evidence",
     "Expectation",
+    "FeatureRow",
     "Features",
     "Heartbeat",
     "JobFinished",

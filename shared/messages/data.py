@@ -62,6 +62,19 @@ class Features(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     received_at: datetime | None = None
 
 
+class FeatureRow(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
+    """What an answer is made from and tagged with: of `Features`, the part that the predictor reads."""
+
+    pipeline: str
+    id: str
+    entity: str
+    at: datetime
+    values: dict[str, Value]
+    definition: str
+    withheld: tuple[str, ...] = ()
+    received_at: datetime | None = None
+
+
 class ShadowAnswer(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """What a shadow version would have answered. It never reaches a client as the answer."""
 

@@ -23,7 +23,7 @@ class Answers:
 
     predictions: Sequence[Value]
     scores: Sequence[float | None]
-    probabilities: Sequence[Mapping[str, float] | None]
+    probabilities: Sequence[dict[str, float] | None]
 
 
 class Model(Protocol):

@@ -43,10 +43,13 @@ class MatrixOf:
 
     def _quickly(self, rows: Sequence[Mapping[str, Value]]) -> NDArray[np.float64]:
         """Rows that hold every feature, all numbers at once."""
-        found = np.full((len(rows), len(self._inputs)), MISSING)
+        table = np.empty((len(rows), 0))
         if self._values is not None:
-            table = np.array([self._values(row) for row in rows], dtype=np.float64)
-            found[:, self._numbers] = table.reshape(-1, len(self._numbers))
+            table = np.array([self._values(row) for row in rows], dtype=np.float64).reshape(-1, len(self._numbers))
+        if len(self._numbers) == len(self._inputs):
+            return table
+        found = np.full((len(rows), len(self._inputs)), MISSING)
+        found[:, self._numbers] = table
         for index, name, codes in self._texts:
             found[:, index] = [codes.get(row[name], MISSING) for row in rows]
         return found

@@ -196,24 +196,25 @@ class TaskHost:
 
     def _decoded(self, piece: Slice, doing: _Doing) -> Batch[Any]:
         """The slice's messages; what is none becomes a dead letter and is left out."""
-        topic, records = self._topics[piece.topic], piece.records
+        message, records = self._topics[piece.topic].read_by(self.task.service), piece.records
+        values = [record.value for record in records]
         try:
-            messages = [codec.decode(topic, record.value) for record in records]
+            messages = codec.decode_all(message, values)
         except Poison:
             messages, good = [], []
             for record in records:
                 try:
-                    messages.append(codec.decode(topic, record.value))
+                    messages.append(codec.decode_as(message, record.value))
                     good.append(record)
                 except Poison as poison:
                     self._bury(record, piece.topic, poison.reason, poison.detail, doing)
-            records = good
+            records, values = good, [record.value for record in good]
         return Batch(
             topic=piece.topic,
             partition=piece.partition,
             offsets=[record.offset for record in records],
             messages=messages,
-            values=[record.value for record in records],
+            values=values,
             traces=[parent_in(record.headers) for record in records],
         )
 

@@ -4,32 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
+from itertools import groupby
 from typing import Any
 
-from shared import codec
 from shared.bus.base import MAX_RECORD_BYTES, NewRecord, size_of
 from shared.bus.factory import LARGEST_DEAD_LETTER
+from shared.codec import encode
 from shared.identity import stable_id
 from shared.messages import DeadLetter
 from shared.runtime.task import Task
 from shared.telemetry.tracing import HEADER, Traces
 from shared.topics import ALERTS, DEAD_LETTERS, Out, Topic
 
-
-def record_of(out: Out, name: str, trace: str, event_id: str, source: bytes, time: bytes) -> NewRecord:
-    """The record that `out` travels as."""
-    topic, message = out.topic, out.message
-    headers: tuple[tuple[str, bytes], ...] = ((HEADER, trace.encode()),)
-    if topic.event_type is not None:
-        headers += (
-            ("content-type", b"application/json"),
-            ("ce_specversion", b"1.0"),
-            ("ce_id", event_id.encode()),
-            ("ce_type", event_type(topic, message).encode()),
-            ("ce_source", source),
-            ("ce_time", time),
-        )
-    return NewRecord(name, topic.key(message).encode(), codec.encode(message), headers)
+Headers = tuple[tuple[str, bytes], ...]
 
 
 def event_type(topic: Topic[Any], message: object) -> str:
@@ -39,28 +26,44 @@ def event_type(topic: Topic[Any], message: object) -> str:
     return topic.event_type or ""
 
 
+def records_of(
+    outs: Sequence[Out], label: str, source: str, full_name: Callable[[str], str], now: datetime
+) -> list[NewRecord]:
+    """The records that `outs` travel as, in order; traces and event ids are made from `label`."""
+    trace_after = Traces(label).next
+    about = (("content-type", b"application/json"), ("ce_specversion", b"1.0"))
+    of_all = (("ce_source", source.encode()), ("ce_time", now.isoformat().encode()))
+    records = []
+    for topic, group in groupby(enumerate(outs), lambda each: each[1].topic):
+        name, key = full_name(topic.name), topic.key
+        for index, out in group:
+            message = out.message
+            headers: Headers = ((HEADER, trace_after(out.trace).encode()),)
+            if topic.event_type is not None:
+                own = (("ce_id", f"{label}/{index}".encode()), ("ce_type", event_type(topic, message).encode()))
+                headers += (*about, *own, *of_all)
+            records.append(NewRecord(name, key(message).encode(), encode(message), headers))
+    return records
+
+
 class Outgoing:
     """Turns one step's messages into records. The same step gives the same bytes."""
 
     def __init__(self, task: Task, full_name: Callable[[str], str], limits: Mapping[str, int] | None = None) -> None:
         self._task = task
         self._full_name = full_name
-        self._source = f"/homeostat/{task.service}".encode()
-        self._limits = {DEAD_LETTERS.name: LARGEST_DEAD_LETTER, **(limits or {})}
+        limits = {DEAD_LETTERS.name: LARGEST_DEAD_LETTER, **(limits or {})}
+        self._limits = {full_name(topic): limit for topic, limit in limits.items()}
 
     def records_of(self, outs: Sequence[Out], step: int, now: datetime) -> list[NewRecord]:
         """One record per message. One that is too large for its topic becomes a dead letter that says so."""
-        label = f"{self._task.name}/{step}"
-        traces, time = Traces(label), now.isoformat().encode()
-        records = []
-        for index, out in enumerate(outs):
-            trace, event_id = traces.next(out.trace), f"{label}/{index}"
-            record = record_of(out, self._full_name(out.topic.name), trace, event_id, self._source, time)
-            if size_of(record) > self._limits.get(out.topic.name, MAX_RECORD_BYTES):
-                letter = DEAD_LETTERS.of(self._too_large(out, record, now))
-                name = self._full_name(DEAD_LETTERS.name)
-                record = record_of(letter, name, trace, event_id, self._source, time)
-            records.append(record)
+        task = self._task
+        records = records_of(outs, f"{task.name}/{step}", f"/homeostat/{task.service}", self._full_name, now)
+        for index, record in enumerate(records):
+            if size_of(record) > self._limits.get(record.topic, MAX_RECORD_BYTES):
+                letter = self._too_large(outs[index], record, now)
+                name, key = self._full_name(DEAD_LETTERS.name), DEAD_LETTERS.key(letter).encode()
+                records[index] = NewRecord(name, key, encode(letter), record.headers[:1])
         return records
 
     def _too_large(self, out: Out, record: NewRecord, now: datetime) -> DeadLetter:

@@ -9,6 +9,9 @@ import hashlib
 import re
 
 HEADER = "traceparent"
+_ROOM = 24
+"""Bits of an id that count a step's records."""
+
 _FORM = re.compile(r"^00-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}$")
 
 
@@ -21,20 +24,24 @@ class Traces:
     (True, False)
     """
 
-    __slots__ = ("_next", "_trace")
+    __slots__ = ("_count", "_low", "_span", "_trace")
 
     def __init__(self, label: str) -> None:
         seed = hashlib.blake2b(label.encode(), digest_size=24).digest()
-        self._trace = int.from_bytes(seed[:16], "big") | 1 << 127
         # The top bit keeps an id from ever being zero; the low bits leave room for a step's records.
-        self._next = (int.from_bytes(seed[16:], "big") | 1 << 63) & ~0xFFFFFF
+        span = (int.from_bytes(seed[16:], "big") | 1 << 63) >> _ROOM
+        trace = int.from_bytes(seed[:16], "big") | 1 << 127
+        self._span = f"{span:010x}"
+        self._trace = f"00-{(trace >> _ROOM) ^ span:026x}"
+        self._low = trace & ((1 << _ROOM) - 1)
+        self._count = 0
 
     def next(self, parent: str | None) -> str:
         """A new span in the trace of `parent`, or in a new trace where there is none that is valid."""
-        self._next += 1
+        self._count = count = self._count + 1
         if parent is not None and len(parent) == 55:
-            return f"{parent[:36]}{self._next:016x}{parent[52:]}"
-        return f"00-{self._trace ^ self._next:032x}-{self._next:016x}-01"
+            return f"{parent[:36]}{self._span}{count:06x}{parent[52:]}"
+        return f"{self._trace}{self._low ^ count:06x}-{self._span}{count:06x}-01"
 
 
 def parent_in(headers: tuple[tuple[str, bytes], ...]) -> str | None:

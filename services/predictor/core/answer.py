@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from typing import NamedTuple
+
+import msgspec
 
 from shared.messages import Value
 from shared.models.base import Answers, Model
@@ -13,12 +14,12 @@ _REASON_CHARACTERS = 200
 _ONE_BY_ONE = 8
 
 
-class Answer(NamedTuple):
+class Answer(msgspec.Struct, frozen=True, gc=False):
     """One row's answer. `reason` says why there is no prediction, and is None where there is one."""
 
     prediction: Value
     score: float | None = None
-    probabilities: Mapping[str, float] | None = None
+    probabilities: dict[str, float] | None = None
     reason: str | None = None
 
 
@@ -42,10 +43,11 @@ def answers_of(model: Model, rows: Sequence[Mapping[str, Value]]) -> list[Answer
 
 
 def _rows(answers: Answers, count: int) -> list[Answer]:
-    columns = zip(answers.predictions, answers.scores, answers.probabilities, strict=True)
-    found = [_checked(Answer(*row)) for row in columns]
+    found = [Answer(*row) for row in zip(answers.predictions, answers.scores, answers.probabilities, strict=True)]
     if len(found) != count:
         raise ValueError(f"{len(found)} answers to {count} rows")
+    if any(isinstance(value, float) and not math.isfinite(value) for value in answers.predictions):
+        return [_checked(answer) for answer in found]
     return found
 
 

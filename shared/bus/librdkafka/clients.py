@@ -111,6 +111,18 @@ def produce(
             producer.poll(0.1)
 
 
+def _record_of(message: Any) -> Record:
+    return Record(
+        message.topic(),
+        message.partition(),
+        message.offset(),
+        message.key(),
+        message.value() or b"",
+        tuple(message.headers() or ()),
+        message.timestamp()[1],
+    )
+
+
 def drain(
     consumer: Consumer, most: int, timeout: float, *, until_end: bool = False
 ) -> tuple[list[Record], dict[tuple[str, int], int]]:
@@ -128,19 +140,8 @@ def drain(
         for message in messages:
             error = message.error()
             if error is None:
-                value = message.value() or b""
-                taken += len(value)
-                records.append(
-                    Record(
-                        message.topic(),
-                        message.partition(),
-                        message.offset(),
-                        message.key(),
-                        value,
-                        tuple(message.headers() or ()),
-                        message.timestamp()[1],
-                    )
-                )
+                records.append(record := _record_of(message))
+                taken += len(record.value)
             elif error.code() == _EOF:
                 ends[message.topic(), message.partition()] = message.offset()
             elif error.fatal() or error.code() == _FATAL:  # a message's error is never marked as fatal itself
