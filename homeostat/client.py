@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Self
+from typing import Any
 
 import httpx
 from tenacity import (
@@ -19,18 +17,15 @@ from tenacity import (
     wait_exponential,
 )
 
+from homeostat.tally import Run, Tally
 from shared.errors import HomeostatError, Overloaded
 
 KEY_FILE = "api-key"
-Run = tuple[int, int, int]
-"""Partition, first and last offset."""
-
-MOST_RUNS = 50_000
-
 REPEAT_SECONDS = 30.0
 """How long rows are sent again to a gateway that does not answer; one that restarts is back in a few seconds."""
 SHED_SECONDS = 120.0
 
+_TOO_LARGE = {"reason": "too-large", "field": None}
 _PASSING = (httpx.codes.BAD_GATEWAY, httpx.codes.SERVICE_UNAVAILABLE, httpx.codes.GATEWAY_TIMEOUT)
 
 
@@ -72,6 +67,12 @@ def _faulty(error: ApiError) -> dict[int, tuple[str, str]]:
     return found
 
 
+def _too_large(row: object, error: ApiError) -> str:
+    """What is said of a row that is too large for a body of its own."""
+    size, most = len(json.dumps(row, default=str)), error.problem.get("row_limit") or error.problem.get("limit")
+    return f"the row has {size} bytes" + (f", and one may have at most {most}" if most else ": too many for one")
+
+
 def _refused(row: object, field: str, detail: str) -> dict[str, Any]:
     error = {"reason": "invalid", "detail": detail, "field": field or None}
     return {
@@ -80,53 +81,6 @@ def _refused(row: object, field: str, detail: str) -> dict[str, Any]:
         "model_version": "",
         "error": error,
     }
-
-
-@dataclass(slots=True)
-class Tally:
-    """What became of rows that were sent, to which more can be added. `rejected` holds the gateway's own entries.
-
-    `ignored` counts rows by a field that the pipeline does not have. `written` has, as (partition, first, last), the
-    runs of offsets on `raw-data` at which accepted rows stand, of the first `MOST_RUNS` to twice as many;
-    `unkept` counts accepted rows of which it does not have the place.
-    """
-
-    accepted: int = 0
-    rejected: list[Mapping[str, Any]] = field(default_factory=list)
-    ignored: Counter[str] = field(default_factory=Counter)
-    written: list[Run] = field(default_factory=list)
-    unkept: int = 0
-
-    def __iadd__(self, other: Tally) -> Self:
-        self.accepted += other.accepted
-        self.rejected += other.rejected
-        self.ignored.update(other.ignored)
-        self.written += other.written
-        self.unkept += other.unkept
-        if len(self.written) > 2 * MOST_RUNS:
-            self._bound()
-        return self
-
-    def _bound(self) -> None:
-        """Room for as many again: so each run is sorted a few times, however many come."""
-        runs = joined(self.written)
-        self.unkept += sum(last - first + 1 for _, first, last in runs[MOST_RUNS:])
-        self.written = list(runs[:MOST_RUNS])
-
-
-def joined(runs: Sequence[Run]) -> tuple[Run, ...]:
-    """The runs in order, those that follow each other as one.
-
-    >>> joined([(1, 5, 9), (0, 0, 3), (1, 10, 12)])
-    ((0, 0, 3), (1, 5, 12))
-    """
-    found: list[Run] = []
-    for partition, first, last in sorted(runs):
-        if found and found[-1][0] == partition and found[-1][2] == first - 1:
-            found[-1] = (partition, found[-1][1], last)
-        else:
-            found.append((partition, first, last))
-    return tuple(found)
 
 
 class Client:
@@ -192,11 +146,22 @@ class Client:
         try:
             answer = self._repeated("POST", path, content=body, headers=headers, params={"source": source})
         except ApiError as error:
+            if error.status == httpx.codes.REQUEST_ENTITY_TOO_LARGE:
+                return self._sent_in_halves(path, rows, source, error)
             if "rejected" not in error.problem:  # else every row was refused, each with its reason
                 raise
             answer = error.problem
-        written = [(run["partition"], run["first"], run["last"]) for run in answer.get("written", ())]
-        return Tally(answer["accepted"], answer.get("rejected", []), Counter(answer.get("ignored", {})), written)
+        return Tally.of_answer(answer, len(rows))
+
+    def _sent_in_halves(self, path: str, rows: Sequence[Mapping[str, Any]], source: str, too_large: ApiError) -> Tally:
+        """For a body that is too large: the rows that are so by themselves are refused, all others sent."""
+        if len(rows) == 1:
+            refusal = {"index": 0, "id": rows[0].get("id"), **_TOO_LARGE, "detail": _too_large(rows[0], too_large)}
+            return Tally.of_answer({"accepted": 0, "rejected": [refusal]}, 1)
+        half, tally = len(rows) // 2, Tally()
+        for part in (rows[:half], rows[half:]):
+            tally += self._send(path, part, source)
+        return tally
 
     def _repeated(self, *request: Any, **options: Any) -> Any:
         unanswered = Retrying(
@@ -237,12 +202,22 @@ class Client:
             except ApiError as error:
                 if error.status == httpx.codes.GATEWAY_TIMEOUT:
                     raise
+                if error.status == httpx.codes.REQUEST_ENTITY_TOO_LARGE:
+                    return self._predicted_in_halves(pipeline, rows, source, error)
                 if "predictions" not in error.problem:
                     found |= {left[index]: _refused(rows[left[index]], *why) for index, why in _faulty(error).items()}
                     continue
                 answer = error.problem
             found |= dict(zip(left, answer["predictions"], strict=True))
         return [found[index] for index in range(len(rows))]
+
+    def _predicted_in_halves(
+        self, pipeline: str, rows: Sequence[Mapping[str, Any]], source: str | None, too_large: ApiError
+    ) -> list[dict[str, Any]]:
+        if len(rows) == 1:
+            return [_refused(rows[0], "", _too_large(rows[0], too_large))]
+        half = len(rows) // 2
+        return [*self.predict(pipeline, rows[:half], source), *self.predict(pipeline, rows[half:], source)]
 
     def define(self, document: Mapping[str, Any]) -> Any:
         """Makes a pipeline known, or changes it."""

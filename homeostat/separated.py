@@ -64,6 +64,7 @@ def mended(column: pl.Series, types: ColumnTypes = UNKNOWN) -> list[Any] | None:
 def lines_of(text: str, name: str) -> list[int] | None:
     """The line on which each row begins, in the order in which `frame_in` has the rows; None where none can say."""
     fields, before, begins = csv.reader(io.StringIO(text), delimiter=separator_in(text, name)), 0, []
+    most = csv.field_size_limit(max(len(text), 1))
     try:
         for row in fields:
             if any(row):
@@ -71,6 +72,8 @@ def lines_of(text: str, name: str) -> list[int] | None:
             before = fields.line_num
     except csv.Error:
         return None
+    finally:
+        csv.field_size_limit(most)  # it is one for the whole process
     return begins[1:]
 
 

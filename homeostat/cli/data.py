@@ -13,12 +13,14 @@ import typer
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from homeostat.cli.fitting import columns_of_labels, fit_columns, fitting, id_column, only_objects, with_ids
-from homeostat.cli.following import Fate, Kind, followed, source_of, told
+from homeostat.cli.following import followed, source_of
 from homeostat.cli.options import DEFAULT_DATA, Data, Json, Pipeline, on_gateway, pipeline_name, specification_of
-from homeostat.cli.output import console, errors, show_json, show_rows, show_text
+from homeostat.cli.output import console, errors, show_json, show_rows
 from homeostat.cli.predicting import answers_to, is_scored, unscored, with_own_ids
-from homeostat.client import Client, Tally
+from homeostat.cli.reporting import report
+from homeostat.client import Client
 from homeostat.column_types import of_events, of_labels
+from homeostat.tally import Tally
 from shared.errors import HomeostatError
 
 if TYPE_CHECKING:
@@ -39,8 +41,6 @@ Source = Annotated[
 Wait = Annotated[
     bool, typer.Option("--wait/--no-wait", help="Wait some seconds to say what became of the accepted rows.")
 ]
-
-_SHOWN_REJECTIONS = 5
 
 
 def register(app: typer.Typer) -> None:
@@ -68,8 +68,8 @@ def send(
     parts, total = _coming(file, of_events(specification))
     name, origin = pipeline_name(client, pipeline), source or source_of(file)
     parts = fitting(specification, file, parts, _say)
-    sent = stream(parts, total, batch, rate, f"events to {name}", lambda part: client.send_events(name, part, origin))
-    report(*sent, followed(client, name, "events", sent[0]) if wait else None, "events", as_json=as_json)
+    tally = stream(parts, total, batch, rate, f"events to {name}", lambda part: client.send_events(name, part, origin))
+    report(file, tally, followed(client, name, "events", tally) if wait else None, "events", as_json=as_json)
 
 
 @on_gateway
@@ -94,8 +94,8 @@ def labels(
     with_ids(file, [{ids: row.get(ids)} for row in rows], ids)
     found = [{"id": str(row[ids]), "label": row.get(truths)} for row in rows]
     what = f"labels to {name}"
-    sent = stream([found], len(found), batch, rate, what, lambda part: client.send_labels(name, part, origin))
-    report(*sent, followed(client, name, "labels", sent[0]) if wait else None, "labels", as_json=as_json)
+    tally = stream([found], len(found), batch, rate, what, lambda part: client.send_labels(name, part, origin))
+    report(file, tally, followed(client, name, "labels", tally) if wait else None, "labels", as_json=as_json)
 
 
 @on_gateway
@@ -170,30 +170,29 @@ def stream(
     rate: float,
     what: str,
     post: Callable[[Sequence[Row]], Tally],
-) -> tuple[Tally, int]:
+) -> Tally:
     """Posts rows, at most `batch` at once, not faster than `rate` rows a second, behind a progress bar.
 
-    What became of them, and how many they were. An error says how many rows are in, and how to go on.
+    What became of them. An error says how many rows are in, and how to go on.
     """
-    tally, sent = Tally(), 0
+    tally = Tally()
     bar = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     with Progress(*bar, console=errors) as progress:
         task = progress.add_task(what, total=total)
         begun = time.monotonic()
         for part in _parts(parts, batch):
             if rate:
-                time.sleep(max(0.0, begun + sent / rate - time.monotonic()))
+                time.sleep(max(0.0, begun + tally.rows / rate - time.monotonic()))
             try:
                 tally += post(part)
             except HomeostatError as error:
-                raise HomeostatError(f"{error}\n{_broken_off(tally, sent, total)}") from error
-            sent += len(part)
+                raise HomeostatError(f"{error}\n{_broken_off(tally, total)}") from error
             progress.advance(task, len(part))
-    return tally, sent
+    return tally
 
 
-def _broken_off(tally: Tally, sent: int, total: int | None) -> str:
-    answered = f"{sent} rows" if total is None else f"{sent} of {total} rows"
+def _broken_off(tally: Tally, total: int | None) -> str:
+    answered = f"{tally.rows} rows" if total is None else f"{tally.rows} of {total} rows"
     return (
         f"{answered} were answered, {tally.accepted} of them accepted; whether the next are in is not known. Sending "
         "all of them again is safe: a row that is in already, by its id, counts once. Once `homeostat status` answers, "
@@ -206,29 +205,3 @@ def _parts(parts: Iterable[list[Row]], size: int) -> Iterator[list[Row]]:
     for rows in parts:
         for start in range(0, len(rows), size):
             yield rows[start : start + size]
-
-
-def report(tally: Tally, total: int, fate: Fate | None, kind: Kind, *, as_json: bool) -> None:
-    """Shows what became of the rows; those that were rejected or refused make the command fail."""
-    if as_json:
-        result = {"rows": total, "accepted": tally.accepted, "rejected": tally.rejected}
-        show_json(result | {"ignored": dict(tally.ignored)} | (fate.plain() if fate is not None else {}))
-    else:
-        _show(tally, total, [] if fate is None else list(told(fate, kind)))
-    refused = 0 if fate is None else sum(fate.refused.values())
-    if tally.rejected:
-        raise HomeostatError(f"{len(tally.rejected)} of {total} rows were rejected; nothing else was harmed")
-    if refused:
-        raise HomeostatError(f"{refused} of {total} rows were refused; nothing else was harmed")
-
-
-def _show(tally: Tally, total: int, fate: Sequence[str]) -> None:
-    console.print(f"{total} rows: {tally.accepted} accepted, {len(tally.rejected)} rejected")
-    for entry in tally.rejected[:_SHOWN_REJECTIONS]:
-        show_text(f"  {entry.get('id') or entry['index']}: {entry['detail']}")
-    if len(tally.rejected) > _SHOWN_REJECTIONS:
-        show_text(f"  and {len(tally.rejected) - _SHOWN_REJECTIONS} more: --json has them all")
-    for name, rows in tally.ignored.items():
-        show_text(f"{name!r} was left out of {rows} rows: it is no field of the pipeline")
-    for line in fate:
-        show_text(line)

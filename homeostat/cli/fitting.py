@@ -51,8 +51,8 @@ def _not_events(specification: Mapping[str, Any], file: str, columns: Sequence[s
     name = specification["name"]
     if {specification.get("target"), "label"} & set(columns):
         return (
-            f"{file} holds labels, and events are expected: its columns are {named(columns)}, those of events of {name} "
-            f"{named(inputs)}. Nothing was sent; to send them as labels: homeostat labels {name} {quote(file)}"
+            f"{file} holds labels, and events are expected: its columns are {named(columns)}, those of events of "
+            f"{name} {named(inputs)}. Nothing was sent; to send them as labels: homeostat labels {name} {quote(file)}"
         )
     return (
         f"{file} has none of the columns that {name} takes: it has {named(columns)}; {name} takes {named(inputs)}. "
@@ -90,10 +90,11 @@ def _not_labels(
     what = (
         "holds events, and labels are expected" if events else "has no column of " + ("labels" if found[0] else "ids")
     )
+    send = f"; as events: homeostat send {name} {quote(file)}" if events else ""
     return (
-        f"{file} {what}: its columns are {named(columns)}; labels of {name} need {wanted[0]} and {wanted[1]}. Nothing was "
-        + (f"sent; to send them as events: homeostat send {name} {quote(file)}. " if events else "sent. ")
-        + f"If the columns have other names: homeostat labels {name} {quote(file)} --id-column NAME --label-column NAME"
+        f"{file} {what}: its columns are {named(columns)}; labels of {name} need {wanted[0]} and {wanted[1]}. "
+        f"Nothing was sent{send}. If the columns have other names: homeostat labels {name} {quote(file)} "
+        "--id-column NAME --label-column NAME"
     )
 
 

@@ -9,7 +9,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
-from homeostat.client import Client, Run, Tally, joined
+from homeostat.client import Client
+from homeostat.tally import Run, Tally, joined
 from shared.errors import HomeostatError, Overloaded
 from shared.messages.data import FILE_SOURCE, LONGEST_SOURCE
 

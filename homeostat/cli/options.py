@@ -92,7 +92,7 @@ def is_file(pipeline: str) -> bool:
     """Whether it is the path of a specification; `Misconfigured` where it can be neither that nor a name."""
     if not pipeline.endswith((".yaml", ".yml")) and set(pipeline) & set("./\\"):
         raise Misconfigured(
-            f"{pipeline} is no pipeline: first comes a pipeline's name (homeostat status lists them) or the path of its "
-            "specification (.yaml), then the file of rows"
+            f"{pipeline} is no pipeline: first comes a pipeline's name (homeostat status lists them) or the path of "
+            "its specification (.yaml), then the file of rows"
         )
     return pipeline.endswith((".yaml", ".yml"))

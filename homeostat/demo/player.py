@@ -7,8 +7,9 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from homeostat.client import Client, Tally
+from homeostat.client import Client
 from homeostat.demo.story import Story
+from homeostat.tally import Tally
 from shared.clock import monotonic
 
 TICKS_PER_SECOND = 10

@@ -65,7 +65,9 @@ def create_app(parts: Parts) -> FastAPI:
     for module in (*ours, subscriptions, inference):
         app.include_router(module.router)
     # The last one added is the outermost.
-    app.add_middleware(LimitBody, limit=parts.settings.body_bytes, in_flight=InFlight(parts.settings.in_flight_bytes))
+    settings = parts.settings
+    in_flight = InFlight(settings.in_flight_bytes)
+    app.add_middleware(LimitBody, limit=settings.body_bytes, row_limit=settings.event_bytes, in_flight=in_flight)
     app.add_middleware(RequireKey, keys=parts.keys, now=parts.now)
     app.add_middleware(CountCalls, meters=parts.meter.meters)
     return app

@@ -234,8 +234,18 @@ def _bound(record: RawRecord, limit: int) -> None:
         raise Poison(detail, reason="too-deep")
     size = len(msgspec.json.encode(record))
     if size > limit:
-        detail = f"the row has {size} bytes; one may have at most {limit}: leave out what is no field of the pipeline"
-        raise Poison(detail, reason="too-large")
+        raise _too_large(record, size, limit)
+
+
+def _too_large(record: RawRecord, size: int, limit: int) -> Poison:
+    """Names the field that is most of the row, where one is."""
+    sizes = {name: len(msgspec.json.encode(value)) for name, value in record.values.items()}
+    largest = max(sizes, key=sizes.__getitem__, default=None)
+    detail = f"the row has {size} bytes, and one may have at most {limit}"
+    if largest is None or 2 * sizes[largest] < size:
+        return Poison(f"{detail}: leave out what is no field of the pipeline", reason="too-large")
+    detail = f"{detail}: {largest!r} alone has {sizes[largest]}; shorten it, or leave it out if it is no field"
+    return Poison(detail, reason="too-large", field=largest)
 
 
 def _deeper_than(most: int, value: object) -> bool:

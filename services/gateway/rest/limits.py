@@ -43,11 +43,13 @@ class LimitBody:
     """ASGI middleware: refuses a body of more than `limit` bytes by its length, or while it comes in.
 
     All bodies together are bound by `in_flight`: a body without a stated length counts as a whole one.
+    `row_limit` is only told of: what a single row may have.
     """
 
-    def __init__(self, app: ASGIApp, limit: int, in_flight: InFlight) -> None:
+    def __init__(self, app: ASGIApp, limit: int, row_limit: int, in_flight: InFlight) -> None:
         self._app = app
         self._limit = limit
+        self._row_limit = row_limit
         self._in_flight = in_flight
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -87,6 +89,8 @@ class LimitBody:
         return Problem(
             413,
             "too-large",
-            f"the body has {size}, and the limit is {self._limit} bytes: send fewer rows at once",
+            f"the body has {size}, and the limit is {self._limit} bytes: send fewer rows at once, each of at most "
+            f"{self._row_limit} bytes",
             limit=self._limit,
+            row_limit=self._row_limit,
         )

@@ -220,8 +220,8 @@ def test_rows_of_a_file_are_sent_and_those_refused_are_named(ask: Call, gateway:
     shown = ask("send", "elec2", str(file), "--source", "meter-7")
 
     assert shown.status == 1
-    assert "2 rows: 1 accepted, 1 rejected" in shown.out
-    assert "dear" in shown.out
+    assert "2 rows: 1 accepted, 1 rejected (1 type)" in shown.out
+    assert "line 2 (id b): nswprice: is the text 'dear', not a number" in shown.out
     assert {record.source for record in gateway.written(RAW_DATA)} == {"meter-7"}
 
 
@@ -236,8 +236,26 @@ def test_rows_that_come_one_by_one_are_sent_as_they_come(gateway: Running) -> No
         out, _ = sending.communicate(json.dumps({**good, "id": "b"}) + "\n", timeout=30)
 
     assert sending.returncode == 0
-    assert json.loads(out) == {"rows": 2, "accepted": 2, "rejected": [], "ignored": {"nswdemand": 2}}
+    assert json.loads(out) == {
+        "rows": 2, "accepted": 2, "rejected": [], "rejected_rows": 0, "reasons": {}, "ignored": {"nswdemand": 2}
+    }  # fmt: skip
     assert [record.id for record in gateway.written(RAW_DATA)] == ["a", "b"]
+
+
+@pytest.mark.parametrize("size", [1_000_000, 17_000_000])
+def test_a_row_that_is_too_large_is_named_by_its_line_with_the_limit_and_the_others_are_in(
+    ask: Call, gateway: Running, tmp_path: Path, size: int
+) -> None:
+    file = tmp_path / "rows.csv"
+    file.write_text("id,nswprice,vicprice,note\na,1,1,x\n\nb,1,1," + "x" * size + "\nc,1,1,y\n")
+
+    shown = ask("send", "elec2", str(file), "--no-wait")
+
+    assert shown.status == 1
+    assert "3 rows: 2 accepted, 1 rejected (1 too-large)" in shown.out
+    assert f"line 4 (id b): the row has {size}"[:-6] in shown.out
+    assert "may have at most 900000" in shown.out
+    assert [record.id for record in gateway.written(RAW_DATA)] == ["a", "c"]
 
 
 def test_parts_of_which_every_row_is_refused_are_counted_like_the_others(
@@ -261,7 +279,7 @@ def test_a_file_without_the_label_column_is_said_before_anything_is_sent(
     shown = ask("labels", "elec2", str(file))
 
     assert shown.status == 1
-    assert "no column 'up' or 'label'" in shown.err
+    assert "labels of elec2 need 'id' and 'up' or 'label'" in shown.err
     assert "--label-column" in shown.err
     assert gateway.written(RAW_DATA) == []
 

@@ -97,7 +97,10 @@ def test_labels_without_an_id_are_refused_with_their_lines(ask: Call, gateway: R
             "id,nswprice,vicprice\na,1,1\n",
             "holds events, and labels are expected: its columns are id, nswprice, vicprice",
         ),
-        ("id,nswprice,vicprice\na,1,1\n", "need 'id' and 'up' or 'label'. Nothing was sent; to send them as events: "),
+        (
+            "id,nswprice,vicprice\na,1,1\n",
+            "Nothing was sent; as events: homeostat send elec2 ",
+        ),
         ("row,truth\na,true\n", "has no column of ids: its columns are row, truth"),
         ("id,truth\na,true\n", "has no column of labels: its columns are id, truth"),
         ("id,truth\na,true\n", "--id-column NAME --label-column NAME"),

@@ -11,7 +11,8 @@ from typing import Any
 import pytest
 
 from homeostat.cli.following import ASKED_AT_ONCE, TOO_MANY, Fate, followed, told
-from homeostat.client import Client, Tally
+from homeostat.client import Client
+from homeostat.tally import Tally
 from shared.errors import Overloaded
 from shared.topics import PREDICTIONS
 from tests.homeostat.cli.conftest import Call, Called

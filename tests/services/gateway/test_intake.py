@@ -100,7 +100,8 @@ def test_an_event_that_is_too_large_is_named_and_the_others_are_taken(gateway: R
     assert answer.status_code == 202
     assert answer.json()["accepted"] == 1
     (refused,) = answer.json()["rejected"]
-    assert (refused["index"], refused["id"], refused["reason"]) == (1, "large", "too-large")
+    assert (refused["index"], refused["id"], refused["reason"], refused["field"]) == (1, "large", "too-large", "note")
+    assert "at most 900000: 'note' alone has 10000002" in refused["detail"]
     assert [record.id for record in raw(gateway)] == ["small"]
 
 

@@ -1,0 +1,52 @@
+"""What `send` and `labels` say of the rows of a file once they were answered."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from homeostat.cli.fitting import line_numbers
+from homeostat.cli.following import Fate, Kind, told
+from homeostat.cli.output import show_json, show_text
+from homeostat.tally import MOST_REJECTED, Tally
+from shared.errors import HomeostatError
+
+_SHOWN = 5
+
+
+def report(file: str, tally: Tally, fate: Fate | None, kind: Kind, *, as_json: bool) -> None:
+    """Shows what became of the rows; those that were rejected or refused make the command fail."""
+    if as_json:
+        result = {"rows": tally.rows, "accepted": tally.accepted, "rejected": tally.rejected}
+        result |= {"rejected_rows": tally.refused, "reasons": dict(tally.reasons), "ignored": dict(tally.ignored)}
+        show_json(result | (fate.plain() if fate is not None else {}))
+    else:
+        _show(file, tally, [] if fate is None else list(told(fate, kind)))
+    refused = 0 if fate is None else sum(fate.refused.values())
+    if tally.refused:
+        raise HomeostatError(f"{tally.refused} of {tally.rows} rows were rejected; nothing else was harmed")
+    if refused:
+        raise HomeostatError(f"{refused} of {tally.rows} rows were refused; nothing else was harmed")
+
+
+def _show(file: str, tally: Tally, fate: Sequence[str]) -> None:
+    why = ", ".join(f"{rows} {reason}" for reason, rows in tally.reasons.most_common())
+    told_why = f" ({why})" if why else ""
+    show_text(f"{tally.rows} rows: {tally.accepted} accepted, {tally.refused} rejected{told_why}")
+    for line in _rejected(file, tally):
+        show_text(line)
+    for name, rows in tally.ignored.items():
+        show_text(f"{name!r} was left out of {rows} rows: it is no field of the pipeline")
+    for line in fate:
+        show_text(line)
+
+
+def _rejected(file: str, tally: Tally) -> Iterator[str]:
+    """A line for each of the first, by its place in `file`; then how many more."""
+    first = tally.rejected[:_SHOWN]
+    word, numbers = line_numbers(file, [entry["index"] for entry in first]) if first else ("", [])
+    for entry, number in zip(first, numbers, strict=True):
+        name = f" (id {entry['id']})" if entry.get("id") else ""
+        yield f"  {word} {number}{name}: {entry['detail']}"
+    if more := tally.refused - len(first):
+        has = "them all" if tally.refused == len(tally.rejected) else f"the first {MOST_REJECTED}"
+        yield f"  and {more} more: --json has {has}"
