@@ -8,9 +8,11 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import chain, islice
 from random import Random
 from typing import NamedTuple
 
+from homeostat.simulation.memory import forgotten
 from shared.bus.base import LogReader, NewRecord, Record
 from shared.messages import StepTaken
 from shared.runtime import journal
@@ -23,6 +25,8 @@ from shared.topics import Out
 
 STEPS_BETWEEN = (1, 12)
 """Fewest and most steps from one start of the witness to the next."""
+MOST_LOST = 3
+"""What is told of one start."""
 
 Said = tuple[str, bytes | None, bytes, tuple[tuple[str, bytes], ...]]
 """A record without its place: topic, key, value, headers."""
@@ -68,13 +72,14 @@ class _Witness(TaskHost):
         return outs
 
     def _start_anew(self) -> None:
-        before, snapshot = _known(self), unpack(pack(snapshot_of(self, 0)))
+        before, knew, snapshot = self.service, _known(self, whole=False), unpack(pack(snapshot_of(self, 0)))
         self.service = self._make(self.task)
         if not journal.begin_from(self, snapshot):
             raise ValueError(f"{self.task.name} does not take over its own snapshot of step {self.step}")
-        self.lost += [
-            f"step {self.step}: {one}" for one in _differences(before, _known(self), "before a start, after it")
-        ]
+        lost = chain(
+            forgotten(before, self.service), _differences(knew, _known(self, whole=False), "before a start, after it")
+        )
+        self.lost += [f"step {self.step}: {one}" for one in islice(lost, MOST_LOST)]
         self._next = self.step + self._rng.randint(*STEPS_BETWEEN)
 
 
@@ -82,11 +87,11 @@ def _said(record: NewRecord) -> Said:
     return record.topic, record.key, record.value, tuple(record.headers)
 
 
-def _known(host: TaskHost) -> dict[str, bytes]:
-    """All that a task knows, by part."""
+def _known(host: TaskHost, *, whole: bool = True) -> dict[str, bytes]:
+    """All that a task knows, by part; if not `whole`, without its state."""
     begun = sorted((at, offset) for at, offset in host.positions.items() if offset)
     return {
-        "state": host.service.save(),
+        **({"state": host.service.save()} if whole else {}),
         "step": f"{host.step} at {host.now}".encode(),
         "jobs": repr(host.pending_jobs()).encode(),
         "ended jobs": " ".join(host.ended_jobs).encode(),

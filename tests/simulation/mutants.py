@@ -129,6 +129,27 @@ def _picked(batch: Batch[Any], kept: Sequence[int]) -> Batch[Any]:
     )
 
 
+def forgetting(*path: str) -> Callable[[bytes], bytes]:
+    """Snapshots without what lies there; ``*`` stands for every name."""
+
+    def saved(state: bytes) -> bytes:
+        form = msgspec.json if state.startswith(b"{") else msgspec.msgpack
+        kept = form.decode(state)
+        _drop(kept, path)
+        return form.encode(kept)
+
+    return saved
+
+
+def _drop(state: Any, path: Sequence[str]) -> None:
+    name, rest = path[0], path[1:]
+    if not rest:
+        state.pop(name, None)
+        return
+    for each in state if name == "*" else {name} & state.keys():
+        _drop(state[each], rest)
+
+
 class TakesConflicts(Seen):
     """Takes other values under a known id as a new row."""
 
