@@ -61,16 +61,21 @@ def _made(arguments: Arguments, context: JobContext, make: Callable[[Maker], Jud
 
 
 def warm() -> None:
-    """Imports what trainings need: in a new worker, before the first of them has to wait for it."""
+    """Imports what trainings and judgements need, once for all of them.
+
+    Not polars and onnxruntime: these start threads as they are imported, and what has threads is not to be forked.
+    They take a tenth of a second.
+    """
     os.environ.setdefault("OMP_NUM_THREADS", "1")
     import onnx  # noqa: F401
-    import onnxruntime  # noqa: F401
     import optuna  # noqa: F401
-    import polars  # noqa: F401
     import river.compose
     import river.tree  # noqa: F401
     import skops.io  # noqa: F401
     from sklearn import compose, ensemble, impute, linear_model, pipeline, preprocessing  # noqa: F401
+
+    from services.trainer import packing  # noqa: F401
+    from services.trainer.core import judging, search, training  # noqa: F401
 
 
 @contextmanager

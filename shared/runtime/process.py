@@ -70,7 +70,7 @@ def run_service(
 ) -> int:
     """Runs service `name` until SIGTERM or SIGINT, then drains; returns the exit status.
 
-    `warm` is called in each worker process before its first job, and one is started at once.
+    `warm` does the imports that jobs need, in a process that is started at once and that every worker is forked from.
     `meters` are served at `/metrics` with the runtime's own: give them where a companion counts too.
 
     0: ended in order. 1: Kafka stayed away, or transactions kept failing. 2: a setting is wrong.

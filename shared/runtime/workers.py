@@ -14,8 +14,8 @@ from collections.abc import Callable, Iterable
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import partial
 from multiprocessing.connection import Connection, wait
-from multiprocessing.context import SpawnProcess
 from typing import Any
 
 import msgspec
@@ -26,6 +26,7 @@ from shared.clock import monotonic
 from shared.errors import Transient
 from shared.messages import JobFinished
 from shared.runtime.jobs import JobContext, Jobs, end_of
+from shared.runtime.nursery import Nursery, Process, Work
 from shared.runtime.task import Task
 from shared.service import Job
 from shared.settings import CommonSettings
@@ -34,16 +35,17 @@ from shared.telemetry.logging import configure_logging
 _log = structlog.get_logger("homeostat.jobs")
 
 IDLE_SECONDS = 300.0
-"""A worker without work for so long is ended: it holds hundreds of megabytes, and a new one is there in seconds."""
+"""A worker without work for so long is ended; where there is a nursery it ends with its job, and frees its memory."""
 
 NICENESS = 5
-"""Jobs give way to the services that answer."""
+"""Jobs give way to the services that answer. Not so an urgent one: it is short, and someone waits for it."""
 
 
 class _Asked(msgspec.Struct):
     name: str
     arguments: dict[str, Any]
     now: datetime
+    urgent: bool = False
 
 
 class _Answered(msgspec.Struct):
@@ -60,7 +62,7 @@ class _Running:
 
 @dataclass(slots=True)
 class _Worker:
-    process: SpawnProcess
+    process: Process
     pipe: Connection
     free_since: float
     running: _Running | None = None
@@ -76,13 +78,15 @@ class WorkerJobs:
     """At most `settings.job_workers` jobs at once, in the order they were asked for.
 
     Urgent jobs come first, and one may run beyond that limit; the worker too many is then ended.
-    `warm` is called in every new worker before its first job: imports that jobs need, done early.
+    `warm` does the imports that jobs need: once, in a nursery that every worker is forked from. It must start no
+    thread.
     """
 
     jobs: Jobs
     settings: CommonSettings
     warm: Callable[[], None] | None = None
     idle_seconds: float = IDLE_SECONDS
+    _nursery: Nursery | None = None
     _workers: list[_Worker] = field(default_factory=list)
     _waiting: deque[tuple[Task, Job]] = field(default_factory=deque)
     _ends: dict[tuple[str, str], JobFinished] = field(default_factory=dict)
@@ -93,9 +97,8 @@ class WorkerJobs:
             self._hand_out(now)
 
     def prepare(self) -> None:
-        """Starts a worker before there is work for it, where there is something to warm."""
-        if self.warm is not None:
-            self._free_worker()
+        """Starts the nursery before there is work, where there is something to warm."""
+        self._living_nursery()
 
     def finished(self, now: datetime) -> list[JobFinished]:
         for worker in list(self._workers):
@@ -119,6 +122,9 @@ class WorkerJobs:
     def stop(self) -> None:
         for worker in list(self._workers):
             self._drop(worker)
+        if self._nursery is not None:
+            self._nursery.stop()
+        self._nursery = None
         self._waiting.clear()
         self._ends.clear()
 
@@ -137,7 +143,7 @@ class WorkerJobs:
             worker.running = _Running(task, job, monotonic())
             # A worker that died meanwhile is found, and the job's end told, when it is looked after.
             with suppress(OSError):
-                worker.pipe.send_bytes(msgspec.json.encode(_Asked(job.name, job.arguments, now)))
+                worker.pipe.send_bytes(msgspec.json.encode(_Asked(job.name, job.arguments, now, job.urgent)))
             _log.info("job started", task=task.name, job=job.id, name=job.name)
 
     def _worker_for(self, job: Job) -> _Worker | None:
@@ -150,9 +156,18 @@ class WorkerJobs:
                 if worker.process.is_alive():
                     return worker
                 self._drop(worker)
-        worker = _new_worker(self.jobs, self.settings, self.warm)
+        worker = _new_worker(self._work(), self._living_nursery())
         self._workers.append(worker)
         return worker
+
+    def _living_nursery(self) -> Nursery | None:
+        if self.warm is not None and (self._nursery is None or self._nursery.process.exitcode is not None):
+            self._nursery = Nursery(self.warm, self._work())
+        return self._nursery
+
+    def _work(self) -> Work:
+        service = structlog.contextvars.get_contextvars().get("service", "job")
+        return partial(_work, jobs=dict(self.jobs), settings=self.settings, service=service)
 
     def _look_after(self, worker: _Worker, running: _Running, now: datetime) -> None:
         seconds = monotonic() - running.since
@@ -176,7 +191,7 @@ class WorkerJobs:
 
     def _end_idle(self) -> None:
         for worker in list(self._workers):
-            surplus = len(self._workers) > self.settings.job_workers
+            surplus = self._nursery is not None or len(self._workers) > self.settings.job_workers
             if worker.running is None and (surplus or monotonic() - worker.free_since >= self.idle_seconds):
                 self._drop(worker)
 
@@ -192,33 +207,32 @@ def _answer_of(worker: _Worker) -> _Answered | None:
         return None
 
 
-def _new_worker(jobs: Jobs, settings: CommonSettings, warm: Callable[[], None] | None) -> _Worker:
+def _new_worker(work: Work, nursery: Nursery | None) -> _Worker:
     context = multiprocessing.get_context("spawn")
     ours, theirs = context.Pipe()
-    service = structlog.contextvars.get_contextvars().get("service", "job")
-    arguments = (theirs, dict(jobs), settings, warm, service)
-    process = context.Process(target=_work, args=arguments, daemon=True, name="job-worker")
+    if nursery is not None:
+        return _Worker(nursery.worker(theirs), ours, monotonic())
+    process = context.Process(target=work, args=(theirs,), daemon=True, name="job-worker")
     process.start()
     theirs.close()
     return _Worker(process, ours, monotonic())
 
 
-def _work(
-    pipe: Connection, jobs: Jobs, settings: CommonSettings, warm: Callable[[], None] | None, service: str
-) -> None:
+def _work(pipe: Connection, jobs: Jobs, settings: CommonSettings, service: str) -> None:
     """The worker process: one job after another, until the pipe or the parent ends."""
     configure_logging(service, settings.log_level)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     threading.Thread(target=_end_with_parent, daemon=True).start()
-    os.nice(NICENESS)
-    if warm is not None:
-        warm()
     bus = connect(settings)
+    yielding = False
     while True:
         try:
             asked = msgspec.json.decode(pipe.recv_bytes(), type=_Asked)
         except EOFError:
             return
+        if not (asked.urgent or yielding):
+            os.nice(NICENESS)
+            yielding = True
         pipe.send_bytes(_answer(jobs, asked, JobContext(settings, bus, asked.now)))
 
 

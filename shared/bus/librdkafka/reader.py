@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from functools import cached_property
 from typing import Protocol
 
-from confluent_kafka import Consumer, IsolationLevel, TopicPartition
+from confluent_kafka import Consumer, IsolationLevel, KafkaException, TopicPartition
 from confluent_kafka.admin import OffsetSpec  # type: ignore[attr-defined]
 
-from shared.bus.base import FETCH_WAIT_MS, RANGE_FETCH_WAIT_MS, Record
+from shared.bus.base import FETCH_WAIT_MS, RANGE_FETCH_WAIT_MS, REQUEST_SECONDS, Record
 from shared.bus.librdkafka.clients import Clients, drain
 from shared.clock import monotonic
 from shared.errors import Transient
@@ -33,6 +34,7 @@ class LibrdkafkaReader:
         self._client_id = client_id
         self._open: list[Consumer] = []
         self._reached: dict[tuple[str, int], int] = {}
+        self._known: set[str] = set()
 
     def begin_offsets(self, topic: str) -> dict[int, int]:
         return self._offsets.offsets(topic, _EARLIEST, IsolationLevel.READ_COMMITTED)
@@ -47,6 +49,7 @@ class LibrdkafkaReader:
         position, deadline = start, monotonic() + timeout
         if position >= stop:
             return
+        self._know(topic, timeout)
         self._ranges.assign([TopicPartition(topic, partition, start)])
         try:
             while position < stop:
@@ -81,6 +84,13 @@ class LibrdkafkaReader:
         for consumer in self._open:
             consumer.close()
         self._open.clear()
+
+    def _know(self, topic: str, timeout: float) -> None:
+        """A consumer that has read one topic looks for another's leader only at the next full second, unless asked."""
+        if topic not in self._known:
+            with suppress(KafkaException):  # then the read itself waits for the broker
+                self._ranges.list_topics(topic, timeout=min(timeout, REQUEST_SECONDS))
+            self._known.add(topic)
 
     @cached_property
     def _ranges(self) -> Consumer:

@@ -50,12 +50,52 @@ def misshape(arguments: dict[str, Any], context: JobContext) -> dict[str, Any]:
     return {"value": object()}
 
 
+def prepared(arguments: dict[str, Any], context: JobContext) -> dict[str, Any]:
+    return {"warm": os.environ.get("HOMEOSTAT_TEST_WARM"), "pid": os.getpid(), "nice": os.nice(0)}
+
+
+def mark_warm() -> None:
+    os.environ["HOMEOSTAT_TEST_WARM"] = f"{os.environ.get('HOMEOSTAT_TEST_WARM', '')} {os.getpid()}"
+
+
+def break_warm() -> None:
+    raise ImportError("no such library")
+
+
+JOBS = {
+    "double": double,
+    "fail": fail,
+    "hang": hang,
+    "die": die,
+    "overflow": overflow,
+    "misshape": misshape,
+    "prepared": prepared,
+}
+
+
 @pytest.fixture
-def workers(tmp_path: Path) -> Iterator[WorkerJobs]:
-    settings = CommonSettings(bootstrap_servers="127.0.0.1:1", data_dir=tmp_path)
-    made = WorkerJobs(
-        {"double": double, "fail": fail, "hang": hang, "die": die, "overflow": overflow, "misshape": misshape}, settings
-    )
+def settings(tmp_path: Path) -> CommonSettings:
+    return CommonSettings(bootstrap_servers="127.0.0.1:1", data_dir=tmp_path)
+
+
+@pytest.fixture(params=[None, mark_warm], ids=["spawned", "from-nursery"])
+def workers(request: pytest.FixtureRequest, settings: CommonSettings) -> Iterator[WorkerJobs]:
+    """Each way a worker is started."""
+    made = WorkerJobs(JOBS, settings, request.param)
+    yield made
+    made.stop()
+
+
+@pytest.fixture
+def spawned(settings: CommonSettings) -> Iterator[WorkerJobs]:
+    made = WorkerJobs(JOBS, settings)
+    yield made
+    made.stop()
+
+
+@pytest.fixture
+def warmed(settings: CommonSettings) -> Iterator[WorkerJobs]:
+    made = WorkerJobs(JOBS, settings, mark_warm)
     yield made
     made.stop()
 
@@ -68,42 +108,80 @@ def _ends(workers: WorkerJobs, count: int) -> list[JobFinished]:
     return found
 
 
-def prepared(arguments: dict[str, Any], context: JobContext) -> dict[str, Any]:
-    return {"warm": os.environ.get("HOMEOSTAT_TEST_WARM")}
+def _results(ends: list[JobFinished]) -> list[dict[str, Any]]:
+    return [end.result or {"error": end.error} for end in ends]
 
 
-def mark_warm() -> None:
-    os.environ["HOMEOSTAT_TEST_WARM"] = str(os.getpid())
+def test_imports_are_done_once_before_there_is_work_for_any_worker(warmed: WorkerJobs) -> None:
+    warmed.prepare()
+    for number in range(2):
+        warmed.start(TASK, Job(f"j{number}", "prepared", {}), utc_now())
+
+    first, second = _results(_ends(warmed, 2))
+
+    (nursery,) = first["warm"].split()
+    assert second["warm"] == first["warm"]
+    assert nursery not in {str(first["pid"]), str(second["pid"]), str(os.getpid())}
 
 
-def test_a_worker_is_started_and_warmed_before_there_is_work_for_it(tmp_path: Path) -> None:
-    settings = CommonSettings(bootstrap_servers="127.0.0.1:1", data_dir=tmp_path)
-    workers = WorkerJobs({"prepared": prepared}, settings, mark_warm)
+def test_a_worker_from_a_nursery_ends_with_its_job(warmed: WorkerJobs) -> None:
+    warmed.start(TASK, Job("j1", "double", {"number": 1}), utc_now())
+
+    (result,) = _results(_ends(warmed, 1))
+
+    assert not psutil.pid_exists(result["pid"])
+
+
+def test_jobs_give_way_to_what_answers_but_an_urgent_one_does_not(workers: WorkerJobs) -> None:
+    workers.start(TASK, Job("urgent", "prepared", {}, urgent=True), utc_now())
+    workers.start(TASK, Job("other", "prepared", {}), utc_now())
+
+    urgent, other = _results(_ends(workers, 2))
+
+    assert (urgent["nice"], other["nice"] > urgent["nice"]) == (os.nice(0), True)
+
+
+def test_imports_that_fail_are_each_jobs_error(settings: CommonSettings) -> None:
+    workers = WorkerJobs(JOBS, settings, break_warm)
     try:
-        workers.prepare()
-        workers.start(TASK, Job("j1", "prepared", {}), utc_now())
-        (end,) = _ends(workers, 1)
+        for number in (1, 2):
+            workers.start(TASK, Job(f"j{number}", "double", {"number": number}), utc_now())
+        errors = [end.error for end in _ends(workers, 2)]
     finally:
         workers.stop()
 
-    assert end.result is not None
-    assert end.result["warm"] not in (None, str(os.getpid()))
+    assert errors == ["its worker process ended with status 1"] * 2
 
 
-def test_a_worker_takes_one_job_after_another_and_tells_each_end_until_it_is_forgotten(workers: WorkerJobs) -> None:
+def test_a_nursery_that_was_killed_takes_its_workers_along_and_another_takes_the_next_job(warmed: WorkerJobs) -> None:
+    warmed.prepare()
+    warmed.start(TASK, Job("j1", "prepared", {}), utc_now())
+    (first,) = _results(_ends(warmed, 1))
+    warmed.start(TASK, Job("j2", "hang", {}), utc_now())
+
+    os.kill(int(first["warm"]), signal.SIGKILL)
+    warmed.start(TASK, Job("j3", "prepared", {}), utc_now())
+
+    _, hung, third = _ends(warmed, 3)
+    assert hung.error == "its worker process ended with status -9"
+    assert third.result is not None
+    assert third.result["warm"] != first["warm"]
+
+
+def test_a_worker_takes_one_job_after_another_and_tells_each_end_until_it_is_forgotten(spawned: WorkerJobs) -> None:
     for number in (1, 2, 2):
-        workers.start(TASK, Job(f"j{number}", "double", {"number": number}), utc_now())
+        spawned.start(TASK, Job(f"j{number}", "double", {"number": number}), utc_now())
 
-    ends = _ends(workers, 2)
-    again = workers.finished(utc_now())
-    workers.forget(ends)
+    ends = _ends(spawned, 2)
+    again = spawned.finished(utc_now())
+    spawned.forget(ends)
 
     results = [end.result or {} for end in ends]
     assert [(end.job, end.error) for end in ends] == [("j1", None), ("j2", None)]
     assert [result["answer"] for result in results] == [2, 4]
     assert results[0]["pid"] == results[1]["pid"] != os.getpid()
     assert again == ends
-    assert workers.finished(utc_now()) == []
+    assert spawned.finished(utc_now()) == []
 
 
 def test_a_job_that_raises_overruns_or_dies_ends_with_its_error_and_the_next_one_runs(workers: WorkerJobs) -> None:
@@ -179,13 +257,13 @@ def test_a_worker_that_dies_before_it_takes_a_job_fails_that_job_alone(tmp_path:
     assert "its worker process ended with status 1" in str(end.error)
 
 
-def test_a_worker_that_has_been_idle_for_long_is_ended_and_a_new_one_takes_the_next_job(workers: WorkerJobs) -> None:
-    workers.idle_seconds = 0.0
+def test_a_worker_that_has_been_idle_for_long_is_ended_and_a_new_one_takes_the_next_job(spawned: WorkerJobs) -> None:
+    spawned.idle_seconds = 0.0
     pids = []
     for number in range(2):
-        workers.start(TASK, Job(f"job-{number}", "double", {"number": number}, 60.0), utc_now())
-        ended = _ends(workers, 1)
-        workers.forget(ended)
+        spawned.start(TASK, Job(f"job-{number}", "double", {"number": number}, 60.0), utc_now())
+        ended = _ends(spawned, 1)
+        spawned.forget(ended)
         pids.append(ended[0].result["pid"] if ended[0].result else 0)
 
     assert 0 not in pids
