@@ -188,12 +188,12 @@ def _wait_for_answer(turn: Turn, incident_id: str, action: Action, reason: str) 
 
 
 def answered(turn: Turn, result: CommandResult) -> str | None:
-    """Takes the answer to an order; the id of the incident that it concerns, or None if to none."""
+    """Takes the answer to an order; the id of the incident that it concerns, or None if to none. An end counts once."""
     incident = turn.state.incidents.get(turn.state.commands.get(result.command, ""))
     if incident is None:
         return None
     action = next((a for a in incident.actions if a.command == result.command), None)
-    if action is None:
+    if action is None or _end_of(result) in action.ends:
         return None
     turn.record(
         "command_result", incident.pipeline, _sentence(action, result), incident.id,
@@ -221,6 +221,7 @@ def _ended(turn: Turn, incident_id: str, action: Action, result: CommandResult) 
         from_row=turn.row(incident.pipeline),
         cost_seconds=result.cost_seconds,
         detail=result.detail,
+        ends=(*action.ends, _end_of(result)),
     )
     turn.put(with_action(incident, done))
     if action.role in ("aside", "tell") or action.name == "notify":
@@ -237,6 +238,10 @@ def _ended(turn: Turn, incident_id: str, action: Action, result: CommandResult) 
         _took_effect(turn, incident_id, done)
     else:
         _came_to_nothing(turn, incident_id, done, result.detail or result.state)
+
+
+def _end_of(result: CommandResult) -> str:
+    return f"{result.service} {result.state} {result.model_version or ''}"
 
 
 def _came_late(turn: Turn, incident: Incident, outcome: str, action: Action) -> None:

@@ -71,7 +71,8 @@ class Action(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """One command of an incident and what became of it.
 
     `version` is the one that answers if it works; `left` the champion when it was issued. `from_row`
-    is where its effect is measured from; `fresh` says that `version` never answered before.
+    is where its effect is measured from; `fresh` says that `version` never answered before. `ends` are the
+    ends that were told of it: one that is told again changes nothing.
     """
 
     command: str
@@ -96,6 +97,7 @@ class Action(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     measured_rows: int = 0
     cost_seconds: float | None = None
     detail: str = ""
+    ends: tuple[str, ...] = ()
 
 
 class Moment(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):

@@ -300,3 +300,21 @@ def test_a_field_that_no_input_is_made_of_is_not_withheld_a_person_is_told() -> 
 
 def released(desk: Desk) -> list[str]:
     return [str(c.arguments["source"]) for c in desk.commands if c.action == "release_source"]
+
+
+def test_an_end_that_is_told_again_is_taken_once() -> None:
+    desk = Desk()
+    desk.steady()
+    bad = desk.alert("data_quality", ("feature", "price"), ("source", "feed"), statistic="unit.price", since_row=1000)
+    quarantine = desk.last
+    desk.answer(quarantine)
+    desk.resolve(bad)
+    desk.answer(desk.last)
+    known = desk.remediator._state.knowledge["prices"]
+    entries = len(desk.audit)
+
+    desk.answer(quarantine)
+
+    assert desk.last.action == "release_source"
+    assert desk.remediator._state.knowledge["prices"] == known
+    assert len(desk.audit) == entries
