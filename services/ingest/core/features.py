@@ -13,8 +13,8 @@ from typing import Any
 
 import polars as pl
 
-from services.ingest.core.tails import Block, Column, Tails
-from services.ingest.core.windows import windowed
+from services.ingest.core.tails import Block, Tails
+from services.ingest.core.windows import Window, windowed
 from shared.messages import Value
 from shared.pipeline.expressions import expression_of
 from shared.pipeline.specification import FeatureSpec, Specification
@@ -69,7 +69,9 @@ class FeaturePlan:
     def compute(self, rows: Rows, keys: Sequence[str], tails: Tails) -> list[dict[str, Value]]:
         """The features of each row, in order. `tails` moves on by these rows."""
         frame = pl.DataFrame([_column(name, [row[name] for row in rows], kind) for name, kind in self._fields.items()])
-        return self._computed(frame, len(rows), keys, tails).to_dicts()
+        columns = self._computed(frame, len(rows), keys, tails).iter_columns()
+        cells = zip(*(column.to_list() for column in columns), strict=True)
+        return [dict(zip(self.names, row, strict=True)) for row in cells]
 
     def compute_columns(self, rows: pl.DataFrame, keys: Sequence[str], tails: Tails) -> pl.DataFrame:
         """As `compute`, for checked rows that are columns already, times as text; a column per feature."""
@@ -90,10 +92,19 @@ class FeaturePlan:
         now = _with(frame, remembered)
         columns = [now[each.name].to_list() for each in remembered]
         touched = tails.divided(keys)
-        laid = [_laid_out(touched, i, columns[i], self.depth, each.dtype) for i, each in enumerate(remembered)]
         ends = _ends(touched, self.depth, len(keys))
-        tails.advance(touched, columns)
-        return [_over_rows(each, laid[each.source], ends).alias(_inner(each.name)) for each in self._over_rows]
+        advanced = zip(tails.advance(touched, columns), remembered, strict=True)
+        laid = [pl.Series(cells, dtype=each.dtype) for cells, each in advanced]
+        return self._over_laid_out(laid, ends)
+
+    def _over_laid_out(self, laid: Sequence[pl.Series], ends: pl.Series) -> list[pl.Series]:
+        """The windows and lags up to each of `ends` in these columns."""
+        windows = {each.name: _window_of(each) for each in self._over_rows if each.spec.lag is None}
+        found = dict(zip(windows, windowed(list(windows.values()), laid, ends), strict=True))
+        for each in self._over_rows:
+            if each.spec.lag is not None:
+                found[each.name] = laid[each.source][ends - each.spec.lag]
+        return [found[each.name].alias(_inner(each.name)) for each in self._over_rows]
 
     def _compile(self, specification: Specification) -> None:
         schema: dict[str, Any] = {name: DTYPES[field.type] for name, field in specification.fields.items()}
@@ -158,17 +169,6 @@ def _clean(expression: pl.Expr, dtype: Any) -> pl.Expr:
     return pl.when(normal.is_finite()).then(normal) if dtype == pl.Float64 else normal
 
 
-def _laid_out(touched: Sequence[Block], index: int, column: Column, depth: int, dtype: Any) -> pl.Series:
-    """Key after key: `depth` values of its past (nulls where there is less), then the batch's own."""
-    cells: Column = []
-    for block in touched:
-        past = block.columns[index]
-        cells += [None] * (depth - len(past))
-        cells += past
-        cells += [column[row] for row in block.rows]
-    return pl.Series(cells, dtype=dtype)
-
-
 def _ends(touched: Sequence[Block], depth: int, rows: int) -> pl.Series:
     """Where each row of the batch, in its order, stands in the laid-out columns."""
     ends, start = [0] * rows, 0
@@ -180,8 +180,6 @@ def _ends(touched: Sequence[Block], depth: int, rows: int) -> pl.Series:
     return pl.Series(ends, dtype=pl.Int64)
 
 
-def _over_rows(feature: _OverRows, values: pl.Series, ends: pl.Series) -> pl.Series:
+def _window_of(feature: _OverRows) -> Window:
     spec = feature.spec
-    if spec.lag is not None:
-        return values[ends - spec.lag]
-    return windowed(values, ends, spec.window or 1, spec.statistic, spec.min_rows)
+    return Window(feature.source, spec.window or 1, spec.statistic, spec.min_rows)

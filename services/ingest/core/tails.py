@@ -48,13 +48,32 @@ class Tails:
             block.rows.append(row)
         return touched
 
-    def advance(self, touched: Iterable[Block], columns: Sequence[Column]) -> None:
-        """The batch's values become the past; only the last `depth` of each key stay."""
+    def advance(self, touched: Sequence[Block], columns: Sequence[Column]) -> list[Column]:
+        """The batch's values become the past, of which the last `depth` of each key stay.
+
+        What it gives is each column laid out key after key: `depth` values of its past (None where there
+        is less), then the batch's own.
+        """
+        laid = [self._moved_on(touched, place, column) for place, column in enumerate(columns)]
         for block in touched:
-            for past, column in zip(block.columns, columns, strict=True):
-                past.extend(column[row] for row in block.rows)
-                del past[: max(0, len(past) - self.depth)]
             block.rows = []
+        return laid
+
+    def _moved_on(self, touched: Sequence[Block], place: int, column: Column) -> Column:
+        depth = self.depth
+        nothing: Column = [None] * depth
+        laid: Column = []
+        for block in touched:
+            past, rows = block.columns[place], block.rows
+            if len(past) < depth:
+                laid += nothing[len(past) :]
+            if len(rows) == 1:
+                past.append(column[rows[0]])
+            else:
+                past += [column[row] for row in rows]
+            laid += past
+            del past[: max(0, len(past) - depth)]
+        return laid
 
     def saved(self) -> list[tuple[str, list[Column]]]:
         return [(key, block.columns) for key, block in self.blocks.items()]

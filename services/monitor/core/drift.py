@@ -138,7 +138,8 @@ def _shares(cells: Floats, reference: FieldReference) -> Floats:
 def _shares_between(edges: Floats, ordered: Floats) -> Floats:
     """The share of sorted numbers in each bin."""
     ends = np.concatenate([_ZERO, ordered.searchsorted(edges, side="left"), [len(ordered)]])
-    return (ends[1:] - ends[:-1]) / len(ordered)
+    shares: Floats = (ends[1:] - ends[:-1]) / len(ordered)
+    return shares
 
 
 def _with_inflation(reference: FieldReference, present: Floats, window: int) -> FieldReference:
