@@ -52,11 +52,16 @@ class Version:
 class _History:
     versions: dict[str, Version] = field(default_factory=dict)
     events: list[Entry[ModelPublished]] = field(default_factory=list)
-    champion: str | None = None
+    answers: Entry[ModelPublished] | None = None
+    """The publication that made the champion: remembered however many came after it."""
+
+    @property
+    def champion(self) -> str | None:
+        return None if self.answers is None else self.answers.message.version
 
 
 class ModelBook:
-    """Publications per pipeline, the newest `kept` of each, and the version that answers."""
+    """Publications per pipeline, the newest `kept` of each, and the version that answers, however old."""
 
     def __init__(self, kept: int = EVENTS_KEPT) -> None:
         self._kept = kept
@@ -80,7 +85,7 @@ class ModelBook:
         if message.stage == "champion":
             if history.champion not in (None, message.version):
                 history.versions[str(history.champion)].stage = "retired"
-            history.champion = message.version
+            history.answers = entry
         history.events.append(entry)
         return history
 
@@ -95,7 +100,7 @@ class ModelBook:
         """All publications that are remembered, those that first told of a version too."""
         found: list[Entry[ModelPublished]] = []
         for history in self._pipelines.values():
-            found += history.events
+            found += [*history.events, *([history.answers] if history.answers else [])]
             found += [entry for version in history.versions.values() for entry in (version.first, version.newest)]
         return in_order(found)
 
@@ -116,14 +121,9 @@ class ModelBook:
 
     def live(self, pipeline: str, at: datetime | None = None) -> dict[str, Any] | None:
         """The champion at a time (default: now) and why; None where no version was live then."""
-        champions = [
-            entry
-            for entry in self.events(pipeline)
-            if entry.message.stage == "champion" and (at is None or entry.at <= at)
-        ]
-        if not champions:
+        entry = self._champion(pipeline, at)
+        if entry is None:
             return None
-        entry = champions[-1]
         message = entry.message
         return {
             "version": message.version,
@@ -137,6 +137,14 @@ class ModelBook:
             "canaries": self._canaries(pipeline) if at is None else [],
             **entry.place,
         }
+
+    def _champion(self, pipeline: str, at: datetime | None) -> Entry[ModelPublished] | None:
+        history = self._pipelines.get(pipeline)
+        answers = None if history is None else history.answers
+        if answers is None or at is None or answers.at <= at:
+            return answers
+        before = (e for e in reversed(self.events(pipeline)) if e.message.stage == "champion" and e.at <= at)
+        return next(before, None)
 
     def _canaries(self, pipeline: str) -> list[dict[str, Any]]:
         return [

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -324,6 +325,23 @@ def test_versions_are_forgotten_with_their_last_publication_but_never_the_one_th
 
     assert [version.newest.message.version for version in book.versions("elec2")] == ["7", "6", "5", "1"]
     assert len(book.held()) == 4
+
+
+def test_the_live_version_is_told_however_many_publications_came_after_its_own() -> None:
+    book, again = models.ModelBook(kept=3), models.ModelBook(kept=3)
+    book.on_model_published([entry(MODEL_PUBLISHED.name, 0, published("1", stage="champion"))])
+    for n in range(1, 8):
+        book.on_model_published([entry(MODEL_PUBLISHED.name, n, published(str(n), stage="shadow"))])
+    for each in book.held():
+        again.take_over(each)
+    for each_book in (book, again):
+        each_book.on_model_published([entry(MODEL_PUBLISHED.name, 8, published("8", stage="shadow"))])
+
+    for each_book in (book, again):
+        live = each_book.live("elec2")
+        assert live is not None
+        assert (live["version"], live["offset"]) == ("1", 0)
+        assert each_book.live("elec2", datetime.fromisoformat(live["at"])) == live
 
 
 def test_a_version_is_as_old_as_it_was_when_more_has_been_published_than_is_kept() -> None:
