@@ -14,10 +14,10 @@ def class_answers(probabilities: NDArray[np.float64], metadata: ModelMetadata) -
     classes = metadata.classes
     names = [class_text(value) for value in classes]
     if metadata.kind == "binary":
-        scores = probabilities[:, 1].tolist()
         chosen = (probabilities[:, 1] > metadata.threshold).tolist()
+        rest, scores = probabilities[:, 0].tolist(), probabilities[:, 1].tolist()
         first, second = names
-        told = [{first: one, second: two} for one, two in probabilities.tolist()]
+        told = [{first: one, second: two} for one, two in zip(rest, scores, strict=True)]
     else:
         chosen = probabilities.argmax(axis=1).tolist()
         scores = probabilities.max(axis=1).tolist()

@@ -208,7 +208,7 @@ class ServiceLoop:
             return False
         self._aborts = 0
         self.parts.meter.committed(self.parts.stopwatch() - began)
-        for topic, count in Counter(record.topic for record in records).items():
+        for topic, count in Counter([record.topic for record in records]).items():
             self.parts.meter.wrote(topic[self._prefix :], count)
         return True
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
-from itertools import groupby
 from typing import Any
 
 from shared.bus.base import MAX_RECORD_BYTES, NewRecord, size_of
@@ -34,15 +33,17 @@ def records_of(
     about = (("content-type", b"application/json"), ("ce_specversion", b"1.0"))
     of_all = (("ce_source", source.encode()), ("ce_time", now.isoformat().encode()))
     records = []
-    for topic, group in groupby(enumerate(outs), lambda each: each[1].topic):
-        name, key = full_name(topic.name), topic.key
-        for index, out in group:
-            message = out.message
-            headers: Headers = ((HEADER, trace_after(out.trace).encode()),)
-            if topic.event_type is not None:
-                own = (("ce_id", f"{label}/{index}".encode()), ("ce_type", event_type(topic, message).encode()))
-                headers += (*about, *own, *of_all)
-            records.append(NewRecord(name, key(message).encode(), encode(message), headers))
+    topic: Topic[Any] | None = None
+    for index, out in enumerate(outs):
+        if topic is not out.topic:
+            topic = out.topic
+            name, key, is_event = full_name(topic.name), topic.key, topic.event_type is not None
+        message = out.message
+        headers: Headers = ((HEADER, trace_after(out.trace)),)
+        if is_event:
+            own = (("ce_id", f"{label}/{index}".encode()), ("ce_type", event_type(topic, message).encode()))
+            headers += (*about, *own, *of_all)
+        records.append(NewRecord(name, key(message).encode(), encode(message), headers))
     return records
 
 

@@ -55,7 +55,7 @@ class Observer:
         self._answered.clear()
 
     def _predictions(self, predictions: Sequence[Prediction], now: datetime) -> None:
-        versions = Counter((one.pipeline, one.model_version or NO_VERSION) for one in predictions)
+        versions = Counter([(one.pipeline, one.model_version or NO_VERSION) for one in predictions])
         latencies: dict[str, list[float]] = {}
         for one in predictions:
             if one.received_at is not None:

@@ -20,7 +20,7 @@ class Traces:
 
     >>> traces = Traces("ingest/0/7")
     >>> parent = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
-    >>> traces.next(parent)[:36] == parent[:36], traces.next(parent) == traces.next(parent)
+    >>> traces.next(parent).decode()[:36] == parent[:36], traces.next(parent) == traces.next(parent)
     (True, False)
     """
 
@@ -31,17 +31,17 @@ class Traces:
         # The top bit keeps an id from ever being zero; the low bits leave room for a step's records.
         span = (int.from_bytes(seed[16:], "big") | 1 << 63) >> _ROOM
         trace = int.from_bytes(seed[:16], "big") | 1 << 127
-        self._span = f"{span:010x}"
-        self._trace = f"00-{(trace >> _ROOM) ^ span:026x}"
+        self._span = f"{span:010x}".encode()
+        self._trace = f"00-{(trace >> _ROOM) ^ span:026x}".encode()
         self._low = trace & ((1 << _ROOM) - 1)
         self._count = 0
 
-    def next(self, parent: str | None) -> str:
-        """A new span in the trace of `parent`, or in a new trace where there is none that is valid."""
+    def next(self, parent: str | None) -> bytes:
+        """The header of a new span in the trace of `parent`, or in a new trace where there is none that is valid."""
         self._count = count = self._count + 1
         if parent is not None and len(parent) == 55:
-            return f"{parent[:36]}{self._span}{count:06x}{parent[52:]}"
-        return f"{self._trace}{self._low ^ count:06x}-{self._span}{count:06x}-01"
+            return b"%b%b%06x%b" % (parent[:36].encode(), self._span, count, parent[52:].encode())
+        return b"%b%06x-%b%06x-01" % (self._trace, self._low ^ count, self._span, count)
 
 
 def parent_in(headers: tuple[tuple[str, bytes], ...]) -> str | None:

@@ -65,7 +65,7 @@ class Told:
 def traces(count: int) -> list[str]:
     """Traceparents as the gateway makes them."""
     made = Traces("gateway/0/1")
-    return [made.next(None) for _ in range(count)]
+    return [made.next(None).decode() for _ in range(count)]
 
 
 def ids(span: Span) -> str:

@@ -8,7 +8,7 @@ PARENT = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
 
 
 def test_a_trace_is_continued_under_a_span_of_its_own() -> None:
-    child = Traces("ingest/0/1").next(PARENT)
+    child = Traces("ingest/0/1").next(PARENT).decode()
 
     assert child[:36] == PARENT[:36]
     assert child[36:52] != PARENT[36:52]
@@ -17,9 +17,9 @@ def test_a_trace_is_continued_under_a_span_of_its_own() -> None:
 
 def test_every_record_without_a_trace_begins_one_and_the_same_step_gives_the_same() -> None:
     first, second = Traces("ingest/0/1"), Traces("ingest/0/1")
-    made = [first.next(None) for _ in range(1000)]
+    made = [first.next(None).decode() for _ in range(1000)]
 
-    assert made == [second.next(None) for _ in range(1000)]
+    assert made == [second.next(None).decode() for _ in range(1000)]
     assert len({trace[3:35] for trace in made}) == 1000
     assert all(parent_in((("traceparent", trace.encode()),)) == trace for trace in made)
 
