@@ -25,6 +25,7 @@ from services.trainer.core.state import (
     expecting,
     overtaken,
     unfit,
+    with_noted,
     with_result,
     with_work,
     without_work,
@@ -98,6 +99,7 @@ class Trainer:
             if pipeline is None or result.state not in ("failed", "refused", "expired"):
                 continue
             if result.service == INGEST:
+                self._state = with_noted(self._state, result.command)  # also where the command itself is still to come
                 stretches = without_refused(pipeline.quarantines, result.command)
                 self._put(msgspec.structs.replace(pipeline, quarantines=stretches))
             if result.service != PREDICTOR or result.state != "failed":
@@ -159,8 +161,8 @@ class Trainer:
         pipeline = self._state.pipelines.get(command.pipeline) or Pipeline(name=command.pipeline, specification=None)
         decision = decision_on(pipeline, command)
         if decision is None or decision.state is None:
-            if decision is not None and decision.pipeline is not None:
-                self._put(decision.pipeline)
+            if decision is not None:
+                self._state = with_noted(self._state, command.id, decision.pipeline)
             return NOTHING
         if now > command.deadline:
             return self._result(command, "expired", now, f"{command.action} came after its deadline")

@@ -24,11 +24,8 @@ Stretches = tuple[Quarantine, ...]
 
 
 def with_opened(stretches: Stretches, opened: Quarantine) -> Stretches:
-    """With one more, unless it has no fields; a command that comes again opens nothing again.
-
-    The oldest that have ended are forgotten.
-    """
-    if not opened.fields or any(each.command == opened.command for each in stretches):
+    """With one more, unless it has no fields. The oldest that have ended are forgotten."""
+    if not opened.fields:
         return stretches
     ended = [each for each in stretches if each.until is not None]
     forgotten = ended[: max(0, len(ended) - KEPT_ENDED)]

@@ -16,6 +16,10 @@ HANDLED_KEPT = 5_000
 """Command ids remembered: a command repeated after so many others is past its deadline anyway."""
 
 
+NOTED_KEPT = 1_000
+"""The same for those that ingest answers, which remembers as many."""
+
+
 class Work(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """A job that makes or judges a version. No `command`: it makes the first model.
 
@@ -87,10 +91,13 @@ class Outbox(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class State(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """`handled` maps command id to its newest result, oldest command first."""
+    """`handled` maps command id to its newest result, oldest command first. `noted`: commands that ingest answers and
+    that have had their effect here, oldest first.
+    """
 
     pipelines: dict[str, Pipeline] = {}
     handled: dict[str, CommandResult] = {}
+    noted: tuple[str, ...] = ()
     outbox: Outbox = Outbox()
 
 
@@ -174,6 +181,14 @@ def overtaken(pipeline: Pipeline, work: Work) -> bool:
     if now is None or work.order.forced or pipeline.releases.held:
         return False
     return then is None or now.artifact.sha256 != then.artifact.sha256
+
+
+def with_noted(state: State, command: str, changed: Pipeline | None = None) -> State:
+    """With what the command makes of its pipeline: once, however often it comes."""
+    if command in state.noted:
+        return state
+    pipelines = state.pipelines if changed is None else {**state.pipelines, changed.name: changed}
+    return msgspec.structs.replace(state, pipelines=pipelines, noted=(*state.noted, command)[-NOTED_KEPT:])
 
 
 def with_result(state: State, result: CommandResult) -> State:

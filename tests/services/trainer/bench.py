@@ -117,6 +117,15 @@ class Bench:
         self.take(self.trainer.on_commands(Batch("commands", 0, [0], [order]), self.now))
         return self.results[before:]
 
+    def ingest_refuses(self, command: str) -> None:
+        refusal = CommandResult(command=command, pipeline=PIPELINE, state="refused", at=self.now, service="ingest")
+        self.take(self.trainer.on_command_results(Batch("command-results", 0, [0], [refusal]), self.now))
+
+    def restart(self) -> None:
+        """The trainer goes on from what it saved."""
+        state, self.trainer = self.trainer.save(), Trainer(TrainerSettings(code_revision="abc"))
+        self.trainer.restore(state)
+
     def end(self, result: dict[str, Any] | None = None, error: str | None = None, *, job: int = 0) -> None:
         """The job at this place of those under way ends."""
         under_way = self.jobs.pop(job)

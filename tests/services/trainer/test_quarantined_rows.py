@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from shared.messages import CommandResult
-from shared.service import Batch
-from tests.services.trainer.bench import NOW, PIPELINE, Bench
+from tests.services.trainer.bench import Bench
 
 
 def test_quarantined_stretches_are_left_out_of_every_training_after_also_when_ended(bench: Bench) -> None:
@@ -56,8 +54,7 @@ def test_a_release_without_an_offset_ends_the_stretch_where_the_stream_was_last_
 def test_a_quarantine_that_ingest_refused_leaves_nothing_out(bench: Bench) -> None:
     bench.with_champions(1)
     bench.command("quarantine_source", name="q", source="a", fields=["x"], since={"0": 50})
-    refusal = CommandResult(command="q", pipeline=PIPELINE, state="refused", at=NOW, service="ingest")
-    bench.take(bench.trainer.on_command_results(Batch("command-results", 0, [0], [refusal]), NOW))
+    bench.ingest_refuses("q")
 
     bench.command("retrain")
 
@@ -66,14 +63,51 @@ def test_a_quarantine_that_ingest_refused_leaves_nothing_out(bench: Bench) -> No
 
 def test_a_release_of_all_fields_ends_what_was_withheld_field_by_field_and_one_of_others_nothing(bench: Bench) -> None:
     bench.with_champions(1)
-    bench.command("quarantine_source", name="q", source="a", fields=["x"], since={"0": 50})
-    bench.command("quarantine_source", name="q", source="a", fields=["x"], since={"0": 50})
+    bench.command("quarantine_source", source="a", fields=["x"], since={"0": 50})
     bench.command("release_source", source="b", until={"0": 60})
     bench.command("release_source", source="a", until={"0": 80})
 
     bench.command("retrain")
 
     assert bench.jobs[0].arguments["rows"]["excluded"] == [[0, 50, 80]]
+
+
+def test_a_release_that_comes_again_does_not_end_the_quarantine_that_followed_it(bench: Bench) -> None:
+    bench.with_champions(1)
+    bench.command("quarantine_source", name="q1", source="a", fields=["x"], since={"0": 50})
+    bench.command("release_source", name="r1", source="a", fields=["x"], until={"0": 80})
+    bench.command("quarantine_source", name="q2", source="a", fields=["x"], since={"0": 90})
+
+    bench.restart()
+    bench.command("release_source", name="r1", source="a", fields=["x"], until={"0": 80})
+
+    bench.command("retrain")
+    assert bench.jobs[0].arguments["rows"]["excluded"] == [[0, 50, 80], [0, 90, None]]
+
+
+def test_a_quarantine_that_comes_again_opens_nothing_again(bench: Bench) -> None:
+    bench.with_champions(1)
+    for _ in range(2):
+        bench.command("quarantine_source", name="q1", source="a", fields=["x"], since={"0": 50})
+    bench.command("release_source", source="a", fields=["x"], until={"0": 80})
+    bench.command("quarantine_source", name="q1", source="a", fields=["x"], since={"0": 50})
+    bench.command("quarantine_source", name="refused", source="a", fields=["x"], since={"0": 85})
+    bench.ingest_refuses("refused")
+    bench.command("quarantine_source", name="refused", source="a", fields=["x"], since={"0": 85})
+
+    bench.command("retrain")
+
+    assert bench.jobs[0].arguments["rows"]["excluded"] == [[0, 50, 80]]
+
+
+def test_a_quarantine_whose_refusal_is_read_before_it_leaves_nothing_out(bench: Bench) -> None:
+    bench.with_champions(1)
+    bench.ingest_refuses("q")
+    bench.command("quarantine_source", name="q", source="a", fields=["x"], since={"0": 50})
+
+    bench.command("retrain")
+
+    assert bench.jobs[0].arguments["rows"].get("excluded", []) == []
 
 
 def test_rows_of_which_only_fields_that_no_input_is_made_of_are_withheld_are_trained_on() -> None:
