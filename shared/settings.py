@@ -31,7 +31,7 @@ class CommonSettings:
     mlflow_tracking_uri: str | None = field(default=None, repr=False)
     signing_key: bytes = field(default=b"", repr=False)
     instance: str = "0"
-    batch_records: int = 5000
+    batch_records: int = 10_000
     tick_seconds: float = 1.0
     snapshot_seconds: float = 10.0
     transaction_deadline_seconds: float = 40.0
@@ -63,7 +63,7 @@ def common_settings(environ: Mapping[str, str]) -> CommonSettings:
         mlflow_tracking_uri=environ.get("MLFLOW_TRACKING_URI") or None,
         signing_key=environ.get("HOMEOSTAT_SIGNING_KEY", "").encode(),
         instance=environ.get("HOMEOSTAT_INSTANCE", "0"),
-        batch_records=whole(environ, "HOMEOSTAT_BATCH_RECORDS", 5000, least=1),
+        batch_records=whole(environ, "HOMEOSTAT_BATCH_RECORDS", 10_000, least=1),
         tick_seconds=number(environ, "HOMEOSTAT_TICK_SECONDS", 1.0),
         snapshot_seconds=number(environ, "HOMEOSTAT_SNAPSHOT_SECONDS", 10.0),
         transaction_deadline_seconds=number(environ, "HOMEOSTAT_TRANSACTION_DEADLINE_SECONDS", 40.0),
