@@ -26,7 +26,7 @@ from shared.topics import Topic, topics_read_by
 
 log = structlog.get_logger("gateway.follower")
 
-RECENT_ONLY = ("predictions", "dead-letters", "metrics", "telemetry")
+RECENT_ONLY = ("predictions", "dead-letters", "telemetry")
 HELD = frozenset(SECTIONS.values())
 """Topics of which a snapshot holds anything: their records make the next one due."""
 

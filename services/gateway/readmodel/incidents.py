@@ -10,10 +10,11 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from services.gateway.readmodel.alerts import AlertBook, AlertState
-from services.gateway.readmodel.entry import Entry, in_order, plain
+from services.gateway.readmodel.entry import Entry, Packed, in_order, plain
 from services.gateway.readmodel.models import ModelBook
 from services.gateway.readmodel.orders import CommandBook
 from shared.messages import Alert, AuditEntry, Command, CommandResult, ModelPublished
+from shared.topics import AUDIT
 
 INCIDENTS_KEPT = 1000
 ENTRIES_PER_INCIDENT = 500
@@ -71,6 +72,32 @@ class Incident:
         return next((e for e in entries if e.kind in kinds and e.body.get("command") == command), None)
 
 
+@dataclass(slots=True)
+class _Kept:
+    """An incident as it is held: where it stands, and its entries packed."""
+
+    id: str
+    pipeline: str
+    entries: list[Packed[AuditEntry]] = field(default_factory=list)
+    _state: str | None = None
+
+    def add(self, entry: Entry[AuditEntry]) -> None:
+        self.entries.append(Packed.of(entry))
+        if len(self.entries) > ENTRIES_PER_INCIDENT:
+            del self.entries[ENTRIES_PER_INCIDENT // 10]  # how it began and what came last are told
+        self._state = None
+
+    @property
+    def state(self) -> str:
+        """As `Incident.state`, worked out once for all that came."""
+        if self._state is None:
+            self._state = self.whole().state
+        return self._state
+
+    def whole(self) -> Incident:
+        return Incident(self.id, self.pipeline, [packed.entry(AUDIT) for packed in self.entries])
+
+
 class IncidentBook:
     """The newest `INCIDENTS_KEPT` incidents; closed ones are forgotten first."""
 
@@ -79,35 +106,33 @@ class IncidentBook:
         self._commands = commands
         self._models = models
         self._kept = kept
-        self._incidents: dict[str, Incident] = {}
+        self._incidents: dict[str, _Kept] = {}
 
     def on_audit(self, entries: Sequence[Entry[AuditEntry]]) -> None:
         for entry in entries:
             message = entry.message
             if message.incident:
-                incident = self._incidents.setdefault(message.incident, Incident(message.incident, message.pipeline))
-                incident.entries.append(entry)
-                if len(incident.entries) > ENTRIES_PER_INCIDENT:
-                    del incident.entries[ENTRIES_PER_INCIDENT // 10]  # how it began and what came last are told
+                self._incidents.setdefault(message.incident, _Kept(message.incident, message.pipeline)).add(entry)
         while len(self._incidents) > self._kept:
             closed = (name for name, incident in self._incidents.items() if incident.state in CLOSED)
             del self._incidents[next(closed, next(iter(self._incidents)))]
 
     def held(self) -> list[Entry[AuditEntry]]:
         """All entries that are remembered."""
-        return in_order(entry for incident in self._incidents.values() for entry in incident.entries)
+        return in_order(packed.entry(AUDIT) for kept in self._incidents.values() for packed in kept.entries)
 
     def get(self, incident: str) -> Incident | None:
-        return self._incidents.get(incident)
+        kept = self._incidents.get(incident)
+        return None if kept is None else kept.whole()
 
     def select(self, *, pipeline: str | None, state: str | None, limit: int = 100) -> list[dict[str, Any]]:
         """Newest first, without steps. `state` ``open`` means any that is not closed."""
         found = [
-            incident
-            for incident in reversed(self._incidents.values())
-            if pipeline in (None, incident.pipeline) and _is(incident.state, state)
+            kept
+            for kept in reversed(self._incidents.values())
+            if pipeline in (None, kept.pipeline) and _is(kept.state, state)
         ]
-        return [self.summary(incident) for incident in found[:limit]]
+        return [self.summary(kept.whole()) for kept in found[:limit]]
 
     def open_in(self, pipeline: str) -> int:
         """How many of the pipeline's are not closed."""

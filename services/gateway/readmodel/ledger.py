@@ -8,10 +8,11 @@ from collections.abc import Sequence
 from operator import itemgetter
 from typing import Any
 
-from services.gateway.readmodel.entry import Entry, plain
+from services.gateway.readmodel.entry import Entry, Packed, plain
 from shared.messages import AuditEntry
+from shared.topics import AUDIT
 
-ENTRIES_KEPT = 10_000
+ENTRIES_KEPT = 500
 INDEX_EVERY = 500
 INDEX_KEPT = 4000
 
@@ -20,7 +21,7 @@ class LedgerBook:
     """`audit` as it came. `offset_before` says where in the log an older page begins."""
 
     def __init__(self, kept: int = ENTRIES_KEPT, index_every: int = INDEX_EVERY, index_kept: int = INDEX_KEPT) -> None:
-        self._entries: deque[Entry[AuditEntry]] = deque(maxlen=kept)
+        self._entries: deque[tuple[int, Packed[AuditEntry]]] = deque(maxlen=kept)
         self._every = index_every
         self._index_kept = index_kept
         self.index: list[tuple[int, int]] = []
@@ -28,8 +29,8 @@ class LedgerBook:
 
     def on_audit(self, entries: Sequence[Entry[AuditEntry]]) -> None:
         for entry in entries:
-            self._entries.append(entry)
             sequence = entry.message.sequence
+            self._entries.append((sequence, Packed.of(entry)))
             if not self.index or sequence >= self.index[-1][0] + self._every:
                 self.index.append((sequence, entry.offset))
                 if len(self.index) > self._index_kept:
@@ -43,27 +44,24 @@ class LedgerBook:
 
     def held(self) -> list[Entry[AuditEntry]]:
         """The entries in memory."""
-        return list(self._entries)
+        return [packed.entry(AUDIT) for _, packed in self._entries]
 
     def holds(self, sequence: int) -> bool:
         """Whether every entry from `sequence` on is in memory."""
-        return not self._entries or self._entries[0].message.sequence <= max(sequence, self.index[0][0])
+        return not self._entries or self._entries[0][0] <= max(sequence, self.index[0][0])
 
     def page(self, after: int, limit: int) -> list[dict[str, Any]]:
         """Entries with a sequence above `after`, oldest first; only where `holds(after + 1)`."""
-        found = [entry for entry in self._entries if entry.message.sequence > after]
-        return [shown(entry) for entry in found[:limit]]
+        found = [packed for sequence, packed in self._entries if sequence > after]
+        return [shown(packed.entry(AUDIT)) for packed in found[:limit]]
 
     def range_of(self, after: int, limit: int) -> tuple[int, int]:
         """Offsets of `audit` that contain the page, for reading it from the log."""
         begin = bisect_right(self.index, after + 1, key=itemgetter(0)) - 1
         end = bisect_right(self.index, after + limit + 1, key=itemgetter(0))
         start = self.index[max(begin, 0)][1]
-        stop = self.index[end][1] if end < len(self.index) else self._entries[-1].offset + 1
+        stop = self.index[end][1] if end < len(self.index) else self._entries[-1][1].offset + 1
         return start, stop
-
-    def newest(self, limit: int) -> list[dict[str, Any]]:
-        return [shown(entry) for entry in list(self._entries)[-limit:]]
 
 
 def shown(entry: Entry[AuditEntry]) -> dict[str, Any]:

@@ -23,7 +23,7 @@ from shared.runtime.installation import topic_specs
 from shared.runtime.meter import Meter
 from shared.settings import CommonSettings
 from shared.telemetry.metrics import Meters
-from shared.topics import ALERTS, METRICS, Topic, topics_read_by
+from shared.topics import ALERTS, Topic, topics_read_by
 from tests.services.gateway.messages import alert
 
 
@@ -157,7 +157,6 @@ def test_what_a_snapshot_holds_is_saved_when_it_has_changed_and_read_on_from_the
         follower.stop()
 
     held = topic.name in SECTIONS.values()
-    read_on = held and topic is not METRICS
     assert len(keep.saved) == held
-    assert [place for folded in keep.saved for place in folded.positions] == [(topic.name, 0)] * read_on
-    assert [place for folded in keep.saved for place in folded.marks] == [(topic.name, 0)] * read_on
+    assert [place for folded in keep.saved for place in folded.positions] == [(topic.name, 0)] * held
+    assert [place for folded in keep.saved for place in folded.marks] == [(topic.name, 0)] * held

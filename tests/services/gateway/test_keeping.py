@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import tracemalloc
+from collections.abc import Callable, Mapping
 from datetime import datetime
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +14,8 @@ import pytest
 
 from services.gateway.readmodel import alerts, dead_letters, incidents, ledger, models, orders
 from services.gateway.readmodel.entry import Entry
+from services.gateway.readmodel.metrics import MetricBook, Selection
+from services.gateway.readmodel.predictions import PredictionBook
 from services.gateway.service import ReadModels
 from shared.bus.memory import MemoryBus, MemoryReader
 from shared.clock import utc_now
@@ -284,6 +288,75 @@ def test_a_pipeline_that_fell_silent_is_still_told_of_when_others_have_filled_th
         (shown,) = second.http.get("/v1/status").json()["pipelines"]
 
     assert (shown["rows_seen"], shown["labelled_seen"], shown["value"]) == (700, 500, 0.8)
+
+
+def test_after_a_start_the_windows_are_all_there_that_were_there_before(tmp_path: Path) -> None:
+    bus = new_bus(tmp_path)
+    with running(tmp_path, bus) as first:
+        first.put(PIPELINES, defined())
+        first.put(METRICS, *(metrics(n, {"accuracy": n / 100}) for n in range(50)))
+        before = first.http.get("/v1/pipelines/elec2/metrics").json()["windows"]
+
+    with running(tmp_path, bus, recent_records=10) as second:
+        assert second.http.get("/v1/pipelines/elec2/metrics").json()["windows"] == before
+    assert len(before) == 50
+
+
+def test_of_too_many_windows_the_past_is_kept_the_coarser_the_further_back() -> None:
+    book = MetricBook(kept=100)
+    book.on_metrics([entry(METRICS.name, n, metrics(n, {"accuracy": 0.8})) for n in range(1000)])
+
+    found = [window["window"]["index"] for window in book.select("elec2", Selection())]
+
+    assert len(found) <= 100
+    assert (found[0], found[-50:]) == (0, list(range(950, 1000)))
+    gaps = [later - earlier for earlier, later in pairwise(found)]
+    assert max(gaps) <= 2 * 1000 / 50
+
+
+def test_answers_are_found_again_as_in_a_dictionary() -> None:
+    book, places = PredictionBook(kept=1, places=500), dict[str, tuple[int, int]]()
+    for n in range(2000):
+        event, at = f"e-{n * 7919 % 1500}", (n % 3, 2**40 + n)
+        places[event] = at
+        message = prediction(event)
+        book.on_predictions([Entry(PREDICTIONS.name, *at, utc_now(), message)])
+
+    newest = [f"e-{n * 7919 % 1500}" for n in range(1500, 2000)]
+    assert {event: book.place("elec2", event) for event in newest} == {event: places[event] for event in newest}
+    assert book.place("elec2", "unheard of") is None
+    assert 500 <= book.known("elec2") <= 1000
+    assert not book.knows_all("elec2")
+
+
+def room_per_entry(count: int, fold: Callable[[int], None]) -> float:
+    """Bytes held for each of `count` calls."""
+    tracemalloc.start()
+    try:
+        for n in range(count):
+            fold(n)
+        return tracemalloc.get_traced_memory()[0] / count
+    finally:
+        tracemalloc.stop()
+
+
+def test_what_is_many_is_held_in_little_room() -> None:
+    book, read = PredictionBook(kept=1, places=10_000), ReadModels()
+    values = {f"share.of.field_{each}": 1 / (each + 3) for each in range(30)}
+
+    def answer(n: int) -> None:
+        book.on_predictions([entry(PREDICTIONS.name, n, prediction(f"e-{n}"))])
+
+    def window(n: int) -> None:
+        read.fold(METRICS.name, [entry(METRICS.name, n, metrics(n, values))])
+
+    def step(n: int) -> None:
+        told = audit(n, "triaged", "the price arrives in thousandths", incident=f"incident-{n // 10}", body=values)
+        read.fold(AUDIT.name, [entry(AUDIT.name, n, told)])
+
+    assert room_per_entry(9_000, answer) < 60
+    assert room_per_entry(200, window) < 1000
+    assert room_per_entry(200, step) < 2000
 
 
 def test_a_pipeline_that_was_defined_again_keeps_what_came_since_in_whatever_order_topics_are_read() -> None:
