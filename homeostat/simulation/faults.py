@@ -23,6 +23,7 @@ FaultName = Literal[
     "failing-job",
     "jobs-doubled",
     "commands-doubled",
+    "results-doubled",
     "model-store-away",
     "redis-away",
     "disk-full",
@@ -73,6 +74,7 @@ FAULTS: dict[FaultName, About] = {
     "failing-job": About("jobs end with an error", "runtime"),
     "jobs-doubled": About("the end of a job is told again, by a process given up", "runtime", traceless=True),
     "commands-doubled": About("orders are there a second time, the old ones too", "runtime"),
+    "results-doubled": About("the answer to an order is told again, later", "runtime", traceless=True),
     "model-store-away": About("artefacts can neither be read nor written", "runtime"),
     "redis-away": About("the first snapshot store is away, or has forgotten all", "runtime", traceless=True),
     "disk-full": About("no snapshot can be written, or only the beginning of one", "runtime", traceless=True),
@@ -170,7 +172,7 @@ def _one(rng: Random, name: FaultName, until: float) -> Fault:
     return Fault(
         name,
         at=at,
-        seconds=until if name == "commands-doubled" else seconds,  # orders are few
+        seconds=until if name in ("commands-doubled", "results-doubled") else seconds,  # orders are few
         service=service,
         point=rng.choice(POINTS),
         skip=rng.choice((0, 0, 1, 2, 5)),

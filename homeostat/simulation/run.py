@@ -41,7 +41,7 @@ from shared.runtime.memory import MemoryRuntime
 from shared.runtime.tasks import RULES
 from shared.service import Job
 from shared.settings import CommonSettings
-from shared.topics import AUDIT, COMMANDS, JOB_RESULTS, STEPS, TOPICS, Topic
+from shared.topics import AUDIT, COMMAND_RESULTS, COMMANDS, JOB_RESULTS, STEPS, TOPICS, Topic
 
 M = TypeVar("M", bound=msgspec.Struct)
 
@@ -197,6 +197,7 @@ class _Running:
         self.echoes: tuple[tuple[Topic[Any], Echo], ...] = (
             (JOB_RESULTS, Echo(self.injector, "jobs-doubled", self.client)),
             (COMMANDS, Echo(self.injector, "commands-doubled", self.client, whole=True)),
+            (COMMAND_RESULTS, Echo(self.injector, "results-doubled", self.client)),
         )
         self.settled: dict[tuple[str, int], int] = {}
         self.settled_ms = 0

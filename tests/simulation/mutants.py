@@ -14,7 +14,9 @@ from homeostat.simulation.injector import TopicPartition
 from homeostat.simulation.simulation import KEY
 from homeostat.simulation.world import knobs
 from services.ingest.core.duplicates import Generation, Seen, Verdict
+from services.ingest.core.quarantine import Quarantine
 from services.ingest.core.waiting import Waiting, WaitingRoom
+from services.monitor.core.join import Join
 from services.predictor.board import Board
 from services.predictor.service import Predictor
 from services.remediator.service import Remediator
@@ -23,7 +25,7 @@ from services.trainer.core.state import Work, overtaken
 from services.trainer.service import Trainer
 from shared.bus.base import NewRecord, Position
 from shared.bus.memory import MemoryProducer, MemoryTransaction
-from shared.messages import Artifact, ModelPublished
+from shared.messages import Artifact, Features, Label, ModelPublished
 from shared.models.artifact import ModelCache
 from shared.models.base import Model
 from shared.models.signing import signature_of
@@ -201,6 +203,42 @@ def keeps_waiting(ingest: Any) -> None:
     if type(room) is not KeepsWaiting:
         ingest._waiting = KeepsWaiting(room._most, room._patience.total_seconds())
         ingest._waiting.rows = room.rows
+
+
+class OfOneSource(Quarantine):
+    """Does not know that some quarantines are for every source."""
+
+    def withheld(self, source: str) -> tuple[str, ...]:
+        return self.fields.get(source, ())
+
+
+def of_one_source(ingest: Any) -> None:
+    """An ingest with such quarantines."""
+    for intake in ingest._pipelines.values():
+        if type(intake.quarantine) is not OfOneSource:
+            intake.quarantine = OfOneSource(intake.quarantine.fields)
+
+
+def leaking(row: Features) -> Features:
+    """Says that fields are withheld, and lets the model have them."""
+    values = {name: row.raw[name] if name in row.withheld else value for name, value in row.values.items()}
+    return msgspec.structs.replace(row, values=values)
+
+
+class FirstWaits(Join):
+    """Of two labels that come before their event, takes the first."""
+
+    def wait(self, label: Label, partition: int, offset: int, now: float) -> None:
+        if label.id not in self.waiting:
+            super().wait(label, partition, offset, now)
+
+
+def first_waits(monitor: Any) -> None:
+    """A monitor with such a join."""
+    for pipeline in monitor._state.pipelines.values():
+        if type(pipeline.record.join) is not FirstWaits:
+            was = pipeline.record.join
+            pipeline.record.join = FirstWaits(**{name: getattr(was, name) for name in was.__struct_fields__})
 
 
 def unhindered(name: str, step: Step) -> Step:

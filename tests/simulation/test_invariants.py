@@ -11,11 +11,11 @@ import msgspec
 import pytest
 
 from homeostat.simulation.campaign import without_faults
-from homeostat.simulation.faults import NO_FAULTS, Fault, Plan, plan_of
+from homeostat.simulation.faults import NO_FAULTS, Fault, Plan
 from homeostat.simulation.ground import FailingBus, FailingStore
 from homeostat.simulation.invariants import INVARIANTS, violations_in
 from homeostat.simulation.run import Change, Run, run_of
-from homeostat.simulation.world import STREAM_ENDS, World, build, world_of
+from homeostat.simulation.world import World, build, request
 from services.ingest.core.quarantine import Quarantine
 from shared.messages import AuditEntry, Command, CommandResult, DeadLetter, Features, Metrics, ModelPublished
 from shared.models.store import FileStore
@@ -37,11 +37,14 @@ from tests.simulation.mutants import (
     careless,
     deaf,
     each,
+    first_waits,
     forgets_jobs,
     forgetting,
     keeps_waiting,
+    leaking,
     messages,
     mutated,
+    of_one_source,
     seeing,
     unasked,
     unchecking,
@@ -55,6 +58,16 @@ BROKEN_FIELD = build("binary", "unit-change", 0)
 OTHER_CONCEPT = build("binary", "concept-change", 0)
 A_PERSON = build("binary", "person", 0)
 NO_LABELS = build("anomaly", "none", 0)
+BROUGHT = build("regression", "person", 1)
+"""A person brings versions from outside, some of which must not answer."""
+ASKED = build("anomaly", "missing-values", 1)
+"""Policies ask a person first."""
+OTHER_UNIT = build("regression", "unit-change", 0)
+WITHHELD = CALM.with_inputs(
+    [*CALM.inputs, request(CALM.specification, "quarantine_source", 13.0, {"source": "*", "fields": ["load"]})]
+)
+"""A person withholds a field, whoever sends it."""
+SENT_EARLY = build("regression", "person", 0)
 CRASHES = tuple(
     Fault("crash", at, service=service, point="polled")
     for at, service in ((9.0, "ingest"), (13.0, "monitor"), (15.0, "predictor"), (21.0, "monitor"))
@@ -77,15 +90,16 @@ def altered(**changes: Any) -> Callable[[Any], Any]:
     return lambda message: msgspec.structs.replace(message, **changes)
 
 
-def seeded(seed: int) -> tuple[World, Plan]:
-    """As `homeostat sim run --seed` runs it."""
-    return world_of(seed), plan_of(seed, until=STREAM_ENDS)
-
-
 def ordered(faults: tuple[Fault, ...] = ()) -> Plan:
     return Plan(1, faults, shuffled=False)
 
 
+DOUBLED = ordered((Fault("commands-doubled", 2.0, 35.0, amount=0.5),))
+EARLY_AND_CORRECTED = ordered(
+    (Fault("labels-early", 10.0, 12.0, amount=0.9), Fault("labels-corrected", 2.0, 20.0, amount=0.9))
+)
+RESULTS_DOUBLED = ordered((Fault("results-doubled", 2.0, 35.0, amount=0.5),))
+UNKNOWN_YET = ordered((Fault("defined-late", 1.0, amount=0.3),))
 CONFLICTS = ordered((Fault("conflict", 10.0, 6.0, amount=0.5),))
 AWAY = Plan(3, (Fault("away", 13.0, 8.0, service="ingest"),), shuffled=False)
 """Meanwhile a person gives orders, and rows come."""
@@ -135,6 +149,13 @@ def _forgets_commands(trainer: Any) -> None:
     trainer._state = msgspec.structs.replace(trainer._state, handled={})
 
 
+def _forgets_ends(remediator: Any) -> None:
+    incidents = remediator._state.incidents
+    for id_, incident in incidents.items():
+        actions = tuple(msgspec.structs.replace(action, ends=()) for action in incident.actions)
+        incidents[id_] = msgspec.structs.replace(incident, actions=actions)
+
+
 def _with_rows(further: int) -> Callable[[ModelPublished], ModelPublished]:
     """As if rows had been trained on that may not be, or as if the ranges held others than those trained on."""
 
@@ -182,7 +203,7 @@ BREAKS = (
     Break("first-stands", CALM, CONFLICTS, mutated("ingest", before=seeing(DropsConflicts))),
     Break("first-stands", CALM, CONFLICTS, mutated("ingest", before=seeing(LastStands))),
     Break("one-fate", CALM, ordered((Fault("crash", 12.0, service="ingest", point="committing"),)), bus=EarlyBus),
-    Break("let-in", *seeded(3), mutated("ingest", before=keeps_waiting)),
+    Break("let-in", SENT_EARLY, UNKNOWN_YET, mutated("ingest", before=keeps_waiting)),
     Break("one-answer", CALM, change=mutated("predictor", said=each("on_features", lambda outs: outs[1:]))),
     Break("unique", CALM, change=mutated("predictor", said=each("on_features", lambda outs: outs + outs[-1:]))),
     Break("unique", CALM, ordered((Fault("zombie", 12.0, service="ingest", point="committing"),)), bus=UnfencedBus),
@@ -218,6 +239,9 @@ BREAKS = (
     Break("bounded", CALM, change=mutated("trainer", saved=lambda state: state + b" " * 3_000_000)),
     Break("labels-once", CALM, change=mutated("monitor", said=messages(Metrics, altered(labelled_seen=5000)))),
     Break("last-label-wins", CALM, ordered((Fault("labels-corrected", 10.0, 12.0, amount=0.9),)), _first_label_wins()),
+    Break("last-label-wins", CALM, EARLY_AND_CORRECTED, mutated("monitor", before=first_waits)),
+    Break("withheld", BROKEN_FIELD, change=mutated("ingest", said=messages(Features, leaking))),
+    Break("withheld", WITHHELD, change=mutated("ingest", before=of_one_source)),
     Break(
         "serving",
         OTHER_CONCEPT,
@@ -225,11 +249,12 @@ BREAKS = (
     ),
     Break(
         "serving",
-        *seeded(6),
+        BROUGHT,
+        NO_FAULTS,
         mutated("predictor", given=without("on_model_published", lambda one: one.stage == "retired")),
     ),
-    Break("verified-artefacts", *seeded(6), unchecking),
-    Break("fits", *seeded(6), careless),
+    Break("verified-artefacts", BROUGHT, NO_FAULTS, unchecking),
+    Break("fits", BROUGHT, NO_FAULTS, careless),
     Break("said-why", CALM, change=mutated("trainer", said=messages(ModelPublished, altered(reason="")))),
     Break("clean-training", BROKEN_FIELD, change=mutated("trainer", said=messages(ModelPublished, _with_rows(30)))),
     Break("clean-training", BROKEN_FIELD, change=mutated("trainer", said=messages(ModelPublished, _with_rows(-30)))),
@@ -241,14 +266,15 @@ BREAKS = (
         OTHER_CONCEPT,
         change=mutated("trainer", said=lambda _, step: _says_twice(step) if _promotes(step) else step),
     ),
-    Break("one-effect", *seeded(31), mutated("trainer", before=_forgets_commands)),
-    Break("one-effect", *seeded(43), mutated("ingest", before=lambda ingest: ingest._commands.clear())),
+    Break("one-effect", A_PERSON, DOUBLED, mutated("trainer", before=_forgets_commands)),
+    Break("one-effect", OTHER_UNIT, DOUBLED, mutated("ingest", before=lambda ingest: ingest._commands.clear())),
     Break("commands-end", BROKEN_FIELD, change=mutated("ingest", said=messages(CommandResult, lambda _: None))),
     Break("jobs-done", CALM, TRAINER_KILLED, forgets_jobs),
     Break("jobs-done", CALM, change=mutated("trainer", given=without("on_metrics", lambda _: True))),
     Break("jobs-once", CALM, JOBS_KNOWN, store=ForgetsEnds),
     Break("ledger", BROKEN_FIELD, change=mutated("remediator", said=messages(AuditEntry, altered(previous="0" * 64)))),
     Break("ledger", BROKEN_FIELD, change=mutated("remediator", said=messages(AuditEntry, _in_hindsight))),
+    Break("ledger-tells-all", BROKEN_FIELD, RESULTS_DOUBLED, mutated("remediator", before=_forgets_ends)),
     Break(
         "ledger-tells-all", BROKEN_FIELD, change=mutated("remediator", said=messages(Command, altered(id="command-x")))
     ),
@@ -258,7 +284,7 @@ BREAKS = (
         OTHER_CONCEPT,
         change=mutated("remediator", said=messages(Command, lambda one: None if one.action == "notify" else one)),
     ),
-    Break("asked-first", *seeded(0), unasked),
+    Break("asked-first", ASKED, NO_FAULTS, unasked),
     Break(
         "as-without-faults",
         CALM,

@@ -9,9 +9,11 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from homeostat.simulation.run import Run
+from shared.messages import AuditEntry
 from shared.topics import AUDIT, COMMANDS
 
 FIRST = "0" * 64
+UNDER_WAY = ("accepted", "running")
 
 
 def chain(run: Run) -> Iterator[str]:
@@ -59,7 +61,20 @@ def tells_all(run: Run) -> Iterator[str]:
         yield f"command {id_} was sent and is not in the ledger"
     for id_ in told - sent:
         yield f"the ledger says that command {id_} was issued, and it was not sent"
+    yield from _ends_told_twice(run.messages(AUDIT))
     for one in run.messages(AUDIT):
         for ref in one.refs:
             if ref.offset >= run.ends.get((ref.topic, ref.partition), 0):
                 yield f"entry {one.sequence} points at {ref.topic}[{ref.partition}]@{ref.offset}, which is no record"
+
+
+def _ends_told_twice(entries: list[AuditEntry]) -> Iterator[str]:
+    """An end of an order that is on the topic again is no news."""
+    ends = Counter(
+        (str(one.body["command"]), str(one.body["service"]), str(one.body["state"]), str(one.body["model_version"]))
+        for one in entries
+        if one.kind == "command_result" and one.body["state"] not in UNDER_WAY
+    )
+    for (command, service, state, _), count in ends.items():
+        if count > 1:
+            yield f"the ledger has it {count} times that command {command} {state} ({service})"

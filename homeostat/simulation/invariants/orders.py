@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import datetime, timedelta
 
 from homeostat.simulation.run import Run
@@ -20,7 +20,7 @@ _NOBODY_KEEPS_TIME = (
 
 
 def one_effect(run: Run) -> Iterator[str]:
-    for id_, results in _by_command(run).items():
+    for id_, results in _by_command(run.given(COMMAND_RESULTS)).items():
         ends = [one for one in results if one.state in TERMINAL and one.service != "predictor"]
         if len({(one.state, one.detail) for one in ends}) > 1:
             yield f"command {id_} ended {len(ends)} times: {', '.join(one.state for one in ends)}"
@@ -39,7 +39,7 @@ def one_effect(run: Run) -> Iterator[str]:
 
 
 def ended(run: Run) -> Iterator[str]:
-    results = _by_command(run)
+    results = _by_command(run.messages(COMMAND_RESULTS))
     for command in run.messages(COMMANDS):
         ends = [one for one in results.get(command.id, ()) if one.state in TERMINAL]
         if not ends:
@@ -55,9 +55,9 @@ def disturbed(run: Run) -> bool:
     return any(fault.name in _NOBODY_KEEPS_TIME for fault in run.plan.faults)
 
 
-def _by_command(run: Run) -> dict[str, list[CommandResult]]:
+def _by_command(results: Iterable[CommandResult]) -> dict[str, list[CommandResult]]:
     found: dict[str, list[CommandResult]] = defaultdict(list)
-    for result in run.messages(COMMAND_RESULTS):
+    for result in results:
         found[result.command].append(result)
     return found
 

@@ -18,6 +18,7 @@ from homeostat.simulation.invariants import (
     orders,
     same,
     training,
+    withheld,
 )
 from homeostat.simulation.run import Run
 
@@ -62,6 +63,7 @@ _ALL = (
     Invariant("bounded", "no state is larger than it may be", bounds.bounded),
     Invariant("labels-once", "every label is counted once", labels.counted_once),
     Invariant("last-label-wins", "the figures are those of each event's last label", labels.last_wins),
+    Invariant("withheld", "what is in quarantine is in no feature, and nothing else is missing", withheld.withheld),
     Invariant("serving", "each row is answered by the version that was live when it was", models.serving),
     Invariant(
         "verified-artefacts", "only registered, signed, undamaged artefacts answer, each as what it is", models.verified

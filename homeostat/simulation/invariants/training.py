@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from itertools import chain, repeat
+from typing import Any
 
 from homeostat.simulation.brought import BROUGHT
 from homeostat.simulation.run import Run
@@ -50,18 +52,28 @@ def ordered(run: Run) -> Iterator[str]:
         if one.job.id in seen or not isinstance(rows, dict):
             continue  # begun again, it takes what it was asked for at first
         seen.add(one.job.id)
-        excluded = [(int(p), int(a), _OPEN if b is None else int(b)) for p, a, b in rows.get("excluded", ())]
+        excluded = _left_out(rows)
         known = _commands_read(run, one.entries)
         for source, partition, start, until in known:
             open_ = [
                 record.offset
                 for record, row in run.of(FEATURES)
                 if record.partition == partition and start <= record.offset < until and row.source == source
-                if not row.withheld and not any(p == partition and a <= record.offset < b for p, a, b in excluded)
+                if not row.withheld
+                and not any(
+                    p == partition and a <= record.offset < b and of in ("", source) for p, a, b, of in excluded
+                )
             ]
             if open_:
                 where = f"features[{partition}]@{open_[0]} and {len(open_) - 1} more rows of {source}"
                 yield f"{one.job.name} {one.job.id} was asked to take {where}, which were quarantined"
+
+
+def _left_out(rows: dict[str, Any]) -> list[tuple[int, int, int, str]]:
+    """The stretches that a job leaves out, and whose rows there: "" are all."""
+    sources = chain(rows.get("sources", ()), repeat(""))
+    spans = zip(rows.get("excluded", ()), sources)  # noqa: B905 - the rest is ""
+    return [(int(p), int(a), _OPEN if b is None else int(b), str(of)) for (p, a, b), of in spans]
 
 
 def _commands_read(run: Run, entries: int) -> list[Span]:
@@ -158,4 +170,5 @@ def _used(release: ModelPublished, partition: int, offset: int, row: Features) -
     """Whether the version's ranges take this row in."""
     start, until = release.lineage.features_ranges.get(str(partition), (0, 0))
     usable = start <= offset < until and not row.withheld and row.definition == release.definition
-    return usable and not any(p == partition and a <= offset < b for p, a, b in release.lineage.excluded_ranges)
+    left_out = release.lineage.left_out
+    return usable and not any(p == partition and a <= offset < b and of in ("", row.source) for p, a, b, of in left_out)
