@@ -32,7 +32,7 @@ def begin_from(host: TaskHost, snapshot: Snapshot) -> bool:
     except Exception as error:  # noqa: BLE001 - whatever the service makes of old bytes, the journal is there
         _log.error("state not restored, replaying the whole journal", task=host.task.name, error=str(error))
         return False
-    host.step, host.now = snapshot.step, snapshot.now
+    host.step, host.now, host.incomplete = snapshot.step, snapshot.now, snapshot.incomplete
     host.positions = {(topic, partition): offset for topic, partition, offset in snapshot.positions}
     host.ended_jobs = dict.fromkeys(snapshot.ended_jobs)
     return True

@@ -87,7 +87,7 @@ class Meter:
         self.meters.count("homeostat_steps_replayed_total", steps, service=self.service)
 
     def restored_without(self, task: str, lacks: str) -> None:
-        """What a restored state lacks is told for as long as this process runs: a later snapshot lacks it too."""
+        """What a restored state lacks is told for as long as this process runs: a later snapshot says so too."""
         if lacks:
             self.incomplete[task] = lacks
 

@@ -235,6 +235,8 @@ class Tasks:
             name = topic[len(self.parts.settings.topic_prefix) :]
             self.parts.transaction.seek(topic, partition, host.positions[name, partition])
         self.running[task] = running = Running(host, self._rules_ahead(host), saved_step, journal_end)
+        if host.incomplete:
+            running.saved_step = -1  # what it lacks is kept at the next saving, whether or not it has moved by then
         self.running = dict(sorted(self.running.items(), key=lambda item: item[0].partition or 0))
         self.changed = True
         self._resume(task, spread=False)
@@ -328,4 +330,5 @@ def snapshot_of(host: TaskHost, journal_from: int) -> Snapshot:
         ended_jobs=tuple(host.ended_jobs),
         journal_from=journal_from,
         state=host.service.save(),
+        incomplete=host.incomplete,
     )

@@ -22,6 +22,7 @@ class Snapshot(msgspec.Struct, frozen=True, kw_only=True):
 
     `positions` lists (topic without prefix, partition, next offset). `journal_from` is an offset of
     the journal at or before the entry of the step that follows. `ended_jobs` are the newest last.
+    `incomplete` says what the state lacks, for people; empty where it is whole.
     """
 
     format: int = FORMAT
@@ -32,6 +33,7 @@ class Snapshot(msgspec.Struct, frozen=True, kw_only=True):
     ended_jobs: tuple[str, ...]
     journal_from: int
     state: bytes
+    incomplete: str = ""
 
 
 _encoder = msgspec.msgpack.Encoder()

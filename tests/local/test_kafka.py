@@ -1,10 +1,12 @@
 from __future__ import annotations
 
 import socket
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from confluent_kafka import Producer
 from confluent_kafka.admin import AdminClient, NewTopic
 
 from homeostat.local.errors import NoSpace, PartFailed, PortInUse
@@ -44,6 +46,20 @@ def test_a_broker_started_again_has_its_topics_and_its_port(settings: KafkaSetti
     assert "kept" in _topics(broker.bootstrap_servers)
     assert "Kafka Server started" in settings.log.read_text()
     broker.stop()
+
+
+@pytest.mark.kafka
+def test_a_first_start_with_many_clients_at_once_leaves_no_warnings(settings: KafkaSettings, guard: Guard) -> None:
+    broker = EmbeddedKafka(settings, guard)
+    broker.start()
+    usual = {"bootstrap.servers": broker.bootstrap_servers, "log_level": 0, "reconnect.backoff.max.ms": 100}
+    producers = [Producer(usual | {"transactional.id": f"slot-{n}"}) for n in range(8)]
+
+    with ThreadPoolExecutor(len(producers)) as threads:
+        list(threads.map(lambda producer: producer.init_transactions(60.0), producers))
+    broker.stop()
+
+    assert "TOPIC_ALREADY_EXISTS" not in settings.log.read_text()
 
 
 def test_a_port_in_use_is_named_with_the_setting_that_changes_it(settings: KafkaSettings, guard: Guard) -> None:

@@ -55,6 +55,27 @@ def test_what_a_restored_state_lacks_is_told_in_the_pulse(topic: str, keep: int,
     assert says in told
 
 
+def test_what_a_state_lacks_is_told_by_every_later_start_from_it() -> None:
+    runtime = _with_history(stores=[MemoryStore()])
+    _cut(runtime, STEPS.name, 10)
+    first = _told(runtime)
+    runtime.advance(20)
+    runtime.bus.readers = MemoryReader  # what comes later is not cut: only what was gone is missing
+
+    assert "are gone from the journal" in first
+    assert _told(runtime) == first
+
+
+def test_a_state_that_is_made_again_from_the_whole_log_lacks_nothing_any_more() -> None:
+    runtime = _with_history(stores=[])
+    _cut(runtime, STEPS.name, 10)
+    first = _told(runtime)
+    runtime.bus.readers = MemoryReader
+
+    assert first
+    assert _told(runtime) == ""
+
+
 def test_a_log_that_is_cut_short_does_no_harm_where_the_snapshots_are_there() -> None:
     runtime = _with_history(stores=[MemoryStore()])
     runtime.advance(20)
