@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from services.trainer.core import window
+from services.trainer.core import orders, window
 from services.trainer.core.window import Cut
 from shared.bus.base import LogReader
-from shared.history import Ranges, available, content_hash, training_set
+from shared.history import Ranges, Stretch, available, content_hash, training_set
 from shared.messages import Lineage, Value
 from shared.pipeline.specification import Specification
 from shared.topics import FEATURES, LABELS
@@ -18,7 +18,7 @@ from shared.topics import FEATURES, LABELS
 if TYPE_CHECKING:
     import polars as pl
 
-Excluded = Sequence[tuple[int, int, int]]
+Excluded = Sequence[Stretch]
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +30,7 @@ class Source:
     specification: Specification
     topic_prefix: str = ""
 
-    def rows(self, features: Ranges, labels: Ranges, excluded: Iterable[Sequence[int]]) -> pl.DataFrame:
+    def rows(self, features: Ranges, labels: Ranges, excluded: Excluded) -> pl.DataFrame:
         return training_set(
             self.reader,
             self.data_dir,
@@ -69,11 +69,13 @@ def newest_set(
     *,
     since: Mapping[int, int] | None,
     until: Mapping[int, int] | None,
-    excluded: Sequence[tuple[int, int, int | None]],
+    excluded: Sequence[orders.Stretch],
 ) -> TrainingSet:
     """The newest `models.train_rows` rows; `cut` says how many of them come after `since`, where that is named."""
     log = _Log.of(source, until)
-    stretches = [(p, start, log.ends.get(p, start) if stop is None else stop) for p, start, stop in excluded]
+    stretches = [
+        (p, start, log.ends.get(p, start) if stop is None else stop, source) for p, start, stop, source in excluded
+    ]
     frame, ranges, labels = _widened(source, log, source.specification.models.train_rows, stretches)
     everything = TrainingSet(frame, _texts(ranges), _texts(labels), stretches, Cut(frame.height))
     kept = everything.newest(source.specification.models.train_rows)
@@ -82,7 +84,7 @@ def newest_set(
 
 def reproduced(source: Source, lineage: Lineage) -> pl.DataFrame:
     """The rows that `lineage` was trained on: `content_hash` of them is its `data_hash`."""
-    frame = source.rows(lineage.features_ranges, lineage.labels_ranges, lineage.excluded_ranges)
+    frame = source.rows(lineage.features_ranges, lineage.labels_ranges, lineage.left_out)
     return frame.tail(lineage.rows)
 
 

@@ -129,7 +129,7 @@ class Maker:
             self.source,
             since=window.as_offsets(rows.since),
             until=window.as_offsets(rows.until),
-            excluded=rows.excluded,
+            excluded=rows.left_out,
         )
 
     def _champion(self, loaded: Loaded = load) -> tuple[Model | None, str]:
@@ -186,7 +186,8 @@ class Maker:
             code_revision=self.order.code_revision,
             seed=self.specification.models.seed,
             libraries=packed.libraries,
-            excluded_ranges=tuple(data.excluded),
+            excluded_ranges=tuple(stretch[:3] for stretch in data.excluded),
+            excluded_sources=tuple(stretch[3] for stretch in data.excluded),
             estimator=result.best.candidate if result.best else "",
             parameters=dict(result.best.parameters) if result.best else {},
         )
@@ -238,7 +239,7 @@ def card_of(
             "ends": None if ends is None else str(ends),
             "features_ranges": {p: list(bounds) for p, bounds in lineage.features_ranges.items()},
             "labels_ranges": {p: list(bounds) for p, bounds in lineage.labels_ranges.items()},
-            "excluded_ranges": [list(stretch) for stretch in lineage.excluded_ranges],
+            "excluded_ranges": [list(stretch) for stretch in lineage.left_out],
             "hash": lineage.data_hash,
         },
         "metrics": {name: dict(found) for name, found in metrics.items() if found},

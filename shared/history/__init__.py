@@ -8,13 +8,14 @@ from shared.history.archive import archive
 from shared.history.hashing import content_hash
 from shared.history.reading import HistoryLostError, Ranges, available, read
 from shared.history.segments import Segment, segments_of
-from shared.history.training import META_COLUMNS, training_set
+from shared.history.training import META_COLUMNS, Stretch, training_set
 
 __all__ = [
     "META_COLUMNS",
     "HistoryLostError",
     "Ranges",
     "Segment",
+    "Stretch",
     "archive",
     "available",
     "content_hash",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +17,9 @@ from shared.topics import FEATURES, LABELS
 
 META_COLUMNS = ("__id", "__entity", "__source", "__at", "__partition", "__offset", "__label")
 """The columns before the features. A feature's name never collides with them."""
+
+Stretch = tuple[int, int, int, str]
+"""(partition, from, until, source) of rows on `features`; the source "" are all."""
 
 _TYPES: Mapping[FieldType, pl.DataType] = {
     "number": pl.Float64(),
@@ -33,13 +36,13 @@ def training_set(
     specification: Specification,
     features_ranges: Ranges,
     labels_ranges: Ranges,
-    excluded: Iterable[Sequence[int]] = (),
+    excluded: Iterable[Stretch] = (),
     *,
     topic_prefix: str = "",
 ) -> pl.DataFrame:
     """`META_COLUMNS`, then one column per feature (`feature_names`), ordered by event time, then origin.
 
-    Left out: rows in an `excluded` stretch [partition, from, until) of features offsets, rows with
+    Left out: rows of its source in an `excluded` stretch [partition, from, until) of features offsets, rows with
     withheld fields that an input is made of, rows whose features another definition computed, and, except for anomaly
     pipelines, rows without a label. ``__partition`` and ``__offset`` are those on `features`;
     ``__label`` has the target's type. Of several labels of one id the last on the log counts.
@@ -63,11 +66,11 @@ def _whole(specification: Specification) -> pl.Expr:
     return ~pl.any_horizontal(pl.lit(value=False), *(pl.col("withheld").list.contains(field) for field in used))
 
 
-def _kept(excluded: Iterable[Sequence[int]]) -> pl.Expr:
+def _kept(excluded: Iterable[Stretch]) -> pl.Expr:
     kept = pl.lit(value=True)
-    for partition, start, stop in excluded:
+    for partition, start, stop, source in excluded:
         inside = (pl.col("partition") == partition) & pl.col("offset").is_between(start, stop, closed="left")
-        kept = kept & ~inside
+        kept = kept & ~(inside & (pl.col("source") == source) if source else inside)
     return kept
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import chain, repeat
 from typing import Literal
 
 import msgspec
@@ -28,7 +29,8 @@ class Lineage(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Everything that made a version: train again from it and compare.
 
     `features_ranges` and `labels_ranges` map partition (as text) to [from, until) offsets;
-    `excluded_ranges` lists [partition, from, until) stretches of `features` left out as quarantined.
+    `excluded_ranges` lists [partition, from, until) stretches of `features` left out as quarantined, and
+    `excluded_sources` whose rows in them: "" or none there means everybody's.
     """
 
     features_ranges: dict[str, tuple[int, int]]
@@ -41,8 +43,15 @@ class Lineage(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     seed: int
     libraries: dict[str, str]
     excluded_ranges: tuple[tuple[int, int, int], ...] = ()
+    excluded_sources: tuple[str, ...] = ()
     estimator: str = ""
     parameters: dict[str, object] = {}
+
+    @property
+    def left_out(self) -> tuple[tuple[int, int, int, str], ...]:
+        """The stretches as (partition, from, until, source)."""
+        pairs = zip(self.excluded_ranges, chain(self.excluded_sources, repeat("")))  # noqa: B905 - the rest is ""
+        return tuple((*stretch, source) for stretch, source in pairs)
 
 
 class ModelPublished(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):

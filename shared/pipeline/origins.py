@@ -33,6 +33,14 @@ def needed(fields: Iterable[str], specification: Specification) -> tuple[str, ..
     return tuple(field for field in fields if field in made_of)
 
 
+def remembered(specification: Specification) -> frozenset[str]:
+    """The fields that a window or lag is made of: their values reach later rows of the key, whoever sent those."""
+    over_rows = (
+        each for each in specification.feature_specs.values() if each.window is not None or each.lag is not None
+    )
+    return frozenset(field for each in over_rows for field in _fields_in(each.expression, specification))
+
+
 def _fields_in(expression: str, specification: Specification) -> tuple[str, ...]:
     used = {field for name in expression_of(expression).names for field in fields_of(name, specification)}
     return tuple(name for name in specification.fields if name in used)

@@ -67,12 +67,14 @@ def decision_on(pipeline: Pipeline, command: Command) -> Decision | None:
 
 def order_of(pipeline: Pipeline, wanted: Job, code_revision: str, command: Command | None) -> Order:
     """What the job is asked, as things stand now. No command: it makes the first model."""
+    stretches = excluded_stretches(pipeline)
+    excluded = tuple(stretch[:3] for stretch in stretches)
     return Order(
         pipeline=pipeline.name,
         specification=pipeline.specification or {},
         specification_version=pipeline.specification_version,
         code_revision=code_revision,
-        rows=msgspec.structs.replace(wanted.rows, excluded=excluded_stretches(pipeline)),
+        rows=msgspec.structs.replace(wanted.rows, excluded=excluded, sources=tuple(each[3] for each in stretches)),
         champion=pipeline.champion,
         candidate=wanted.candidate,
         forced=wanted.forced,

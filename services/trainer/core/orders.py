@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import chain, repeat
 from typing import Any, TypeVar
 
 import msgspec
@@ -11,13 +12,26 @@ from services.trainer.core.releases import Candidate
 
 T = TypeVar("T")
 
+Stretch = tuple[int, int, int | None, str]
+"""(partition, from, until, source): until None reaches to the log's end, source "" are all."""
+
 
 class Rows(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """Which rows: offsets by partition, and the stretches [partition, from, until) to leave out (None: to the end)."""
+    """Which rows: offsets by partition, and the stretches [partition, from, until) to leave out (None: to the end).
+
+    `sources`: whose rows in them; "" or none there means everybody's.
+    """
 
     since: dict[str, int] | None = None
     until: dict[str, int] | None = None
     excluded: tuple[tuple[int, int, int | None], ...] = ()
+    sources: tuple[str, ...] = ()
+
+    @property
+    def left_out(self) -> tuple[Stretch, ...]:
+        """The stretches, each with its source."""
+        pairs = zip(self.excluded, chain(self.sources, repeat("")))  # noqa: B905 - the rest is ""
+        return tuple((*stretch, source) for stretch, source in pairs)
 
 
 class Order(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):

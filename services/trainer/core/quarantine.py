@@ -10,6 +10,10 @@ KEPT_ENDED = 200
 """Ended stretches that are remembered: trainings look at the newest rows."""
 
 
+ANY_SOURCE = "*"
+"""As ingest has it: a quarantine of every source."""
+
+
 class Quarantine(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """A stretch of features that no model is trained on. `until` None: it has no end yet. `command` opened it."""
 

@@ -7,10 +7,12 @@ from typing import Any
 
 import msgspec
 
-from services.trainer.core.orders import Order
-from services.trainer.core.quarantine import Quarantine
+from services.trainer.core.orders import Order, Stretch
+from services.trainer.core.quarantine import ANY_SOURCE, Quarantine
 from services.trainer.core.releases import Candidate, Releases
 from shared.messages import Command, CommandResult, Lineage, Metrics
+from shared.pipeline.origins import remembered
+from shared.pipeline.specification import Specification
 
 HANDLED_KEPT = 5_000
 """Command ids remembered: a command repeated after so many others is past its deadline anyway."""
@@ -137,28 +139,42 @@ def counted(pipeline: Pipeline, metrics: Metrics) -> Pipeline:
     )
 
 
-def excluded_stretches(pipeline: Pipeline) -> tuple[tuple[int, int, int | None], ...]:
-    """The quarantined stretches as (partition, from, until); until None reaches to the log's end.
+def excluded_stretches(pipeline: Pipeline) -> tuple[Stretch, ...]:
+    """The quarantined stretches: of all sources where a window or lag carries a field into the rows of others.
 
     >>> held = Quarantine(source="a", fields=("x",), since={"0": 5}, until={"0": 9})
     >>> excluded_stretches(Pipeline(name="p", specification=None, quarantines=(held,)))
-    ((0, 5, 9),)
+    ((0, 5, 9, ''),)
     """
+    if not pipeline.quarantines:
+        return ()
+    document = pipeline.specification
+    spread = None if document is None else remembered(Specification.model_validate(document))
     return tuple(
-        (int(partition), start, None if each.until is None else each.until.get(partition, start))
+        (
+            int(partition),
+            start,
+            None if each.until is None else each.until.get(partition, start),
+            each.source if spread is not None and each.source != ANY_SOURCE and spread.isdisjoint(each.fields) else "",
+        )
         for each in pipeline.quarantines
         for partition, start in sorted(each.since.items())
     )
 
 
-def quarantined_since(pipeline: Pipeline, lineage: Lineage) -> tuple[int, int, int | None] | None:
-    """A quarantined stretch that a version was trained on, because it became known only afterwards."""
-    for partition, start, until in excluded_stretches(pipeline):
+def quarantined_since(pipeline: Pipeline, lineage: Lineage) -> tuple[int, int] | None:
+    """Where a quarantined stretch begins (partition, offset) that a version may have been trained on, because it
+    became known only afterwards.
+    """
+    for partition, start, until, source in excluded_stretches(pipeline):
         first, end = lineage.features_ranges.get(str(partition), (0, 0))
         last = end if until is None else min(until, end)
-        known = any(p == partition and a <= max(start, first) and b >= last for p, a, b in lineage.excluded_ranges)
+        known = any(
+            p == partition and a <= max(start, first) and b >= last and of in ("", source)
+            for p, a, b, of in lineage.left_out
+        )
         if max(start, first) < last and not known:
-            return partition, start, until
+            return partition, start
     return None
 
 

@@ -56,6 +56,7 @@ class World:
         *,
         label: Callable[[dict[str, Any]], Any] | None = None,
         withheld: tuple[str, ...] = (),
+        source: str = "market",
     ) -> None:
         """Events of `rows` over the partitions in turn, each with its label."""
         features, labels = [], []
@@ -66,7 +67,7 @@ class World:
                 pipeline=specification.name,
                 id=row["id"],
                 entity=row["id"],
-                source="market",
+                source=source,
                 at=row["at"],
                 values=values,
                 raw=values,

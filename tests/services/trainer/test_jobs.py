@@ -151,6 +151,23 @@ def test_quarantined_stretches_and_withheld_rows_are_not_trained_on(
     assert lineage.excluded_ranges == ((0, 120, 200), (1, 240, 250))
 
 
+def test_rows_of_others_in_a_stretch_of_one_source_are_trained_on_and_the_lineage_gives_them_again(
+    world: Any, rows: pl.DataFrame, specified: Specified
+) -> None:
+    specification = specified()
+    world.write(specification, rows[:400])
+    world.write(specification, rows[400:440], source="file:wrong.csv")
+    world.write(specification, rows[440:1000])
+    stretches = Rows(excluded=((0, 50, None), (1, 50, 240)), sources=("file:wrong.csv", ""))
+
+    lineage = candidate_of(train(order(specification, rows=stretches), world.context)).lineage
+
+    assert lineage.rows == 1000 - 10 - 190
+    assert lineage.left_out == ((0, 50, 250, "file:wrong.csv"), (1, 50, 240, ""))
+    frame = reproduced(Source(world.context.reader(), world.folder, specification), lineage)
+    assert content_hash(frame) == lineage.data_hash
+
+
 def test_too_few_rows_make_no_model_and_the_reason_counts_them(
     world: Any, rows: pl.DataFrame, specified: Specified
 ) -> None:

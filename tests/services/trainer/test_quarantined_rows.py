@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from tests.services.trainer.bench import Bench
+import msgspec
+
+from services.trainer.core.orders import plain
+from tests.services.trainer.bench import Bench, candidate
 
 
 def test_quarantined_stretches_are_left_out_of_every_training_after_also_when_ended(bench: Bench) -> None:
@@ -70,6 +73,40 @@ def test_a_release_of_all_fields_ends_what_was_withheld_field_by_field_and_one_o
     bench.command("retrain")
 
     assert bench.jobs[0].arguments["rows"]["excluded"] == [[0, 50, 80]]
+
+
+def test_a_stretch_is_its_sources_own_unless_an_input_carries_the_field_to_the_rows_of_others() -> None:
+    schema = {"x": {"type": "number"}, "z": {"type": "number"}, "y": {"type": "boolean"}}
+    features = {"x": "x", "trend": {"expression": "z - x_before", "window": 3}, "x_before": "z"}
+    bench = Bench(schema=schema, features=features)
+    bench.with_champions(1)
+    bench.command("quarantine_source", source="a", fields=["x"], since={"0": 50})
+    bench.command("quarantine_source", source="b", fields=["x", "z"], since={"0": 60})
+    bench.command("quarantine_source", source="*", fields=["x"], since={"0": 70})
+
+    bench.command("retrain")
+
+    rows = bench.jobs[0].arguments["rows"]
+    assert rows["excluded"] == [[0, 50, None], [0, 60, None], [0, 70, None]]
+    assert rows["sources"] == ["a", "", ""]
+
+
+def test_a_version_that_left_out_one_source_of_a_stretch_is_not_released_where_another_was_wrong_too() -> None:
+    bench = Bench()
+    bench.with_champions(1)
+    bench.command("quarantine_source", source="a", fields=["x"], since={"0": 50})
+    bench.command("retrain")
+    trained = candidate("model-2", bench.spec)
+    lineage = msgspec.structs.replace(trained.lineage, excluded_ranges=((0, 50, 100),), excluded_sources=("a",))
+    made = msgspec.structs.replace(trained, lineage=lineage)
+    bench.end({**bench.passes("model-2"), "candidate": plain(made)})
+    assert [each.version for each in bench.published] == ["2"]
+
+    bench.command("retrain")
+    bench.command("quarantine_source", source="b", fields=["x"], since={"0": 50})
+    bench.end({**bench.passes("model-3"), "candidate": plain(made)})
+
+    assert [each.version for each in bench.published] == ["2"]
 
 
 def test_a_release_that_comes_again_does_not_end_the_quarantine_that_followed_it(bench: Bench) -> None:

@@ -306,8 +306,15 @@ def test_rows_without_a_label_withheld_excluded_or_of_another_definition_are_lef
     )
 
     assert training(reader, tmp_path)["__id"].to_list() == ["e-0", "e-3"]
-    assert training(reader, tmp_path, excluded=[(0, 3, 5)])["__id"].to_list() == ["e-0"]
+    assert training(reader, tmp_path, excluded=[(0, 3, 5, "")])["__id"].to_list() == ["e-0"]
     assert training(reader, tmp_path, features_ranges={"0": (1, 4)})["__id"].to_list() == ["e-3"]
+
+
+def test_a_stretch_of_one_source_leaves_out_that_sources_rows_alone(bus: MemoryBus, tmp_path: Path) -> None:
+    rows = [features(n, source="wrong" if n in (1, 3) else "right") for n in range(4)]
+    reader = write(bus, *rows, *(label(n, 1) for n in range(4)))
+
+    assert training(reader, tmp_path, excluded=[(0, 0, 3, "wrong")])["__id"].to_list() == ["e-0", "e-2", "e-3"]
 
 
 def test_an_anomaly_pipeline_trains_without_labels(bus: MemoryBus, tmp_path: Path) -> None:
