@@ -21,17 +21,21 @@ from urllib.parse import urlsplit
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from services.gateway.rest.pages import locked
 from services.gateway.rest.problems import answer, problem_body
 from services.gateway.settings import is_loopback
 from shared.errors import Misconfigured
 
 PUBLIC = (
     "/",
+    "/docs",
+    "/openapi.json",
     "/livez",
     "/readyz",
     "/assets/api.js",
     "/assets/app.js",
     "/assets/chart.js",
+    "/assets/docs.js",
     "/assets/dom.js",
     "/assets/icon.svg",
     "/assets/incidents.js",
@@ -39,7 +43,9 @@ PUBLIC = (
     "/assets/style.css",
     "/v1/session",
 )
-"""The only paths that need no key. `/v1/session` is where a key is shown."""
+"""The only paths that need no key. `/v1/session` is where a key is shown; all others are of the program alone, the same
+for every installation of it.
+"""
 
 COOKIE = "homeostat_session"
 SECRET_BYTES = 32
@@ -130,7 +136,9 @@ class RequireKey:
         elif refusal is not None:
             status, code, detail = refusal
             more = {"WWW-Authenticate": "Bearer"} if status == 401 else {}
-            await answer(scope["path"], problem_body(status, code, detail), more)(scope, receive, send)
+            page = status == 401 and scope["method"] == "GET" and "text/html" in headers.get("accept", "")
+            told = locked(more) if page else answer(scope["path"], problem_body(status, code, detail), more)
+            await told(scope, receive, send)
         else:
             await self._app(scope, receive, send)
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from importlib.resources import files
+from types import MappingProxyType
 
 from fastapi import APIRouter
 from fastapi.responses import Response
@@ -54,5 +56,11 @@ async def asset(name: str) -> Response:
     return _file(name, ASSETS[name])
 
 
-def _file(name: str, media_type: str) -> Response:
-    return Response((FOLDER / name).read_bytes(), media_type=f"{media_type}; charset=utf-8", headers=SECURITY)
+def locked(more: Mapping[str, str]) -> Response:
+    """401 for people: what to do to get in."""
+    return _file("locked.html", "text/html", 401, more)
+
+
+def _file(name: str, media_type: str, status: int = 200, more: Mapping[str, str] = MappingProxyType({})) -> Response:
+    body, headers = (FOLDER / name).read_bytes(), {**SECURITY, **more}
+    return Response(body, status, headers, f"{media_type}; charset=utf-8")

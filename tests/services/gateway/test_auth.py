@@ -18,7 +18,7 @@ from tests.services.gateway.running import HASHES, KEY, Running, running
 def every_route(gateway: Running) -> list[tuple[str, str]]:
     paths = create_app(gateway.parts).openapi()["paths"]
     routes = [(method.upper(), path) for path, methods in paths.items() for method in methods]
-    return [*routes, ("GET", "/openapi.json"), ("GET", "/docs"), ("GET", "/nowhere"), ("GET", "/assets/docs.js")]
+    return [*routes, ("GET", "/nowhere"), ("GET", "/assets/nowhere.js")]
 
 
 def test_every_route_but_the_public_ones_asks_for_a_key(gateway: Running) -> None:
@@ -40,6 +40,29 @@ def test_what_is_public_tells_nothing_of_the_data(gateway: Running) -> None:
             if path != "/v1/session":
                 assert stranger.get(path).status_code == 200
                 assert "elec2" not in stranger.get(path).text
+
+
+def test_the_interface_is_described_to_anybody_and_the_same_for_everybody(gateway: Running) -> None:
+    with httpx.Client(base_url=gateway.url) as stranger:
+        page, document = stranger.get("/docs"), stranger.get("/openapi.json")
+
+    assert (page.status_code, page.headers["content-type"]) == (200, "text/html; charset=utf-8")
+    assert document.json() == gateway.http.get("/openapi.json").json()
+
+
+BROWSER = {"Accept": "text/html,application/xhtml+xml,*/*;q=0.8"}
+
+
+def test_a_browser_without_a_key_is_told_what_to_do_in_a_page(gateway: Running) -> None:
+    with httpx.Client(base_url=gateway.url) as stranger:
+        page = stranger.get("/v1/pipelines", headers=BROWSER)
+        program, sent = stranger.get("/v1/pipelines"), stranger.post("/v1/pipelines", json={}, headers=BROWSER)
+
+    assert (page.status_code, page.headers["content-type"]) == (401, "text/html; charset=utf-8")
+    assert all(word in page.text for word in ("homeostat up", "#key=", "Authorization: Bearer KEY"))
+    assert page.headers["www-authenticate"] == "Bearer"
+    assert "default-src 'none'" in page.headers["content-security-policy"]
+    assert {answer.headers["content-type"] for answer in (program, sent)} == {"application/problem+json"}
 
 
 @pytest.mark.parametrize("key", ["", "wrong", KEY + "x", KEY[:-1], "0" * 64, HASHES["tester"]])
