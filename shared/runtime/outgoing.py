@@ -17,6 +17,9 @@ from shared.topics import ALERTS, DEAD_LETTERS, Out, Topic
 
 Headers = tuple[tuple[str, bytes], ...]
 
+_MOST_HEADERS = 1_000
+"""Bytes of a record's headers, at most. Its key stands in its value too: a record of small value is small."""
+
 
 def event_type(topic: Topic[Any], message: object) -> str:
     """The CloudEvents type: the topic's own, and for alerts their state too."""
@@ -61,7 +64,8 @@ class Outgoing:
         task = self._task
         records = records_of(outs, f"{task.name}/{step}", f"/homeostat/{task.service}", self._full_name, now)
         for index, record in enumerate(records):
-            if size_of(record) > self._limits.get(record.topic, MAX_RECORD_BYTES):
+            limit = self._limits.get(record.topic, MAX_RECORD_BYTES)
+            if 2 * len(record.value) + _MOST_HEADERS > limit and size_of(record) > limit:
                 letter = self._too_large(outs[index], record, now)
                 name, key = self._full_name(DEAD_LETTERS.name), DEAD_LETTERS.key(letter).encode()
                 records[index] = NewRecord(name, key, encode(letter), record.headers[:1])

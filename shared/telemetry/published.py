@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -33,16 +33,15 @@ class Observer:
             Metrics: self._metrics,
         }
 
-    def saw(self, messages: Iterable[object], now: datetime) -> None:
+    def saw(self, messages: Sequence[object], now: datetime) -> None:
         """`now` is when they were published."""
-        predictions: list[Prediction] = []
-        for message in messages:
-            if isinstance(message, Prediction):
-                predictions.append(message)
-            elif (told := self._of.get(type(message))) is not None:
-                told(message)
+        predictions = [message for message in messages if isinstance(message, Prediction)]
         if predictions:
             self._predictions(predictions, now)
+        if len(predictions) < len(messages):
+            for message in messages:
+                if (told := self._of.get(type(message))) is not None:
+                    told(message)
 
     def spent(self, processor_seconds: float) -> None:
         """The process's time on the processors so far: shared out among what was predicted since the last call."""

@@ -111,18 +111,6 @@ def produce(
             producer.poll(0.1)
 
 
-def _record_of(message: Any) -> Record:
-    return Record(
-        message.topic(),
-        message.partition(),
-        message.offset(),
-        message.key(),
-        message.value() or b"",
-        tuple(message.headers() or ()),
-        message.timestamp()[1],
-    )
-
-
 def drain(
     consumer: Consumer, most: int, timeout: float, *, until_end: bool = False
 ) -> tuple[list[Record], dict[tuple[str, int], int]]:
@@ -137,17 +125,23 @@ def drain(
     messages: list[Any] = consumer.consume(1, timeout)
     outage.check()  # what failed meanwhile was told of in `consume`
     while messages:
-        for message in messages:
-            error = message.error()
-            if error is None:
-                records.append(record := _record_of(message))
-                taken += len(record.value)
-            elif error.code() == _EOF:
-                ends[message.topic(), message.partition()] = message.offset()
-            elif error.fatal() or error.code() == _FATAL:  # a message's error is never marked as fatal itself
-                raise Fenced(error.str())
-            else:
-                _log.warning("kafka consumer", error=error.str(), topic=message.topic())
+        found = [
+            Record(
+                m.topic(),
+                m.partition(),
+                m.offset(),
+                m.key(),
+                m.value() or b"",
+                tuple(m.headers() or ()),
+                m.timestamp()[1],
+            )
+            for m in messages
+            if m.error() is None
+        ]
+        records += found
+        taken += sum([len(record.value) for record in found])
+        if len(found) < len(messages):
+            ends |= _ends_among(messages)
         left = most - len(records)
         if left <= 0 or taken >= ENOUGH_BYTES:
             break
@@ -156,6 +150,22 @@ def drain(
         if idle and (waiting := deadline - monotonic()) > 0:
             messages = consumer.consume(1, waiting)
     return records, ends
+
+
+def _ends_among(messages: list[Any]) -> dict[tuple[str, int], int]:
+    """The ends of partitions that these tell of. What else is no record is logged; `Fenced` where it is fatal."""
+    ends: dict[tuple[str, int], int] = {}
+    for message in messages:
+        error = message.error()
+        if error is None:
+            continue
+        if error.code() == _EOF:
+            ends[message.topic(), message.partition()] = message.offset()
+        elif error.fatal() or error.code() == _FATAL:  # a message's error is never marked as fatal itself
+            raise Fenced(error.str())
+        else:
+            _log.warning("kafka consumer", error=error.str(), topic=message.topic())
+    return ends
 
 
 class Outage:
