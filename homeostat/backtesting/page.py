@@ -1,4 +1,4 @@
-"""A backtest as one HTML page: a chart by plotly, whose code is in the page, and tables."""
+"""A backtest as one HTML page: a chart by plotly, whose code is in the page (`embedding`), and tables."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import polars as pl
 
 from homeostat.backtesting.findings import Findings
 from homeostat.backtesting.page_tables import measure_of, table_of
+from homeostat.embedding import embedded
 
 _COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
 """Told apart by the colour-blind too (Okabe and Ito, 2008)."""
@@ -31,8 +32,6 @@ _TABLES = (
 
 def page_of(found: Findings) -> str:
     """The whole page. It names nothing outside itself, and nothing in it depends on when it was made."""
-    config = {"responsive": True, "displaylogo": False}
-    chart = chart_of(found).to_html(full_html=False, include_plotlyjs=True, div_id="accuracy", config=config)
     title = f"Backtest of {escape(found.pipeline)}"
     parts = [
         '<!doctype html><html lang="en"><head><meta charset="utf-8">',
@@ -44,7 +43,7 @@ def page_of(found: Findings) -> str:
         "".join(f"<p><b>hint</b>: {escape(hint)}</p>" for hint in found.hints),
         table_of(found, "summary"),
         "<noscript><p>The chart needs JavaScript; the tables have its figures.</p></noscript>",
-        chart,
+        embedded(chart_of(found), "accuracy"),
         f"<p>Each point is the mean over {found.window:,} rows. Where lines are equal, the first of the legend lies on "
         "top; a click on a name hides its line.</p>",
     ]

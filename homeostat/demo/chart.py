@@ -13,6 +13,7 @@ import plotly.graph_objects as go
 
 from homeostat.demo.outcome import Healing
 from homeostat.demo.view import ACTED, ENDED, LEVELS, NOTE, told
+from homeostat.embedding import embedded
 
 SMOOTHED_ROWS = 500
 TITLE = "Homeostat's demo: what was wrong, and what became of it"
@@ -37,7 +38,7 @@ def write_chart(
     """Writes the chart to `path`. `swaps` maps the row of each model change to its version."""
     figure = _figure(right, static, healings, swaps)
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(_page(figure.to_html(full_html=False, include_plotlyjs=True), healings, summary), encoding="utf-8")
+    path.write_text(_page(embedded(figure, "chart"), healings, summary), encoding="utf-8")
     return path
 
 

@@ -29,6 +29,7 @@ def test_the_page_needs_no_network(tmp_path: Path) -> None:
     assert "Plotly.newPlot" in page
     assert '<script src="http' not in page
     assert "<link" not in page
+    assert len(page) < 2_500_000
 
 
 def test_versions_that_come_close_together_share_a_label_however_many_they_are() -> None:
