@@ -10,8 +10,11 @@ import numpy as np
 from homeostat.backtesting.history import History
 from homeostat.backtesting.loop import Pace
 from homeostat.durations import in_words
+from shared.messages import Value
 from shared.pipeline.specification import Policy, Rung
 
+_USUAL_ROWS = 1000
+"""A training takes a while, and rows go on coming."""
 _MEASURED = ("retrain", "rollback", "promote", "recalibrate")
 
 
@@ -35,6 +38,44 @@ def hints_of(history: History, pace: Pace, policies: Sequence[Policy]) -> Iterat
             "is done will be undone or handed to a person. Give verify_within more, verify_rows fewer, or replay "
             "faster with --rate"
         )
+
+
+def late_first_model(first_row: int | None, history: History) -> Iterator[str]:
+    """A sentence where no model came of the history, or long after there were rows enough for one.
+
+    `first_row`: the first that a model answered; None where none did.
+    """
+    specification = history.specification
+    could = _rows_enough(history)
+    if could is None or (first_row is not None and first_row <= 2 * could + _USUAL_ROWS):
+        return
+    since = _first_two(history.labels)
+    why = ""
+    if specification.kind != "anomaly" and since is not None and since > could:
+        why = f"; the first {since:,} labelled rows have one value of `{specification.target}`"
+    if first_row is None:
+        yield f"no model came of this history: nothing was answered, and nothing is compared{why}"
+        return
+    left = len(history) - first_row
+    yield (
+        f"the first model answers from row {first_row:,} on, though there were labels enough from row {could:,}: "
+        f"the last {left:,} rows alone are compared{why}"
+    )
+
+
+def _rows_enough(history: History) -> int | None:
+    """The row by which there are labels (for anomalies, rows) enough for a first model; None where there never are."""
+    wanted = history.specification.models.min_rows
+    if history.specification.kind == "anomaly":
+        return wanted if len(history) >= wanted else None
+    told = sorted(int(due) for due, label in zip(history.due, history.labels, strict=True) if label is not None)
+    return told[wanted - 1] if len(told) >= wanted and told[wanted - 1] < len(history) else None
+
+
+def _first_two(labels: Sequence[Value]) -> int | None:
+    """How many labels come before a second value is among them; None where none ever is."""
+    there = [label for label in labels if label is not None]
+    return next((place for place, label in enumerate(there) if label != there[0]), None)
 
 
 def idle_schedules(names: Sequence[str], first_row: int, rows: int) -> Iterator[str]:

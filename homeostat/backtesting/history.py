@@ -73,6 +73,7 @@ def history_of(columns: Columns, specification: Specification, delay: Span, rate
     _matching(columns, found, specification, told)
     ids = _ids(columns, specification, told)
     _enough(found.labels, specification)
+    _enough_ids(ids, found.labels, specification)
     due = _due(columns.height, seconds, delay, rate)
     _arriving(found.labels, due, delay, told)
     entities = _entities(columns, specification, ids)
@@ -212,6 +213,18 @@ def _enough(labels: Sequence[Value], specification: Specification) -> None:
             "one-value",
             f"`{specification.target}` is {there[0]!r} in all {len(there)} labelled rows: there is nothing to tell "
             "apart; is it the right column?",
+        )
+
+
+def _enough_ids(ids: Sequence[str], labels: Sequence[Value], specification: Specification) -> None:
+    """Of several rows under one id the first alone is one."""
+    anomaly, wanted = specification.kind == "anomaly", specification.models.min_rows
+    apart = len({id_ for id_, label in zip(ids, labels, strict=True) if anomaly or label is not None})
+    if apart < wanted:
+        raise HistoryError(
+            "ids-repeated",
+            f"{len(ids)} rows have {apart} different ids, and of each id one row alone is taken: the first model needs "
+            f"{wanted}; is `{specification.id or 'id'}` the right column? Without one, rows are named by their content",
         )
 
 

@@ -20,7 +20,7 @@ from homeostat.backtesting.asking import (
 )
 from homeostat.backtesting.assembling import Runs, result_of
 from homeostat.backtesting.features import features_of
-from homeostat.backtesting.hints import hints_of, idle_schedules
+from homeostat.backtesting.hints import hints_of, idle_schedules, late_first_model
 from homeostat.backtesting.history import history_of
 from homeostat.backtesting.learners import USUAL, names_in, run_of
 from homeostat.backtesting.loop import KEY, Told, replayed
@@ -79,6 +79,7 @@ def backtest(
         _run(runs, variants, names, Path(folder), progress)
     chosen = [policies_for(specification, one) for one in variants.values()]
     hints = [hint for each in chosen for hint in hints_of(taken, pace, each)]
+    hints += late_first_model(runs.since, taken)
     if runs.since is not None:
         hints += idle_schedules(names, runs.since, len(taken))
     return result_of(runs, tuple(dict.fromkeys(hints)))

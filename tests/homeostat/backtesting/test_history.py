@@ -134,6 +134,11 @@ def test_a_column_that_the_specification_does_not_know_is_told() -> None:
         (rows(49), "too-short", "49 labelled rows: the first model needs 50"),
         ([{**row, "churned": True} for row in rows()], "one-value", "`churned` is True in all 100 labelled rows"),
         ([{**row, "churned": None} for row in rows()], "no-labels", "`churned` is empty in every row"),
+        (
+            [{**row, "id": f"c-{i % 20}"} for i, row in enumerate(rows())],
+            "ids-repeated",
+            "100 rows have 20 different ids",
+        ),
     ],
 )
 def test_what_nothing_can_be_learned_from_is_refused(table: list[dict[str, Any]], reason: str, says: str) -> None:
