@@ -13,8 +13,6 @@ from homeostat.durations import in_words
 from shared.messages import Value
 from shared.pipeline.specification import Policy, Rung
 
-_USUAL_ROWS = 1000
-"""A training takes a while, and rows go on coming."""
 _MEASURED = ("retrain", "rollback", "promote", "recalibrate")
 
 
@@ -40,14 +38,15 @@ def hints_of(history: History, pace: Pace, policies: Sequence[Policy]) -> Iterat
         )
 
 
-def late_first_model(first_row: int | None, history: History) -> Iterator[str]:
-    """A sentence where no model came of the history, or long after there were rows enough for one.
+def late_first_model(first_row: int | None, history: History, pace: Pace) -> Iterator[str]:
+    """A sentence where no model came of the history, or long after there were rows enough and it was trained.
 
     `first_row`: the first that a model answered; None where none did.
     """
     specification = history.specification
-    could = _rows_enough(history)
-    if could is None or (first_row is not None and first_row <= 2 * could + _USUAL_ROWS):
+    could, seconds = _rows_enough(history), _row_seconds(history, pace)
+    training = 2 * pace.training_seconds / seconds if seconds else 0.0
+    if could is None or (first_row is not None and first_row <= 2 * could + training + 2 * pace.batch):
         return
     since = _first_two(history.labels)
     why = ""

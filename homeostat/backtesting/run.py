@@ -79,7 +79,7 @@ def backtest(
         _run(runs, variants, names, Path(folder), progress)
     chosen = [policies_for(specification, one) for one in variants.values()]
     hints = [hint for each in chosen for hint in hints_of(taken, pace, each)]
-    hints += late_first_model(runs.since, taken)
+    hints += late_first_model(runs.since, taken, pace)
     if runs.since is not None:
         hints += idle_schedules(names, runs.since, len(taken))
     return result_of(runs, tuple(dict.fromkeys(hints)))

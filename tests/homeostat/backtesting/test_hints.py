@@ -52,11 +52,11 @@ def test_a_label_delay_is_told_in_words() -> None:
 def test_a_first_model_that_came_late_is_told_with_what_held_it_up() -> None:
     table = [{**row, "churned": i > 1200} for i, row in enumerate(rows(1400))]
 
-    (late,) = late_first_model(1300, taken(table))
-    (none,) = late_first_model(None, taken(table))
+    (late,) = late_first_model(1300, taken(table), PACE)
+    (none,) = late_first_model(None, taken(table), PACE)
 
     assert late.startswith("the first model answers from row 1,300 on, though there were labels enough from row 4")
     assert "the last 100 rows alone are compared; the first 1,201 labelled rows have one value of `churned`" in late
     assert none.startswith("no model came of this history")
     assert "the first 1,201 labelled rows" in none
-    assert list(late_first_model(60, taken(table))) == []
+    assert list(late_first_model(60, taken(table), PACE)) == []
