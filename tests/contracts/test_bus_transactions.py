@@ -10,7 +10,7 @@ from shared.errors import Poison, Transient
 from tests.contracts.conftest import Listener, Rig, poll_until
 
 
-def _joined(rig: Rig, topics: list[str], slot: str = "slot") -> tuple[Transaction, Listener]:
+def joined(rig: Rig, topics: list[str], slot: str = "slot") -> tuple[Transaction, Listener]:
     """A transaction whose first partitions are assigned and flow."""
     transaction = rig.transaction(slot)
     listener = Listener(transaction)
@@ -24,7 +24,7 @@ def _joined(rig: Rig, topics: list[str], slot: str = "slot") -> tuple[Transactio
 def test_outputs_and_offsets_are_committed_together(rig: Rig) -> None:
     source, target = rig.topic("source"), rig.topic("target")
     rig.write(source, b"1", b"2", b"3")
-    transaction, _ = _joined(rig, [source])
+    transaction, _ = joined(rig, [source])
 
     records = poll_until(lambda: transaction.poll(100, 0.5), lambda found: len(found) == 3)
     transaction.commit([NewRecord(target, b"k", record.value) for record in records], {(source, 0): 3})
@@ -36,7 +36,7 @@ def test_outputs_and_offsets_are_committed_together(rig: Rig) -> None:
 def test_what_a_group_has_committed_is_seen_from_outside_of_it(rig: Rig) -> None:
     source = rig.topic("source", partitions=2)
     rig.write(source, b"1", b"2", partition=1)
-    transaction, _ = _joined(rig, [source])
+    transaction, _ = joined(rig, [source])
     poll_until(lambda: transaction.poll(100, 0.5), lambda found: len(found) == 2)
 
     before = rig.bus.committed(rig.prefix + "group")
@@ -49,7 +49,7 @@ def test_what_a_group_has_committed_is_seen_from_outside_of_it(rig: Rig) -> None
 
 def test_nothing_is_committed_where_nothing_was(rig: Rig) -> None:
     source = rig.topic("source", partitions=2)
-    transaction, _ = _joined(rig, [source])
+    transaction, _ = joined(rig, [source])
 
     assert transaction.committed([(source, 0), (source, 1)]) == {(source, 0): None, (source, 1): None}
 
@@ -57,12 +57,12 @@ def test_nothing_is_committed_where_nothing_was(rig: Rig) -> None:
 def test_whoever_comes_next_goes_on_from_what_was_committed(rig: Rig) -> None:
     source, target = rig.topic("source"), rig.topic("target")
     rig.write(source, b"1", b"2", b"3")
-    first, _ = _joined(rig, [source])
+    first, _ = joined(rig, [source])
     poll_until(lambda: first.poll(100, 0.5), lambda found: len(found) == 3)
     first.commit([NewRecord(target, b"k", b"out")], {(source, 0): 2})
     first.close()
 
-    second, _ = _joined(rig, [source], "other")
+    second, _ = joined(rig, [source], "other")
     records = poll_until(lambda: second.poll(100, 0.5), lambda found: len(found) >= 1)
 
     assert [record.value for record in records] == [b"3"]
@@ -71,7 +71,7 @@ def test_whoever_comes_next_goes_on_from_what_was_committed(rig: Rig) -> None:
 def test_a_transaction_that_is_refused_leaves_nothing_behind(rig: Rig) -> None:
     source, target = rig.topic("source"), rig.topic("target")
     rig.write(source, b"1")
-    transaction, _ = _joined(rig, [source])
+    transaction, _ = joined(rig, [source])
 
     with pytest.raises(Poison):
         transaction.commit([NewRecord(target, b"k", b"x"), NewRecord(target, b"k", bytes(1_000_001))], {(source, 0): 1})
@@ -83,7 +83,7 @@ def test_a_transaction_that_is_refused_leaves_nothing_behind(rig: Rig) -> None:
 def test_the_same_records_come_again_after_seeking_back(rig: Rig) -> None:
     source = rig.topic("source")
     rig.write(source, b"1", b"2")
-    transaction, _ = _joined(rig, [source])
+    transaction, _ = joined(rig, [source])
     poll_until(lambda: transaction.poll(100, 0.5), lambda found: len(found) == 2)
 
     transaction.seek(source, 0, 1)
@@ -94,7 +94,7 @@ def test_the_same_records_come_again_after_seeking_back(rig: Rig) -> None:
 
 def test_a_paused_partition_gives_nothing_until_it_is_resumed(rig: Rig) -> None:
     source = rig.topic("source")
-    transaction, _ = _joined(rig, [source])
+    transaction, _ = joined(rig, [source])
     transaction.pause(source, 0)
     rig.write(source, b"1")
 
@@ -110,7 +110,7 @@ def test_no_poll_gives_more_than_it_was_asked_for_and_nothing_is_lost_by_that(ri
     source = rig.topic("source", partitions=3)
     for partition in range(3):
         rig.write(source, *(f"{partition}{number}".encode() for number in range(20)), partition=partition)
-    transaction, _ = _joined(rig, [source])
+    transaction, _ = joined(rig, [source])
     sizes = []
 
     def poll() -> list[Record]:
@@ -126,7 +126,7 @@ def test_no_poll_gives_more_than_it_was_asked_for_and_nothing_is_lost_by_that(ri
 
 def test_partitions_are_divided_and_handed_over_when_a_member_joins_and_leaves(rig: Rig) -> None:
     source = rig.topic("source", partitions=4)
-    first, first_sees = _joined(rig, [source], "slot-a")
+    first, first_sees = joined(rig, [source], "slot-a")
     alone = set(first_sees.owned)
 
     second = rig.transaction("slot-b")
@@ -148,7 +148,7 @@ def test_partitions_are_divided_and_handed_over_when_a_member_joins_and_leaves(r
 
 def test_the_first_holder_of_a_slot_is_fenced_by_the_second(rig: Rig) -> None:
     source, target = rig.topic("source"), rig.topic("target")
-    first, _ = _joined(rig, [source])
+    first, _ = joined(rig, [source])
 
     rig.transaction("slot")
 
@@ -160,7 +160,7 @@ def test_the_first_holder_of_a_slot_is_fenced_by_the_second(rig: Rig) -> None:
 def test_a_member_that_was_expelled_cannot_commit_and_joins_again(rig: Rig) -> None:
     source, target = rig.topic("source"), rig.topic("target")
     rig.write(source, b"1")
-    member, listener = _joined(rig, [source])
+    member, listener = joined(rig, [source])
     poll_until(lambda: member.poll(100, 0.5), lambda found: len(found) == 1)
     rig.expel()
 
@@ -175,7 +175,7 @@ def test_a_member_that_was_expelled_cannot_commit_and_joins_again(rig: Rig) -> N
 
 def test_a_member_that_is_expelled_while_the_group_settles_is_told_that_it_lost_what_it_had(rig: Rig) -> None:
     source, target = rig.topic("source", partitions=6), rig.topic("target")
-    member, listener = _joined(rig, [source])
+    member, listener = joined(rig, [source])
     late, newest = (rig.transaction(slot) for slot in ("late", "newest"))
     late_sees = Listener(late)
     late.subscribe([source], late_sees)
@@ -201,7 +201,7 @@ def test_a_member_that_is_expelled_while_the_group_settles_is_told_that_it_lost_
 
 def test_a_range_across_transactions_ends_though_markers_leave_gaps(rig: Rig) -> None:
     source, target = rig.topic("source"), rig.topic("target")
-    transaction, _ = _joined(rig, [source])
+    transaction, _ = joined(rig, [source])
     for value in (b"a", b"b", b"c"):
         transaction.commit([NewRecord(target, b"k", value)], {(source, 0): 0})
 
@@ -213,7 +213,7 @@ def test_a_range_across_transactions_ends_though_markers_leave_gaps(rig: Rig) ->
 
 def test_what_waits_is_known_and_falls_to_nothing(rig: Rig) -> None:
     source, target = rig.topic("source"), rig.topic("target")
-    transaction, _ = _joined(rig, [source])
+    transaction, _ = joined(rig, [source])
     transaction.commit([NewRecord(source, b"k", b"1"), NewRecord(source, b"k", b"2")], {(source, 0): 0})
 
     poll_until(lambda: transaction.poll(1, 0.5), lambda found: len(found) == 1)

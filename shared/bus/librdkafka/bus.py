@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from functools import cached_property
 
 import tenacity
 from confluent_kafka import ConsumerGroupTopicPartitions, IsolationLevel, KafkaError, KafkaException, TopicPartition
-from confluent_kafka.admin import AdminClient, NewTopic, OffsetSpec  # type: ignore[attr-defined]
+from confluent_kafka.admin import AdminClient, ClusterMetadata, NewTopic, OffsetSpec  # type: ignore[attr-defined]
 
 from shared.bus.base import REQUEST_SECONDS, TopicSpec
+from shared.bus.librdkafka.administration import Administration
 from shared.bus.librdkafka.clients import Clients
 from shared.bus.librdkafka.producer import LibrdkafkaProducer
 from shared.bus.librdkafka.reader import LibrdkafkaReader
@@ -27,6 +27,7 @@ class LibrdkafkaBus:
         self, bootstrap_servers: str, *, session_timeout_ms: int = 10_000, limits: Mapping[str, int] | None = None
     ) -> None:
         self.clients = Clients(bootstrap_servers, session_timeout_ms, dict(limits or {}))
+        self._administration = Administration(self.clients)
 
     def producer(self, client_id: str) -> LibrdkafkaProducer:
         return LibrdkafkaProducer(self.clients, client_id)
@@ -48,7 +49,8 @@ class LibrdkafkaBus:
                 )
         if missing:
             new = [NewTopic(s.name, s.partitions, s.replication, config=dict(s.config)) for s in missing]
-            for name, made in self._admin.create_topics(new, request_timeout=timeout).items():
+            asked = self._administration.ask(lambda admin: admin.create_topics(new, request_timeout=timeout))
+            for name, made in asked.items():
                 self._settle(name, made.result)
             self._wait_until_known([spec.name for spec in missing], timeout)
 
@@ -56,14 +58,14 @@ class LibrdkafkaBus:
         self._partitions(timeout)
 
     def cluster_id(self, timeout: float) -> str:
-        self._partitions(timeout)
-        return str(self._admin.list_topics(timeout=timeout).cluster_id)
+        return str(self._listed(timeout).cluster_id)
 
     def committed(self, group: str) -> dict[tuple[str, int], int]:
         asked = [ConsumerGroupTopicPartitions(group)]
         try:
-            answers = self._admin.list_consumer_group_offsets(asked, request_timeout=REQUEST_SECONDS)
-            found = answers[group].result().topic_partitions
+            found = self._administration.ask(
+                lambda admin: admin.list_consumer_group_offsets(asked, request_timeout=REQUEST_SECONDS)[group].result()
+            ).topic_partitions
         except KafkaException as error:
             raise Transient(f"committed offsets of {group}: {error.args[0].str()}") from error
         return {(at.topic, at.partition): at.offset for at in found or () if at.offset >= 0}
@@ -77,26 +79,23 @@ class LibrdkafkaBus:
         asked = {TopicPartition(topic, partition): spec for partition in range(found[topic])}
         deadline = monotonic() + REQUEST_SECONDS
         while True:
-            answers = self._admin.list_offsets(asked, isolation_level=isolation, request_timeout=REQUEST_SECONDS)
             try:
-                return {at.partition: answer.result().offset for at, answer in answers.items()}
+                return self._administration.ask(lambda admin: _offsets(admin, asked, isolation))
             except KafkaException as error:
                 if not error.args[0].retriable() or monotonic() > deadline:
                     raise Transient(f"offsets of {topic}: {error.args[0].str()}") from error
 
-    @cached_property
-    def _admin(self) -> AdminClient:
-        return AdminClient(self.clients.common("homeostat-admin"))
-
-    def _partitions(self, timeout: float, topic: str | None = None) -> dict[str, int]:
+    def _listed(self, timeout: float, topic: str | None = None) -> ClusterMetadata:
+        given = {"topic": topic} if topic else {}
         try:
-            listed = (
-                self._admin.list_topics(topic, timeout=timeout) if topic else self._admin.list_topics(timeout=timeout)
-            )
+            return self._administration.ask(lambda admin: admin.list_topics(timeout=timeout, **given))
         except KafkaException as error:
             raise Transient(
                 f"no Kafka broker answers at {self.clients.bootstrap_servers}: {error.args[0].str()}"
             ) from error
+
+    def _partitions(self, timeout: float, topic: str | None = None) -> dict[str, int]:
+        listed = self._listed(timeout, topic)
         found = {name: len(one.partitions) for name, one in listed.topics.items() if one.error is None}
         if topic and topic not in found:
             raise Misconfigured(
@@ -126,3 +125,8 @@ class LibrdkafkaBus:
             if code.retriable() or code.code() in {KafkaError._TIMED_OUT, KafkaError._TRANSPORT}:
                 raise Transient(f"topic {topic} could not be created: {code.str()}") from error
             raise Misconfigured(f"topic {topic} cannot be created: {code.str()}") from error
+
+
+def _offsets(admin: AdminClient, asked: dict[TopicPartition, OffsetSpec], isolation: IsolationLevel) -> dict[int, int]:
+    answers = admin.list_offsets(asked, isolation_level=isolation, request_timeout=REQUEST_SECONDS)
+    return {at.partition: answer.result().offset for at, answer in answers.items()}

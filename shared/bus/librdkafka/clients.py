@@ -31,7 +31,7 @@ from shared.errors import Transient
 _log = structlog.get_logger("homeostat.bus")
 _EOF = KafkaError._PARTITION_EOF
 _FATAL = KafkaError._FATAL
-_AWAY = {KafkaError._TRANSPORT, KafkaError._ALL_BROKERS_DOWN, KafkaError._RESOLVE, KafkaError._TIMED_OUT}
+AWAY = {KafkaError._TRANSPORT, KafkaError._ALL_BROKERS_DOWN, KafkaError._RESOLVE, KafkaError._TIMED_OUT}
 _AWAY_WORDS = ("Connect to", "Disconnected", "Failed to resolve", "brokers are down", "Connection setup timed out")
 AGAIN_SECONDS = 30.0
 QUIET_SECONDS = 5.0
@@ -210,7 +210,7 @@ outage = Outage(monotonic)
 
 
 def _log_error(error: KafkaError) -> None:
-    if error.code() in _AWAY:
+    if error.code() in AWAY:
         outage.failed(error.str())
     else:
         _log.warning("kafka", error=error.str())
