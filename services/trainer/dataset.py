@@ -67,18 +67,19 @@ class TrainingSet:
 def newest_set(
     source: Source,
     *,
+    most: int,
     since: Mapping[int, int] | None,
     until: Mapping[int, int] | None,
     excluded: Sequence[orders.Stretch],
 ) -> TrainingSet:
-    """The newest `models.train_rows` rows; `cut` says how many of them come after `since`, where that is named."""
+    """The newest `most` rows; `cut` says how many of them come after `since`, where that is named."""
     log = _Log.of(source, until)
     stretches = [
         (p, start, log.ends.get(p, start) if stop is None else stop, source) for p, start, stop, source in excluded
     ]
-    frame, ranges, labels = _widened(source, log, source.specification.models.train_rows, stretches)
+    frame, ranges, labels = _widened(source, log, most, stretches)
     everything = TrainingSet(frame, _texts(ranges), _texts(labels), stretches, Cut(frame.height))
-    kept = everything.newest(source.specification.models.train_rows)
+    kept = everything.newest(most)
     return kept if since is None else replace(kept, cut=Cut(kept.frame.height, _after(kept.frame, since)))
 
 
@@ -142,7 +143,7 @@ def _widened(
     source: Source, log: _Log, wanted: int, excluded: Excluded
 ) -> tuple[pl.DataFrame, window.Ranges, window.Ranges]:
     """Doubles the depth until `wanted` rows are found or the log has no more."""
-    depth = 1 + 3 * wanted // (2 * max(1, len(log.ends)))
+    depth = max(1, window.depth_of(log.begins, log.ends, wanted * 3 // 2))
     while True:
         ranges = window.newest(log.begins, log.ends, depth)
         frame, labels = _read(source, log, ranges, excluded)

@@ -36,6 +36,9 @@ if TYPE_CHECKING:
     import polars as pl
 
 
+FORCED_ROWS = 4_000
+"""What is promoted by force is judged on the newest of no more rows: the verdict is only told, and someone waits."""
+
 Loaded = Callable[[Artifact, ArtifactStore, bytes], Model]
 
 
@@ -96,7 +99,9 @@ class Maker:
                 reason="features",
                 field="features",
             )
-        data = _since_the_change(self._rows(), self.specification)
+        most = self.specification.models.train_rows
+        rows = self._rows(min(most, FORCED_ROWS) if self.order.forced else most)
+        data = _since_the_change(rows, self.specification)
         champion, note = self._champion()
         result = judged(
             self.specification,
@@ -123,10 +128,11 @@ class Maker:
         )
         return self._answer(data, result, origin="recalibrated", note=note)
 
-    def _rows(self) -> TrainingSet:
+    def _rows(self, most: int | None = None) -> TrainingSet:
         rows = self.order.rows
         return newest_set(
             self.source,
+            most=self.specification.models.train_rows if most is None else most,
             since=window.as_offsets(rows.since),
             until=window.as_offsets(rows.until),
             excluded=rows.left_out,

@@ -48,6 +48,21 @@ def newest(begins: Mapping[int, int], ends: Mapping[int, int], depth: int) -> Ra
     return {p: (max(begins.get(p, 0), end - depth), end) for p, end in sorted(ends.items())}
 
 
+def depth_of(begins: Mapping[int, int], ends: Mapping[int, int], rows: int) -> int:
+    """The least depth at which `newest` has `rows` offsets in all, or else all there are: keys may fill one partition.
+
+    >>> depth_of({0: 0, 1: 90}, {0: 100, 1: 100}, 50)
+    40
+    """
+    spans = sorted(end - begins.get(p, 0) for p, end in ends.items())
+    for index, span in enumerate(spans):
+        share = -(-rows // (len(spans) - index))
+        if share <= span:
+            return share
+        rows -= span
+    return max(spans, default=0)
+
+
 def until(ends: Mapping[int, int], positions: Mapping[int, int] | None) -> dict[int, int]:
     """The ends, cut at `positions` where they name one."""
     return {p: min(end, (positions or {}).get(p, end)) for p, end in ends.items()}

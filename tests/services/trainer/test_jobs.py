@@ -207,6 +207,29 @@ def test_a_challenger_that_learnt_wrong_labels_does_not_pass_the_gate_against_a_
     assert forced.candidate.metrics["accuracy"] < forced.champion["accuracy"]
 
 
+def test_what_is_forced_is_judged_on_few_rows_since_someone_waits(
+    world: Any, stream: pl.DataFrame, specified: Specified
+) -> None:
+    specification = specified(models={"train_rows": 6000})
+    world.write(specification, stream.head(4500))
+    mine = brought(
+        specification,
+        stream.head(1000).select(specification.feature_names).to_dicts(),
+        stream.head(1000)["target"].to_list(),
+        learner="logistic",
+        store=FileStore(world.folder / "artifacts"),
+        signing_key=b"a key for tests",
+        made_by="somebody",
+    )
+    candidate = typed(mine, Candidate)
+
+    asked = made(judge(order(specification, candidate=candidate), world.context))
+    forced = made(judge(order(specification, candidate=candidate, forced=True), world.context))
+
+    assert (asked.window, forced.window) == ("the newest 4500 labelled rows", "the newest 4000 labelled rows")
+    assert forced.verdict.rows == 800
+
+
 def test_a_model_from_outside_whose_bytes_were_changed_is_refused_even_with_force(
     world: Any, rows: pl.DataFrame, specified: Specified
 ) -> None:

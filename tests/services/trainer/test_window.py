@@ -4,7 +4,14 @@ from __future__ import annotations
 
 import pytest
 
-from services.trainer.core.window import Cut, as_offsets, exhausted, lengths_of, newest, tightened, until
+from services.trainer.core.window import Cut, as_offsets, depth_of, exhausted, lengths_of, newest, tightened, until
+
+
+def test_as_deep_is_read_as_the_rows_asked_for_need_where_one_partition_holds_all_of_them() -> None:
+    assert depth_of({0: 0, 1: 0, 2: 7}, {0: 100, 1: 0, 2: 7}, 60) == 60
+    assert depth_of({0: 0, 1: 0}, {0: 100, 1: 20}, 60) == 40
+    assert depth_of({0: 5}, {0: 30}, 60) == 25
+    assert depth_of({}, {}, 60) == 0
 
 
 def test_the_newest_rows_never_reach_before_the_log_begins() -> None:
