@@ -50,6 +50,8 @@ for every installation of it.
 COOKIE = "homeostat_session"
 SECRET_BYTES = 32
 SAFE_METHODS = ("GET", "HEAD", "OPTIONS")
+_NO_KEY = "give an API key as `Authorization: Bearer KEY` or `X-API-Key: KEY`"
+_WRONG_KEY = "this API key is none of this gateway's: it may be another installation's, mistyped, or withdrawn"
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,7 +161,7 @@ class RequireKey:
                 return 403, "cross-origin", foreign
         state["identity"] = identity
         if identity is None and scope["path"] not in PUBLIC:
-            return 401, "unauthorized", "give an API key as `Authorization: Bearer KEY` or `X-API-Key: KEY`"
+            return 401, "unauthorized", _NO_KEY if key is None else _WRONG_KEY
         return None
 
 

@@ -72,6 +72,7 @@ def test_a_wrong_key_is_refused_and_so_is_a_hash(gateway: Running, key: str) -> 
         by_header = stranger.get("/v1/pipelines", headers={"X-API-Key": key})
 
     assert (by_bearer.status_code, by_header.status_code) == (401, 401)
+    assert "none of this gateway's" in by_bearer.json()["detail"]
 
 
 def test_a_key_is_taken_in_either_header(gateway: Running) -> None:
