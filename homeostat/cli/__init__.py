@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
+from typing import Any
 
 import typer
 from rich.markup import escape
+from typer.main import get_command
 
 from homeostat.cli import (
     alerts,
@@ -34,6 +36,7 @@ from shared.errors import HomeostatError
 app = typer.Typer(
     name="homeostat",
     help="A self-healing machine-learning system on Kafka.",
+    epilog="Every option can be given as an environment variable too: `homeostat send --rate` is HOMEOSTAT_SEND_RATE.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     context_settings={"auto_envvar_prefix": "HOMEOSTAT", "help_option_names": ["-h", "--help"]},
@@ -56,8 +59,19 @@ app.add_typer(sim.app, name="sim")
 
 def main(words: Sequence[str] | None = None) -> None:
     """Runs one command (None: the process's own words); a known error is one message on standard error."""
+    command = get_command(app)
+    _hide_usual_variables(command)
     try:
-        app(words, prog_name="homeostat")
+        command(words, prog_name="homeostat")
     except HomeostatError as error:
         errors.print("[bold red]error[/]:", escape(str(error)), highlight=False, soft_wrap=True)
         sys.exit(1)
+
+
+def _hide_usual_variables(command: Any) -> None:
+    """An option's variable is shown where it is not called after the option."""
+    for parameter in command.params:
+        if getattr(parameter, "envvar", None) is None and hasattr(parameter, "show_envvar"):
+            parameter.show_envvar = False
+    for each in getattr(command, "commands", {}).values():
+        _hide_usual_variables(each)

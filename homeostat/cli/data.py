@@ -62,7 +62,7 @@ def send(
 ) -> None:
     """Streams events to a pipeline, and says what became of them: taken, repeated, refused.
 
-    Lines of JSON on standard input are sent as they come.
+    A column of the target is taken as the label of its row. Lines of JSON on standard input are sent as they come.
     """
     specification = specification_of(client, pipeline)
     parts, total = _coming(file, of_events(specification))
@@ -85,7 +85,10 @@ def labels(
     wait: Wait = True,
     as_json: Json = False,
 ) -> None:
-    """Streams labels to a pipeline: a column of ids and a column of labels."""
+    """Streams labels to a pipeline: a column of ids and a column of labels.
+
+    Other columns are left aside. A label may come before its event; of several for one id the last counts.
+    """
     specified = specification_of(client, pipeline)
     rows = _rows(file, of_labels(specified, id_column, label_column))
     name, origin = pipeline_name(client, pipeline), source or source_of(file)
@@ -130,7 +133,7 @@ def predict(
 
 
 def tail(
-    topic: Annotated[str, typer.Argument(help="A topic of `homeostat status`, as predictions.")],
+    topic: Annotated[str, typer.Argument(help="A topic, as predictions or dead-letters; homeostat status lists them.")],
     from_start: Annotated[bool, typer.Option("--from-start", help="From the oldest record on.")] = False,
     limit: Annotated[int, typer.Option(help="End after so many records; 0: go on.")] = 0,
     data: Data = DEFAULT_DATA,

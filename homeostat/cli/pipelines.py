@@ -29,7 +29,10 @@ def init(
     out: Annotated[Path | None, typer.Option(help="Where to write it; default: standard output.")] = None,
     force: Annotated[bool, typer.Option("--force", help="Write over a file that is there.")] = False,
 ) -> None:
-    """Writes a specification from a data file: types, ranges, kind, id, time."""
+    """Writes a specification from a data file: kind, id, time, types, and ranges where a sign is plain.
+
+    Each guess says in a comment what was seen. Read it and change it: it is a contract, rows that break it are refused.
+    """
     from shared.pipeline.inference import specification_text  # imported here: only this command needs polars
 
     if out is not None and out.exists() and not force:

@@ -37,7 +37,7 @@ Name = Annotated[str, typer.Argument(help="A pipeline's name.")]
 
 
 def reproduce(pipeline: Name, version: Version, as_json: Json = False, data: Data = DEFAULT_DATA) -> None:
-    """Train a version again from its lineage and compare; status 1 where something else comes out."""
+    """Trains a version again from its lineage and compares; status 1 where something else comes out."""
     from services.trainer.dataset import Source
     from services.trainer.reproduction import reproduction_of
 

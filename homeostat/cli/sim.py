@@ -36,7 +36,7 @@ def run(
     out: Annotated[Path | None, typer.Option("--out", help="The run's folder. Default: .homeostat/sim/seed-N.")] = None,
     as_json: Json = False,
 ) -> None:
-    """Run one seed, check every invariant and write the whole log; status 1 where one does not hold."""
+    """Runs one seed, checks every invariant and writes the whole log; status 1 where one does not hold."""
     from homeostat.simulation.campaign import outcome_of
     from homeostat.simulation.pinned import workers
 
@@ -64,7 +64,7 @@ def many(
     out: Out = DEFAULT_OUT,
     as_json: Json = False,
 ) -> None:
-    """Run many seeds; say which broke which invariant under which fault, and how to run them again."""
+    """Runs many seeds; says which broke which invariant under which fault, and how to run them again."""
     from homeostat.simulation.campaign import Tally, command_for, outcomes
 
     names, tally = _names(faults), Tally()
@@ -106,7 +106,7 @@ def diff(
     right: Annotated[Path, typer.Argument(help="Another's.")],
     as_json: Json = False,
 ) -> None:
-    """Compare two runs record by record; status 1 where they differ."""
+    """Compares two runs record by record; status 1 where they differ."""
     from homeostat.simulation.written import differences
 
     found = [each._asdict() for each in differences(left, right)]
@@ -130,7 +130,7 @@ def soak(
     ] = 10_000_000,
     as_json: Json = False,
 ) -> None:
-    """Feed a long stream through the data path and weigh every state; status 1 where one still grows at its end."""
+    """Feeds a long stream through the data path and weighs every state; status 1 where one still grows at its end."""
     from homeostat.simulation.soak import growing, sizes
 
     found = []
@@ -152,7 +152,7 @@ def soak(
 
 @app.command()
 def faults(as_json: Json = False) -> None:
-    """List the faults that a seed draws from."""
+    """Lists the faults that a seed draws from."""
     from homeostat.simulation.faults import FAULTS
 
     rows = [

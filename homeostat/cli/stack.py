@@ -57,8 +57,16 @@ def up(
 
 def demo(
     speed: Annotated[float, typer.Option(help="Events a second.")] = 300.0,
-    sabotage: Annotated[list[str] | None, typer.Option(help="Faults to put in; default: the whole story.")] = None,
-    exit_: Annotated[bool, typer.Option("--exit", help="End by itself, with status 1 if not all healed.")] = False,
+    sabotage: Annotated[
+        list[str] | None,
+        typer.Option(help="A fault to put in: unit-change or bad-release; may be repeated. Default: the whole story."),
+    ] = None,
+    exit_: Annotated[
+        bool,
+        typer.Option(
+            "--exit", help="End by itself, with status 1 if not all healed. Else it stays up to be looked at."
+        ),
+    ] = False,
     rounds: Annotated[int, typer.Option(help="Run the story so many times over, in one stack.")] = 1,
     data: Annotated[Path | None, typer.Option(help="Default: a new folder under .homeostat/demo.")] = None,
     port: Port = 8080,

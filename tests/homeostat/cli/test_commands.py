@@ -39,6 +39,13 @@ def test_every_command_explains_itself(call: Call, command: str) -> None:
     assert f"Usage: homeostat {command}" in shown.out
 
 
+def test_help_shows_a_variable_only_where_it_is_not_called_after_its_option(call: Call) -> None:
+    shown = call("send", "--help").out
+
+    assert "HOMEOSTAT_URL" in shown
+    assert "HOMEOSTAT_SEND" not in shown
+
+
 @pytest.mark.parametrize(
     "words", ["nothing", "status --loud", "send elec2", "send elec2 - --batch 0", "models", "models show"]
 )
