@@ -153,7 +153,8 @@ class Ingest:
             arrivals = [Arrival(rows[i].record, (rows[i].partition, rows[i].offset)) for i in indices]
             outcomes = self._pipelines[pipeline].take(arrivals, now)
             for index, found in zip(indices, outcomes, strict=True):
-                out[index] += [_out(each, rows[index], now) for each in found]
+                row = rows[index]
+                out[index] = [_out(each, row, now) for each in found]
         return [message for messages in out for message in messages]
 
     def _define(self, message: PipelineDefined) -> list[Problem]:
@@ -206,9 +207,9 @@ def _withheld(pipeline: str, source: str, fields: Sequence[str]) -> str:
 
 def _out(outcome: Outcome, row: Waiting, now: datetime) -> Out:
     if isinstance(outcome, Features):
-        return FEATURES.of(outcome, trace=row.trace)
+        return Out(FEATURES, outcome, row.trace)
     if isinstance(outcome, Label):
-        return LABELS.of(outcome, trace=row.trace)
+        return Out(LABELS, outcome, row.trace)
     return _dead(outcome, row, now)
 
 

@@ -36,14 +36,18 @@ class Generation:
         place = self.slots[self._slot_of(key)]
         return self.contents[place - 1] if place else None
 
-    def add(self, key: int, content: int) -> None:
-        """Remembers an id that is not known yet."""
+    def add(self, key: int, content: int) -> int | None:
+        """Remembers an id; for one that is known, what it stood for, which stays."""
+        slot = self._slot_of(key)
+        if place := self.slots[slot]:
+            return self.contents[place - 1]
         self.keys.append(key)
         self.contents.append(content)
         if 2 * len(self.keys) > len(self.slots):
             self._spread(2 * len(self.slots))
         else:
-            self.slots[self._slot_of(key)] = len(self.keys)
+            self.slots[slot] = len(self.keys)
+        return None
 
     def saved(self) -> bytes:
         return self.keys.tobytes() + self.contents.tobytes()
@@ -92,14 +96,13 @@ class Seen:
         ('new', 'repeated', 'conflict')
         """
         key, fingerprint = _hash(id_.encode()), _hash(_encoder.encode(content))
-        known = self.younger.get(key)
+        known = self.older.get(key)
         if known is None:
-            known = self.older.get(key)
+            known = self.younger.add(key, fingerprint)
         if known is not None:
             return "repeated" if known == fingerprint else "conflict"
         if len(self.younger) >= self.most:
             self.older, self.younger = self.younger, Generation()
-        self.younger.add(key, fingerprint)
         return "new"
 
     def saved(self) -> tuple[bytes, bytes]:

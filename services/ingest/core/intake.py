@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
+import msgspec
+
 from services.ingest.core.duplicates import Seen
 from services.ingest.core.features import FeaturePlan
 from services.ingest.core.quarantine import Quarantine
@@ -19,8 +21,7 @@ Origin = tuple[int, int]
 Outcome = Features | Label | Problem
 
 
-@dataclass(frozen=True, slots=True)
-class Arrival:
+class Arrival(msgspec.Struct, frozen=True, gc=False):
     """A raw record and where it stands on `raw-data`."""
 
     record: RawRecord
@@ -78,12 +79,10 @@ class Intake:
         row = self.contract.check_row(record.values, withheld)
         if isinstance(row, Problem):
             return row
-        target = self.specification.target
-        content = {
-            name: row.values[name] if name == self.specification.id else value
-            for name, value in record.values.items()
-            if name != target
-        }
+        content = dict(record.values)
+        content.pop(self.specification.target or "", None)
+        if self.specification.id in content:
+            content[self.specification.id] = row.values[self.specification.id]
         match self.seen.verdict(record.id, content):
             case "conflict":
                 detail = f"the id `{record.id}` already stands for a row with other values"
