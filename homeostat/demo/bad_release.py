@@ -11,8 +11,6 @@ from pathlib import Path
 from typing import Any
 
 from homeostat.client import Client
-from homeostat.demo.offline import features_of
-from services.trainer.bring import brought
 from shared.models.store import FileStore
 from shared.pipeline.specification import Specification
 
@@ -23,6 +21,9 @@ def wrong_candidate(
     specification: Specification, table: Sequence[Mapping[str, Any]], until: int, data_dir: Path, signing_key: bytes
 ) -> dict[str, Any]:
     """A candidate trained on the `ROWS` rows before `until`, with every label the wrong way round."""
+    from homeostat.demo.offline import features_of  # imported here: the stream begins sooner without scikit-learn
+    from services.trainer.bring import brought
+
     rows = table[max(0, until - ROWS) : until]
     target = str(specification.target)
     return brought(

@@ -7,8 +7,8 @@ import shutil
 import sys
 import time
 from collections.abc import Callable, Mapping
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +16,7 @@ from rich.console import Console
 from rich.live import Live
 
 from homeostat.client import Client
+from homeostat.demo.bad_release import promote, wrong_candidate
 from homeostat.demo.chart import smoothed, write_chart
 from homeostat.demo.outcome import Moment, all_well, healings_of, remedies_of
 from homeostat.demo.player import Player
@@ -120,30 +121,41 @@ def _round(
         watcher.stop()
 
 
-def _faults(teller: Teller, client: Client, scene: Scene, marks: dict[str, Moment]) -> dict[int, Any]:
-    """What is done at which row: said aloud, and for `bad-release` done."""
+def _faults(teller: Teller, client: Client, scene: Scene, marks: dict[str, Moment]) -> dict[int, Callable[[], None]]:
+    """What is done at which row: said aloud, and for `bad-release` done. Its model is made while the stream begins."""
+    wrong = _WrongModel(scene)
 
     def begin(name: str, row: int, about: str) -> None:
-        do = _bad_release(client, scene, row) if name == "bad-release" else None
+        candidate = wrong.made() if name == "bad-release" else None
         marks[name] = Moment(monotonic(), row)
         teller.say(row, "SABOTAGE", about)  # before it is done: a cause is told before its effects
-        if do is not None:
-            do()
+        if candidate is not None:
+            promote(client, scene.specification.name, candidate)
 
-    return {
+    first = {scene.story.warm_up: wrong.begin} if "bad-release" in {each.name for each in scene.story.faults} else {}
+    return first | {
         fault.begins: (lambda fault=fault: begin(fault.name, fault.begins, fault.about)) for fault in scene.story.faults
     }
 
 
-def _bad_release(client: Client, scene: Scene, row: int) -> Callable[[], None]:
-    """Has the wrong model made; what is returned has it promoted."""
-    from homeostat.demo import bad_release  # imported here: the stream begins sooner without scikit-learn
+@dataclass(slots=True)
+class _WrongModel:
+    """Made beside the stream, which would else stand still for it and then come in one flood."""
 
-    settings = scene.settings
-    candidate = bad_release.wrong_candidate(
-        scene.specification, scene.table, row, settings.data_dir, settings.signing_key
-    )
-    return lambda: bad_release.promote(client, scene.specification.name, candidate)
+    scene: Scene
+    _beside: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(1))
+    _candidate: Future[dict[str, Any]] | None = None
+
+    def begin(self) -> None:
+        self._candidate = self._beside.submit(self._make)
+
+    def made(self) -> dict[str, Any]:
+        return self._make() if self._candidate is None else self._candidate.result()
+
+    def _make(self) -> dict[str, Any]:
+        scene, settings = self.scene, self.scene.settings
+        row = next(fault.begins for fault in scene.story.faults if fault.name == "bad-release")
+        return wrong_candidate(scene.specification, scene.table, row, settings.data_dir, settings.signing_key)
 
 
 def _first_model(watcher: Watcher, player: Player, logs: Path) -> ModelPublished:
