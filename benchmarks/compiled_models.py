@@ -23,6 +23,7 @@ from rich.console import Console
 from rich.table import Table
 
 from benchmarks.common import keep, options_in_rounds
+from benchmarks.opened import KEY
 from homeostat.demo.offline import features_of
 from homeostat.rows import frame_of, rows_of
 from services.trainer.core.candidates import candidates_for
@@ -35,7 +36,6 @@ from shared.pipeline.load import load as load_specification
 from shared.pipeline.specification import Specification
 
 EXAMPLE = Path(__file__).parents[1] / "examples" / "electricity"
-KEY = b"a key for the benchmark"
 FOREST = "random-forest of 100"
 LEARNERS = ("logistic", "hist-gradient-boosting", FOREST)
 SIZES = (1, 16, 256, 4096)

@@ -16,11 +16,8 @@ import msgspec
 import numpy as np
 from confluent_kafka import Consumer, Producer
 
-from benchmarks.compiled_models import KEY
+from benchmarks.opened import FORMS, opened
 from shared.clock import monotonic
-from shared.messages import Artifact
-from shared.models.artifact import load, load_estimator
-from shared.models.store import FileStore
 
 BATCH = 1_000
 COMMIT_SECONDS = 1.0
@@ -40,18 +37,17 @@ def main() -> int:
     arguments.add_argument("--source", required=True, help="the topic of events")
     arguments.add_argument("--target", required=True, help="the topic of answers")
     arguments.add_argument("--model", type=Path, required=True, help="a file that names the artefact, as JSON")
-    arguments.add_argument("--form", choices=("estimator", "compiled"), required=True)
+    arguments.add_argument("--form", choices=FORMS, required=True)
     given = arguments.parse_args()
-    artifact = msgspec.json.decode(given.model.read_bytes(), type=Artifact)
-    opened = load if given.form == "compiled" else load_estimator
-    model: Any = opened(artifact, FileStore(given.model.parent / "artifacts"), KEY)
+    features, probabilities = opened(given.model, given.form)
     stopped: list[int] = []
     signal.signal(signal.SIGTERM, lambda number, _: stopped.append(number))
-    _loop(given.bootstrap, given.source, given.target, model, stopped)
+    decoder = msgspec.json.Decoder(list[_event_of(features)])  # type: ignore[misc]
+    _loop(given.bootstrap, given.source, given.target, decoder, probabilities, stopped)
     return 0
 
 
-def _loop(bootstrap: str, source: str, target: str, model: Any, stopped: list[int]) -> None:
+def _loop(bootstrap: str, source: str, target: str, decoder: Any, probabilities: Any, stopped: list[int]) -> None:
     consumer = Consumer(
         {
             "bootstrap.servers": bootstrap,
@@ -61,14 +57,13 @@ def _loop(bootstrap: str, source: str, target: str, model: Any, stopped: list[in
             "fetch.queue.backoff.ms": 2,
         }
     )
-    producer = Producer({"bootstrap.servers": bootstrap, "acks": "all", "linger.ms": 5})
+    producer = Producer({"bootstrap.servers": bootstrap, "acks": "all", "linger.ms": 1})
     consumer.subscribe([source])
-    decoder = msgspec.json.Decoder(list[_event_of(model.features)])  # type: ignore[misc]
     encoder = msgspec.json.Encoder()
-    probabilities: Any = model.figures if hasattr(model, "figures") else model.estimator.predict_proba
     committed, owed = monotonic(), False
     while not stopped:
-        messages = [each for each in consumer.consume(BATCH, 0.05) if each.error() is None]
+        taken = consumer.consume(1, 0.05)  # whatever is there by then comes along, and nothing is waited for
+        messages = [each for each in taken + consumer.consume(BATCH - 1, 0) if each.error() is None] if taken else []
         if messages:
             events = decoder.decode(b"[" + b",".join([each.value() or b"null" for each in messages]) + b"]")
             table = np.array([msgspec.structs.astuple(each.values) for each in events], dtype=np.float64)

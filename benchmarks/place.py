@@ -12,7 +12,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from benchmarks.compiled_models import KEY, Rows
+from benchmarks.compiled_models import Rows
+from benchmarks.opened import KEY
 from homeostat.local.parts import http_ok
 from homeostat.local.process import free_port
 from homeostat.local.waiting import wait_for
@@ -73,19 +74,20 @@ class Place:
         """Offsets on `predictions` that are taken, those of transactions included."""
         return sum(self._reader.end_offsets(self.named(PREDICTIONS.name)).values())
 
-    def send(self, count: int) -> None:
-        """So many events on `features`, acknowledged."""
-        topic = self.named(FEATURES.name)
+    def send(self, count: int, topic: str = "") -> None:
+        """So many events on `features` (or another topic, by its full name), acknowledged."""
+        topic = topic or self.named(FEATURES.name)
         for start in range(0, count, SENT_AT_ONCE):
             numbers = range(start, min(start + SENT_AT_ONCE, count))
-            events = [self._event(number) for number in numbers]
+            events = [self.event(number) for number in numbers]
             self._producer.send([NewRecord(topic, e.entity.encode(), encode(e)) for e in events], PATIENCE_SECONDS)
 
     def named(self, topic: str) -> str:
         """The topic's name on the broker."""
         return self._settings.full_name(topic)
 
-    def _event(self, number: int) -> Features:
+    def event(self, number: int) -> Features:
+        """The features of this row, under an id of its own."""
         row = self.rows[number % len(self.rows)]
         return Features(
             pipeline=self.specification.name,

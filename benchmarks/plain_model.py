@@ -8,7 +8,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from benchmarks.compiled_models import EXAMPLE, FOREST, KEY, Rows, rows_with_labels, trained
+from benchmarks.compiled_models import EXAMPLE, FOREST, Rows, rows_with_labels, trained
+from benchmarks.opened import KEY
 from services.trainer.core.fitting import data_of, model_of
 from services.trainer.packing import kept
 from shared.errors import HomeostatError

@@ -16,7 +16,8 @@ from rich.console import Console
 from rich.table import Table
 
 from benchmarks.common import keep, options_in_rounds
-from benchmarks.compiled_models import EXAMPLE, FOREST, KEY, rows_with_labels, trained
+from benchmarks.compiled_models import EXAMPLE, FOREST, rows_with_labels, trained
+from benchmarks.opened import KEY
 from benchmarks.place import Place, environ_of, until
 from homeostat.local.kafka import passing_kafka
 from services.trainer.packing import kept

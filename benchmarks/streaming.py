@@ -1,114 +1,129 @@
 """Streaming prediction on a real broker: events on `features` to answers, a backlog worked off by one process.
 
-The predictor as it runs (exactly once, schema checks, metrics, tracing, version tags) beside the loop that
-one would write by hand (`hand_written`: at least once, none of these), both on the same events and the same
-logistic model, taken in turn. Rates are over the answers from 10 % to the end, by the time they were written.
-Run it with `homeostat bench --only streaming`.
+The predictor as it runs (exactly once, schema checks, metrics, tracing, version tags) beside the loop that one would
+write by hand (`hand_written`: at least once, none of these) and beside Quix Streams, FastStream and Bytewax, all on
+the same events, with the same model as scikit-learn made it (`estimator`; ours always answers as it was published,
+compiled) or compiled for them too. In turn; rates are over the answers from 10 % to the end, or to the end of
+`--seconds`, by the time they were written. Run it with `homeostat bench --only streaming`.
 """
 
 from __future__ import annotations
 
-import subprocess
-import sys
 import tempfile
-from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, closing, contextmanager
+from argparse import Namespace
+from collections.abc import Sequence
+from contextlib import closing
 from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
 
-import msgspec
 from rich.console import Console
 
-from benchmarks.common import Figure, compared, keep, options_in_rounds, table_of
-from benchmarks.compiled_models import EXAMPLE, KEY, rows_with_labels, trained
-from benchmarks.place import PATIENCE_SECONDS, Place, environ_of
+from benchmarks.common import Figure, compared, in_turn, keep, options_in_rounds, table_of
+from benchmarks.compiled_models import FOREST
+from benchmarks.place import PATIENCE_SECONDS, Place
+from benchmarks.plain_model import plain_model
+from benchmarks.workers import Worker, Workers
 from homeostat.local.kafka import passing_kafka
-from services.trainer.packing import kept
-from shared.bus.base import LogReader, TopicSpec
+from shared.bus.base import LogReader
 from shared.bus.factory import connect
 from shared.clock import monotonic
 from shared.errors import HomeostatError
-from shared.models.store import FileStore
-from shared.pipeline.load import load
 from shared.settings import common_settings
-from shared.topics import FEATURES, PREDICTIONS
 
-PARTITIONS = 4
 WARM_SHARE = 0.1
+LEAST_ANSWERS = 100
 REFERENCE = "by hand, compiled"
+PEER = "Quix Streams, estimator"
+SLOWER = 10
+"""A peer that asks the model row by row is given a tenth of the events: the rest would only wait."""
+
+SLOW = (PEER, "FastStream, batches, estimator", "Bytewax, batches, estimator", "Quix Streams, compiled")
 
 
 @dataclass(frozen=True)
-class Worker:
-    """What is measured: its process, and where its answers go."""
+class Measure:
+    """How a rate is taken: from `place`'s events, over `events` answers or what came in `seconds`."""
 
-    running: Callable[[], AbstractContextManager[object]]
-    answers: str
+    place: Place
+    reader: LogReader
+    events: int
+    seconds: float
 
 
 def main() -> int:
     arguments = options_in_rounds(__doc__)
     arguments.add_argument("--events", type=int, default=200_000)
+    arguments.add_argument("--seconds", type=float, default=30.0, help="the longest that one worker is waited for")
+    arguments.add_argument("--learner", choices=("logistic", "forest"), default="logistic")
+    arguments.add_argument(
+        "--alone", action="store_true", help="without the peers, of which the first run is an install"
+    )
     given = arguments.parse_args()
+    learner = FOREST if given.learner == "forest" else "logistic"
     with tempfile.TemporaryDirectory() as name, passing_kafka(Path(name)) as bootstrap:
-        figures = _measured(Path(name), bootstrap, given.events, max(3, given.rounds))
-    Console().print(table_of(figures, "answers a second", REFERENCE))
+        figures = _measured(Path(name), bootstrap, learner, given)
+    console = Console()
+    for reference in (REFERENCE,) if given.alone else (REFERENCE, PEER):
+        console.print(table_of(_beside(figures, reference), f"{given.learner}: answers a second", reference))
     keep([asdict(each) for each in figures], given.json)
     return 0
 
 
-def _measured(folder: Path, bootstrap: str, events: int, rounds: int) -> list[Figure]:
-    specification = load(EXAMPLE / "pipeline.yaml")
-    rows, labels = rows_with_labels(specification)
-    artifact = kept(
-        trained(specification, "logistic", rows, labels), rows, FileStore(folder / "artifacts"), KEY
-    ).artifact
-    (folder / "model.json").write_bytes(msgspec.json.encode(artifact))
-    place = Place(environ_of(folder, bootstrap, "ours"), specification, artifact, rows)
-    place.first()
-    bus = connect(common_settings(place.environ))
-    workers = {"homeostat, exactly once": Worker(place.running, place.named(PREDICTIONS.name))}
-    for form in ("estimator", "compiled"):
-        target = f"by-hand-{form}"
-        bus.ensure_topics([TopicSpec(target, PARTITIONS, 1, {})], timeout=PATIENCE_SECONDS)
-        running = partial(_by_hand, folder, bootstrap, place.named(FEATURES.name), target, form)
-        workers[f"by hand, {form}"] = Worker(running, target)
-    rates: dict[str, list[float]] = {name: [] for name in workers}
+def _beside(figures: Sequence[Figure], reference: str) -> list[Figure]:
+    return compared({each.worker: each.figures for each in figures}, reference)
+
+
+def _measured(folder: Path, bootstrap: str, learner: str, given: Namespace) -> list[Figure]:
+    environ = {"KAFKA_BOOTSTRAP_SERVERS": bootstrap, "HOMEOSTAT_DATA": str(folder)}
+    bus = connect(common_settings(environ))
+    workers = Workers(plain_model(learner), folder, bootstrap, bus)
+    ours, place = workers.ours()
+    taken = [ours, workers.by_hand("estimator"), workers.by_hand("compiled")]
+    if not given.alone:
+        taken += [workers.ours("kafka-python")[0], *_peers(workers)]
     with closing(bus.reader("bench")) as reader:
-        for _ in range(rounds):
-            place.send(events)
-            for name, worker in workers.items():
-                rates[name].append(_rate(worker, reader, events))
-    return compared(rates, REFERENCE)
+        measure = Measure(place, reader, given.events, given.seconds)
+        return compared(in_turn({each.name: partial(_rate, each, measure) for each in taken}, given.rounds), REFERENCE)
 
 
-@contextmanager
-def _by_hand(folder: Path, bootstrap: str, source: str, target: str, form: str) -> Iterator[None]:
-    command = [sys.executable, "-m", "benchmarks.hand_written", "--bootstrap", bootstrap, "--source", source]
-    command += ["--target", target, "--model", str(folder / "model.json"), "--form", form]
-    process = subprocess.Popen(command)
-    try:
-        yield
-        process.terminate()
-        process.wait(PATIENCE_SECONDS)
-    finally:
-        process.kill()
+def _peers(workers: Workers) -> list[Worker]:
+    return [
+        workers.peer("Quix Streams", "quix", "estimator"),
+        workers.peer("Quix Streams", "quix", "compiled"),
+        workers.peer("FastStream, batches", "faststream_batches", "estimator"),
+        workers.peer("Bytewax, batches", "bytewax_batches", "estimator"),
+    ]
 
 
-def _rate(worker: Worker, reader: LogReader, events: int) -> float:
-    """Answers a second to a backlog of `events`, its first tenth left out: starting is measured elsewhere."""
-    reader.follow({(worker.answers, p): end for p, end in reader.end_offsets(worker.answers).items()})
+def _rate(worker: Worker, measure: Measure) -> float:
+    """Answers a second to a backlog, its first tenth left out: starting is measured elsewhere."""
+    run, reader = worker.run(), measure.reader
+    events = measure.events // (SLOWER if worker.name in SLOW else 1)
+    measure.place.send(events, run.source)
+    reader.follow({(run.target, p): end for p, end in reader.end_offsets(run.target).items()})
     times: list[int] = []
-    deadline = monotonic() + PATIENCE_SECONDS
-    with worker.running():
-        while len(times) < events:
+    deadline = monotonic() + PATIENCE_SECONDS + measure.seconds
+    until = deadline
+    with run.running():
+        while len(times) < events and monotonic() < until:
             times += [record.timestamp_ms for record in reader.poll(20_000, 1.0)]
-            if monotonic() > deadline:
-                raise HomeostatError(f"{len(times)} of {events} answers on {worker.answers} by the deadline")
-    times.sort()
-    warm = int(len(times) * WARM_SHARE)
-    return (len(times) - warm) / max(0.001, (times[-1] - times[warm]) / 1000)
+            if times and until == deadline:
+                until = monotonic() + measure.seconds
+    if len(times) < LEAST_ANSWERS:
+        raise HomeostatError(f"{worker.name}: {len(times)} of {events} answers on {run.target} by the deadline")
+    return rate_of(times)
+
+
+def rate_of(times_ms: Sequence[int]) -> float:
+    """Answers a second, from the first tenth of them on.
+
+    >>> rate_of([0] * 10 + list(range(1000, 1090)))
+    1000.0
+    """
+    ordered = sorted(times_ms)
+    warm = int(len(ordered) * WARM_SHARE)
+    return (len(ordered) - warm - 1) / max(0.001, (ordered[-1] - ordered[warm]) / 1000)
 
 
 if __name__ == "__main__":
