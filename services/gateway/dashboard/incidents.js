@@ -108,7 +108,7 @@ const TELLERS = {
   rejected: ({ summary }) => ({ tone: "warn", title: "Rejected:", text: summary }),
   acknowledged: ({ summary }) => ({ tone: "none", title: "Seen:", text: summary }),
   escalated: ({ summary }) => ({ tone: "bad", title: "Handed to a person:", text: summary }),
-  incident_resolved: ({ summary }) => ({ tone: "good", title: "Outcome:", text: summary }),
+  incident_resolved: ({ summary, body }) => ({ tone: body.ending === "unrestored" ? "warn" : "good", title: "Outcome:", text: summary }),
   incident_expired: ({ summary }) => ({ tone: "warn", title: "Outcome:", text: summary }),
   command_issued: () => null,
   command_result: () => null,

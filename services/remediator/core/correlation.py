@@ -52,8 +52,15 @@ def place_of(
 def _again(alert: Alert, diagnosis: Diagnosis, incident: Incident, flap_rows: int, limits: Limits) -> Place | None:
     if incident.open:
         return Place("joins", incident.id, "the same trouble")
+    same_firing = _same_firing(alert, incident)
     if incident.state == "expired":
-        return Place("ignored", incident.id, "nobody answered") if _same_firing(alert, incident) else None
+        return Place("ignored", incident.id, "nobody answered") if same_firing else None
+    if same_firing and incident.alerts[alert.fingerprint].severity == "info" != alert.severity:
+        return Place("reopens", incident.id, "it was only watched at its end, and is graver again")
+    return _come_back(alert, diagnosis, incident, flap_rows, limits)
+
+
+def _come_back(alert: Alert, diagnosis: Diagnosis, incident: Incident, flap_rows: int, limits: Limits) -> Place | None:
     if diagnosis.name == "concept_drift" and _other_version(alert, incident):
         return None
     same_firing = _same_firing(alert, incident)

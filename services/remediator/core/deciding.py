@@ -13,7 +13,8 @@ from services.remediator.core.judging import follow_up, lead_resolved, wind_down
 from services.remediator.core.knowledge import withheld_inputs
 from services.remediator.core.limits import GO, Verdict, consent, reach, spending
 from services.remediator.core.orders import Impossible, Order, order_of
-from services.remediator.core.policies import policy_for
+from services.remediator.core.policies import only_watched, policy_for
+from services.remediator.core.triage import diagnosis_of
 from services.remediator.core.turn import Turn
 from shared.pipeline.specification import Policy, Rung
 
@@ -29,7 +30,16 @@ def decide(turn: Turn, incident_id: str) -> None:
     incident = turn.incident(incident_id)
     if lead_resolved(incident):
         if not follow_up(turn, incident_id, "what led has resolved"):
-            wind_down(turn, incident_id, "it passed by itself" if not incident.actions else "the alert has resolved")
+            wind_down(
+                turn,
+                incident_id,
+                "its alert ended before anything was done" if not incident.actions else "the alert has resolved",
+            )
+        return
+    if _watched_now(turn, incident):
+        why = "what is left of it is only watched"
+        if not follow_up(turn, incident_id, why):
+            wind_down(turn, incident_id, why)
         return
     policy, rung = _policy_and_rung(turn, incident)
     if policy is None or rung is None:
@@ -50,8 +60,8 @@ def decide(turn: Turn, incident_id: str) -> None:
 def await_approval(turn: Turn, incident_id: str) -> None:
     """An incident that waits for a person: it ends with its trouble, or with its time."""
     incident = turn.incident(incident_id)
-    if lead_resolved(incident):
-        why = "its alert resolved before anybody approved"
+    if lead_resolved(incident) or _watched_now(turn, incident):
+        why = "its alert ended, or is only watched by now, before anybody approved"
         turn.move(incident_id, "triaged", why, turn.now + turn.limits.wait_within)
     elif incident.deadline is not None and turn.now >= incident.deadline:
         expire(turn, incident_id, f"nobody approved {incident.policy} within {turn.limits.approval_within}")
@@ -180,9 +190,24 @@ def _policy_and_rung(turn: Turn, incident: Incident) -> tuple[Policy | None, Run
     return policy, policy.ladder[incident.rung] if incident.rung < len(policy.ladder) else None
 
 
+def _watched_now(turn: Turn, incident: Incident) -> bool:
+    """Whether its alert, grave when it opened, is by now one for which nothing is to be done."""
+    lead = incident.leading
+    if lead is None:
+        return False
+    diagnosis = diagnosis_of(lead, turn.known(incident.pipeline), turn.specification(incident.pipeline))
+    return only_watched(lead, diagnosis, turn.policies(incident.pipeline))
+
+
 def _no_way_on(incident: Incident, policy: Policy | None) -> str:
+    lead, cause = incident.leading, incident.diagnosis.cause
+    if policy is None and lead is not None:
+        about = f"whose first cause is a {cause}" if cause else "without a known cause"
+        return (
+            f"no policy answers {lead.kind} alerts of severity {lead.severity} {about}; the specification may name one"
+        )
     if policy is None:
-        return f"no policy answers {incident.diagnosis.name} ({incident.diagnosis.cause or 'no cause'})"
+        return f"no policy answers {incident.diagnosis.name}; the specification may name one"
     return f"policy {policy.name} has nothing more to try: {incident.why}"
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 
+from services.remediator.core.ending import WORDS, done_in, ending_of
 from services.remediator.core.incidents import Action, Incident, with_action
 from services.remediator.core.limits import flap_rows
 from services.remediator.core.postmortem import postmortem
@@ -50,7 +51,8 @@ def tell(turn: Turn, incident_id: str, message: str, severity: str) -> None:
 def escalate(turn: Turn, incident_id: str, why: str) -> None:
     """Hands the incident to a person, who is called unless that happened before in this incident."""
     incident = turn.move(incident_id, "escalated", why, turn.now + turn.limits.escalated_within)
-    turn.record("escalated", incident.pipeline, f"escalated: {why}", incident_id, **_story(incident))
+    before = " (a person has been told already)" if incident.told else ""
+    turn.record("escalated", incident.pipeline, f"escalated: {why}{before}", incident_id, **_story(incident))
     if not incident.told:
         turn.update(incident_id, told=True)
         lead = incident.leading
@@ -63,7 +65,9 @@ def resolve(turn: Turn, incident_id: str, why: str) -> None:
     row = turn.row(turn.incident(incident_id).pipeline)
     turn.update(incident_id, closed_at=turn.now, closed_row=row, paused_by="")
     incident = turn.move(incident_id, "resolved", why, None)
-    turn.record("incident_resolved", incident.pipeline, f"resolved: {why}", incident_id, **_story(incident))
+    ending = ending_of(incident)
+    summary = f"{WORDS[ending]}: {why}"
+    turn.record("incident_resolved", incident.pipeline, summary, incident_id, ending=ending, **_story(incident))
     turn.forget(incident.pipeline)
 
 
@@ -79,21 +83,22 @@ def expire(turn: Turn, incident_id: str, why: str) -> None:
     turn.forget(incident.pipeline)
 
 
-def tell_of_healing(turn: Turn, incident: Incident) -> None:
-    """Tells a person of a healed incident once it stayed quiet: flapping is told of once, not often."""
-    acted = any(action.role == "act" for action in incident.actions)
+def tell_of_end(turn: Turn, incident: Incident) -> None:
+    """Tells a person how an incident ended once it stayed quiet: flapping is told of once, not often."""
+    done = done_in(incident)
     told = incident.told or incident.good_news or incident.request is not None or incident.upkeep
-    if incident.state != "resolved" or told or not acted or incident.closed_at is None:
+    if incident.state != "resolved" or told or not done or incident.closed_at is None:
         return
     policy = turn.policy(incident)
     row = turn.row(incident.pipeline)
     quiet_rows = row - incident.closed_row >= flap_rows(policy)
     if quiet_rows or turn.now - incident.closed_at >= turn.limits.tell_after:
         turn.update(incident.id, good_news=True)
-        done = ", ".join(action.name for action in incident.actions if action.role == "act")
+        ending = ending_of(incident)
         lead = incident.leading
         about = lead.summary if lead is not None else incident.diagnosis.why
-        tell(turn, incident.id, f"{incident.pipeline} healed itself: {about}. Done: {done}. {incident.why}", "info")
+        message = f"{incident.pipeline}: {WORDS[ending]}: {about}. Done: {done}. {incident.why}"
+        tell(turn, incident.id, message, "warning" if ending == "unrestored" else "info")
 
 
 def _story(incident: Incident) -> dict[str, object]:

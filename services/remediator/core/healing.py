@@ -5,7 +5,7 @@ from __future__ import annotations
 from services.remediator.core import requests, upkeep
 from services.remediator.core.acting import overdue
 from services.remediator.core.deciding import await_approval, decide, resume
-from services.remediator.core.escalation import tell_of_healing
+from services.remediator.core.escalation import tell_of_end
 from services.remediator.core.judging import judge, watch_escalated
 from services.remediator.core.turn import Turn
 
@@ -19,7 +19,7 @@ def heal(turn: Turn, pipeline: str) -> None:
     for incident in sorted(waiting, key=lambda i: (i.diagnosis.rank, i.opened_at, i.id)):
         advance(turn, incident.id)
     for incident in turn.of(pipeline):
-        tell_of_healing(turn, incident)
+        tell_of_end(turn, incident)
 
 
 def advance(turn: Turn, incident_id: str) -> None:

@@ -114,7 +114,8 @@ class Incident(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """One trouble, from its first sign to its end. `lead` is the alert that decides, by fingerprint.
 
     `paused_by` names the more urgent incident that holds this one's clock, or took its place. `told` says that a person
-    has been called, `good_news` that one has heard of its end. `request` is set where a person, not an alert, began it.
+    has been called, `good_news` that one has heard of its end. `tried_before`: how many of its actions are older
+    than its last reopening. `request` is set where a person, not an alert, began it.
     """
 
     id: str
@@ -132,6 +133,7 @@ class Incident(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     rung: int = 0
     actions: tuple[Action, ...] = ()
     reopened: int = 0
+    tried_before: int = 0
     closed_at: datetime | None = None
     closed_row: int = 0
     told: bool = False

@@ -16,16 +16,17 @@ from shared.messages import Alert
 
 
 def take_alert(turn: Turn, alert: Alert) -> None:
-    """Puts the alert where it belongs. The same alert again changes nothing but the evidence."""
+    """Puts the alert where it belongs. The same alert again changes nothing but the evidence, and so does one
+    that is only watched by now: it neither opens an incident nor leads one.
+    """
     holders = [i for i in turn.of(alert.pipeline) if alert.fingerprint in i.alerts]
     if alert.state == "resolved":
-        for incident in holders:
-            if incident.alerts[alert.fingerprint].state == "firing":
-                turn.put(with_alert(incident, alert))
+        _note(turn, alert, [i for i in holders if i.alerts[alert.fingerprint].state == "firing"])
         return
     diagnosis = diagnosis_of(alert, turn.known(alert.pipeline), turn.specification(alert.pipeline))
     policies = turn.policies(alert.pipeline)
-    if only_watched(alert, diagnosis, policies) and not any(incident.open for incident in holders):
+    if only_watched(alert, diagnosis, policies):
+        _note(turn, alert, [incident for incident in holders if incident.open])
         return
     soon = flap_rows(policy_for(alert, diagnosis, policies))
     place = place_of(alert, diagnosis, turn.of(alert.pipeline), soon, turn.limits)
@@ -43,6 +44,11 @@ def take_alert(turn: Turn, alert: Alert) -> None:
             _linger(turn, alert, place)
         case "ignored":
             pass
+
+
+def _note(turn: Turn, alert: Alert, incidents: list[Incident]) -> None:
+    for incident in incidents:
+        turn.put(with_alert(incident, alert))
 
 
 def lead(turn: Turn, incident_id: str, alert: Alert, diagnosis: Diagnosis, why: str) -> None:
@@ -121,6 +127,7 @@ def _reopen(turn: Turn, alert: Alert, diagnosis: Diagnosis, place: Place) -> Non
             policy="",
             approved_by="",
             reopened=incident.reopened + 1,
+            tried_before=len(incident.actions),
             closed_at=None,
             closed_row=0,
         )
@@ -146,7 +153,7 @@ def _linger(turn: Turn, alert: Alert, place: Place) -> None:
         last, expects=aim.expects, baseline=aim.baseline, level=aim.level, from_row=turn.row(incident.pipeline)
     )
     turn.put(with_action(incident, again))
-    turn.update(incident.id, closed_at=None, closed_row=0)
+    turn.update(incident.id, closed_at=None, closed_row=0, good_news=False)
     turn.move(incident.id, "verifying", "labels that came late tell of it: does performance come back?", aim.expects.by)
 
 

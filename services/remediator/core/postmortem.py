@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+from services.remediator.core.ending import Ending, ending_of
 from services.remediator.core.incidents import Action, Incident
 from services.remediator.core.verification import RESOLVED
 from shared.messages import Alert, LogPosition
 
 TELLING = {
-    "resolved": "It ended well.",
     "escalated": "A person has to look at it.",
     "expired": "Nobody decided in time; nothing more was done.",
+}
+
+ENDED: dict[Ending, str] = {
+    "healed": "It ended well.",
+    "passed": "It passed by itself: no action was seen to end it.",
+    "unrestored": "The cause is gone, but performance is not seen to be back.",
+    "done": "It is done.",
 }
 
 
@@ -19,8 +26,7 @@ def postmortem(incident: Incident) -> str:
     """
     parts = [
         f"# {incident.pipeline}: {incident.diagnosis.why or incident.diagnosis.name}",
-        f"Incident `{incident.id}`, {incident.state}. "
-        f"{TELLING.get(incident.state, 'It is open.')} {_sentence(incident.why)}",
+        f"Incident `{incident.id}`, {incident.state}. {_told_end(incident)} {_sentence(incident.why)}",
         "## What happened\n\n" + _what(incident),
         "## Timeline\n\n"
         + "\n".join(
@@ -35,6 +41,10 @@ def postmortem(incident: Incident) -> str:
     parts.append("## Cost\n\n" + _cost(incident, acted))
     parts.append("## What to do\n\n" + _advice(incident))
     return "\n\n".join(parts) + "\n"
+
+
+def _told_end(incident: Incident) -> str:
+    return ENDED[ending_of(incident)] if incident.state == "resolved" else TELLING.get(incident.state, "It is open.")
 
 
 def _sentence(text: str) -> str:
@@ -95,6 +105,10 @@ def _cost(incident: Incident, actions: list[Action]) -> str:
 
 
 def _advice(incident: Incident) -> str:
+    if incident.state == "resolved" and ending_of(incident) == "unrestored":
+        return (
+            "See whether performance has come back since; if not: `homeostat models retrain " + incident.pipeline + "`."
+        )
     if incident.state == "resolved":
         return "Nothing, unless it comes back." if not incident.reopened else "It flaps: look for its source."
     name, what = incident.diagnosis.name, incident.diagnosis.what

@@ -98,10 +98,15 @@ def carry_out(turn: Turn, incident_id: str) -> None:
 
 def _quiet(turn: Turn, known: Knowledge) -> bool:
     """Whether nothing is under way that a training would disturb, or be disturbed by."""
-    busy = any(incident.open and incident.state != "escalated" for incident in turn.of(known.pipeline))
+    busy = any(incident.open and not _with_a_person(incident) for incident in turn.of(known.pipeline))
     specification = turn.specification(known.pipeline)
     labelled = specification is not None and specification.kind != "anomaly"
     return labelled and not busy and not known.held and not withheld_inputs(known, specification)
+
+
+def _with_a_person(incident: Incident) -> bool:
+    told = incident.last is not None and incident.last.name == "notify" and incident.state == "verifying"
+    return incident.state == "escalated" or told
 
 
 def _aim(turn: Turn, incident: Incident, rung: Rung) -> Aim | None:
