@@ -239,7 +239,8 @@ def _bound(record: RawRecord, limit: int) -> None:
 
 def _too_large(record: RawRecord, size: int, limit: int) -> Poison:
     """Names the field that is most of the row, where one is."""
-    sizes = {name: len(msgspec.json.encode(value)) for name, value in record.values.items()}
+    parts = record.values if record.kind == "event" else {"label": record.label}
+    sizes = {name: len(msgspec.json.encode(value)) for name, value in parts.items()}
     largest = max(sizes, key=sizes.__getitem__, default=None)
     detail = f"the row has {size} bytes, and one may have at most {limit}"
     if largest is None or 2 * sizes[largest] < size:

@@ -74,7 +74,8 @@ async def _records(
     intake = await sorted_body(pipeline.defined.pipeline, request, parts, source, partial(events_of, name=name))
     errors = errors_of(intake.rejected) or _repeats(intake.records)
     if errors:
-        detail = f"{len(errors)} rows break the schema of {pipeline.defined.pipeline}; none was sent"
+        many, rows = len(errors), len(intake.rejected) + len(intake.records)
+        detail = f"{many} of {rows} rows cannot be asked about {pipeline.defined.pipeline}; none was sent"
         raise Problem(422, "invalid", detail, errors=errors)
     if len(intake.records) > parts.settings.rows:
         detail = f"{len(intake.records)} rows; at most {parts.settings.rows} are predicted at once"

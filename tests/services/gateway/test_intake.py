@@ -105,6 +105,13 @@ def test_an_event_that_is_too_large_is_named_and_the_others_are_taken(gateway: R
     assert [record.id for record in raw(gateway)] == ["small"]
 
 
+def test_a_label_that_is_too_large_is_named(gateway: Running) -> None:
+    refused = gateway.http.post(LABELS, json={"id": "a", "label": "x" * 1_000_000}).json()["rejected"][0]
+
+    assert (refused["id"], refused["reason"], refused["field"]) == ("a", "too-large", "label")
+    assert "at most 900000: 'label' alone has 1000002" in refused["detail"]
+
+
 def test_a_cloud_event_gives_id_source_and_time(gateway: Running) -> None:
     event = {
         "specversion": "1.0",
