@@ -20,6 +20,7 @@ from shared.bus.base import (
     refuse_too_large,
 )
 from shared.bus.librdkafka.clients import Clients, drain, produce
+from shared.bus.librdkafka.in_time import in_time
 from shared.clock import monotonic
 from shared.errors import Transient
 
@@ -113,7 +114,7 @@ class LibrdkafkaTransaction:
                 # librdkafka joins a new generation behind our back, while we still write for partitions that it
                 # has given to others. The membership we were last told of is the one that is fenced by then.
                 membership = self._membership or self._consumer.consumer_group_metadata()
-                producer.send_offsets_to_transaction(positions, membership, _left(deadline))
+                in_time(lambda: producer.send_offsets_to_transaction(positions, membership, _left(deadline)), deadline)
             _repeat(producer.commit_transaction, deadline)
         except (KafkaException, Transient) as error:
             self._producer, self._membership = None, None
