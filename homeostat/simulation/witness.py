@@ -23,7 +23,7 @@ from shared.settings import CommonSettings
 from shared.state import pack, unpack
 from shared.topics import Out
 
-STEPS_BETWEEN = (1, 12)
+STEPS_BETWEEN = (1, 30)
 """Fewest and most steps from one start of the witness to the next."""
 MOST_LOST = 3
 """What is told of one start."""

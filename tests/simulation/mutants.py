@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 import msgspec
@@ -239,6 +239,15 @@ def first_waits(monitor: Any) -> None:
         if type(pipeline.record.join) is not FirstWaits:
             was = pipeline.record.join
             pipeline.record.join = FirstWaits(**{name: getattr(was, name) for name in was.__struct_fields__})
+
+
+def patient(name: str, arguments: Arguments) -> Arguments:
+    """A trainer that takes up every order, however late it is."""
+    if name != "on_commands":
+        return arguments
+    batch, now = arguments
+    later = [msgspec.structs.replace(one, deadline=one.deadline + timedelta(hours=1)) for one in batch.messages]
+    return Batch(batch.topic, batch.partition, batch.offsets, later, batch.values, batch.traces), now
 
 
 def unhindered(name: str, step: Step) -> Step:

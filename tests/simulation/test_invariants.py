@@ -45,6 +45,7 @@ from tests.simulation.mutants import (
     messages,
     mutated,
     of_one_source,
+    patient,
     seeing,
     unasked,
     unchecking,
@@ -104,6 +105,7 @@ CONFLICTS = ordered((Fault("conflict", 10.0, 6.0, amount=0.5),))
 AWAY = Plan(3, (Fault("away", 13.0, 8.0, service="ingest"),), shuffled=False)
 """Meanwhile a person gives orders, and rows come."""
 
+TRAINER_AWAY = ordered(tuple(Fault("away", at, 24.0, service="trainer") for at in (20.0, 45.0)))
 JOBS_KNOWN = ordered((Fault("crash", 30.0, service="trainer"),))
 """After its first training."""
 
@@ -154,6 +156,12 @@ def _forgets_ends(remediator: Any) -> None:
     for id_, incident in incidents.items():
         actions = tuple(msgspec.structs.replace(action, ends=()) for action in incident.actions)
         incidents[id_] = msgspec.structs.replace(incident, actions=actions)
+
+
+def _later_positions(metrics: Metrics) -> Metrics:
+    window = metrics.window
+    later = {partition: offset + 1 for partition, offset in window.positions.items()}
+    return msgspec.structs.replace(metrics, window=msgspec.structs.replace(window, positions=later))
 
 
 def _with_rows(further: int) -> Callable[[ModelPublished], ModelPublished]:
@@ -269,6 +277,8 @@ BREAKS = (
     Break("one-effect", A_PERSON, DOUBLED, mutated("trainer", before=_forgets_commands)),
     Break("one-effect", OTHER_UNIT, DOUBLED, mutated("ingest", before=lambda ingest: ingest._commands.clear())),
     Break("commands-end", BROKEN_FIELD, change=mutated("ingest", said=messages(CommandResult, lambda _: None))),
+    Break("commands-end", OTHER_CONCEPT, TRAINER_AWAY, mutated("trainer", given=patient)),
+    Break("positions", CALM, change=mutated("monitor", said=messages(Metrics, _later_positions))),
     Break("jobs-done", CALM, TRAINER_KILLED, forgets_jobs),
     Break("jobs-done", CALM, change=mutated("trainer", given=without("on_metrics", lambda _: True))),
     Break("jobs-once", CALM, JOBS_KNOWN, store=ForgetsEnds),

@@ -41,6 +41,24 @@ def last_wins(run: Run) -> Iterator[str]:
             yield f"window {index} (revision {metrics.revision}) says {found[0]} {found[1]}, the topics say {found[2]}"
 
 
+def positions(run: Run) -> Iterator[str]:
+    """What a retraining takes as the place of a change is read from there."""
+    rows = _row_order(run)
+    places: dict[str, tuple[int, int]] = {}
+    for record, row in run.of(FEATURES):
+        places.setdefault(row.id, (record.partition, record.offset))
+    for metrics in run.messages(METRICS):
+        if metrics.family != "performance":
+            continue
+        first: dict[str, int] = {}
+        for id_ in rows[metrics.window.first_row : metrics.window.last_row + 1]:
+            if id_ in places:
+                partition, offset = places[id_]
+                first[str(partition)] = min(offset, first.get(str(partition), offset))
+        if metrics.window.positions != first:
+            yield f"window {metrics.window.index} names {metrics.window.positions}, its rows begin at {first}"
+
+
 def figure(
     metrics: Metrics, ids: list[str], answers: Mapping[str, Prediction], truth: Mapping[str, Value]
 ) -> tuple[str, float, float] | None:

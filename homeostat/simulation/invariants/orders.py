@@ -10,7 +10,7 @@ from homeostat.simulation.run import Run
 from shared.messages import CommandResult
 from shared.topics import COMMAND_RESULTS, COMMANDS, MODEL_PUBLISHED
 
-INGEST = "ingest"
+INGEST, TRAINER = "ingest", "trainer"
 """It answers a command as it obeys it, and never again."""
 TERMINAL = ("succeeded", "failed", "refused", "expired")
 SLACK = timedelta(seconds=3)
@@ -48,6 +48,10 @@ def ended(run: Run) -> Iterator[str]:
         if ends[0].at > command.deadline + SLACK and not disturbed(run):
             late = f"ended at {_second(ends[0].at)}, after its deadline {_second(command.deadline)}"
             yield f"{command.action} {command.id} {late}"
+        for one in results.get(command.id, ()):
+            if one.service == TRAINER and one.state == "accepted" and one.at > command.deadline:
+                late = f"taken up at {_second(one.at)}, after its deadline {_second(command.deadline)}"
+                yield f"{command.action} {command.id} was {late}"
 
 
 def disturbed(run: Run) -> bool:

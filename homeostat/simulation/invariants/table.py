@@ -63,6 +63,7 @@ _ALL = (
     Invariant("bounded", "no state is larger than it may be", bounds.bounded),
     Invariant("labels-once", "every label is counted once", labels.counted_once),
     Invariant("last-label-wins", "the figures are those of each event's last label", labels.last_wins),
+    Invariant("positions", "a window names the places where its rows begin", labels.positions),
     Invariant("withheld", "what is in quarantine is in no feature, and nothing else is missing", withheld.withheld),
     Invariant("serving", "each row is answered by the version that was live when it was", models.serving),
     Invariant(
