@@ -53,16 +53,12 @@ class Ingest:
         self._archive = Archiving(settings.archive_rows, timedelta(seconds=settings.archive_seconds))
 
     def on_raw_data(self, batch: Batch[RawRecord], now: datetime) -> Step:
+        records, partition = batch.messages, batch.partition
+        values = batch.values or [encode(record) for record in records]
+        traces = batch.traces or [None] * len(records)
         rows = [
-            Waiting(
-                record=record,
-                partition=batch.partition,
-                offset=offset,
-                value=batch.values[index] if batch.values else encode(record),
-                trace=batch.traces[index] if batch.traces else None,
-                since=now,
-            )
-            for index, (record, offset) in enumerate(zip(batch.messages, batch.offsets, strict=True))
+            Waiting(record=record, partition=partition, offset=offset, value=value, trace=trace, since=now)
+            for record, offset, value, trace in zip(records, batch.offsets, values, traces, strict=True)
         ]
         self._archive.rows += len(rows)
         return Step(self._taken(rows, now))

@@ -20,7 +20,7 @@ from shared.runtime.outgoing import Outgoing
 from shared.runtime.task import Task
 from shared.service import Batch, Job, JobResult, Service, Step
 from shared.telemetry.spans import NO_SPANS, Spans
-from shared.telemetry.tracing import parent_in
+from shared.telemetry.tracing import Parents, parent_in
 from shared.topics import DEAD_LETTERS, JOB_RESULTS, STEPS, Out, Topic, topics_read_by
 
 Make = Callable[[Task], Service]
@@ -215,7 +215,7 @@ class TaskHost:
             offsets=[record.offset for record in records],
             messages=messages,
             values=values,
-            traces=[parent_in(record.headers) for record in records],
+            traces=Parents([record.headers for record in records]),
         )
 
     def _job_results(self, piece: Slice) -> Iterator[JobResult]:

@@ -12,10 +12,8 @@ from shared.codec import encode
 from shared.identity import stable_id
 from shared.messages import DeadLetter
 from shared.runtime.task import Task
-from shared.telemetry.tracing import HEADER, Traces
+from shared.telemetry.tracing import HEADER, Headers, Traces
 from shared.topics import ALERTS, DEAD_LETTERS, Out, Topic
-
-Headers = tuple[tuple[str, bytes], ...]
 
 _MOST_HEADERS = 1_000
 """Bytes of a record's headers, at most. Its key stands in its value too: a record of small value is small."""

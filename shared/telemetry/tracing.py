@@ -7,8 +7,12 @@ from __future__ import annotations
 
 import hashlib
 import re
+from collections.abc import Iterator, Sequence
+from functools import cached_property
+from typing import overload
 
 HEADER = "traceparent"
+Headers = tuple[tuple[str, bytes], ...]
 _ROOM = 24
 """Bits of an id that count a step's records."""
 
@@ -44,7 +48,33 @@ class Traces:
         return b"%b%06x-%b%06x-01" % (self._trace, self._low ^ count, self._span, count)
 
 
-def parent_in(headers: tuple[tuple[str, bytes], ...]) -> str | None:
+class Parents(Sequence[str | None]):
+    """By record, the `parent_in` its headers: looked for when it is first asked for, which few services do."""
+
+    def __init__(self, headers: Sequence[Headers]) -> None:
+        self._headers = headers
+
+    @cached_property
+    def _found(self) -> list[str | None]:
+        return [parent_in(each) for each in self._headers]
+
+    def __len__(self) -> int:
+        return len(self._headers)
+
+    def __iter__(self) -> Iterator[str | None]:
+        return iter(self._found)
+
+    @overload
+    def __getitem__(self, at: int) -> str | None: ...
+
+    @overload
+    def __getitem__(self, at: slice) -> list[str | None]: ...
+
+    def __getitem__(self, at: int | slice) -> str | list[str | None] | None:
+        return self._found[at]
+
+
+def parent_in(headers: Headers) -> str | None:
     """The valid traceparent among a record's headers, or None."""
     for name, value in headers:
         if name == HEADER:

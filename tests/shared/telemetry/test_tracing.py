@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from shared.telemetry.tracing import Traces, parent_in
+from shared.telemetry.tracing import Parents, Traces, parent_in
 
 PARENT = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
 
@@ -34,3 +34,12 @@ def test_a_header_that_is_no_traceparent_is_left_aside() -> None:
     ):
         assert parent_in((("traceparent", value),)) is None
     assert parent_in((("other", PARENT.encode()),)) is None
+
+
+def test_the_traces_of_many_records_are_those_of_each() -> None:
+    headers = [(("traceparent", PARENT.encode()),), (), (("traceparent", b"junk"),)]
+
+    parents = Parents(headers)
+
+    assert list(parents) == [PARENT, None, None]
+    assert (len(parents), parents[0], parents[1:]) == (3, PARENT, [None, None])
