@@ -39,7 +39,7 @@ async function loadPipeline(name) {
     get(`/v1/alerts?${of}&limit=200`),
     get(`/v1/incidents?${of}&limit=50`),
     get(`${base}/predictions?limit=1`),
-    known ? null : get(`${base}/metrics?family=performance&family=estimate&family=data&limit=${WINDOWS}`),
+    known ? null : get(`${base}/metrics?family=performance&family=estimate&family=data&limit=${WINDOWS}&spread=true`),
   ]);
   const windows = known?.windows ?? new Map();
   for (const window of metrics?.windows ?? []) keep(windows, window);

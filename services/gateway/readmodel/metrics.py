@@ -20,13 +20,17 @@ Place = tuple[str, str]
 
 @dataclass(frozen=True, slots=True)
 class Selection:
-    """Which windows and values are asked for. Bounds are rows or times, inclusive; None is open."""
+    """Which windows and values are asked for. Bounds are rows or times, inclusive; None is open.
+
+    `spread`: of more than `limit`, not the newest but so many over the whole stretch, as many of each family.
+    """
 
     families: frozenset[str] = frozenset()
     names: tuple[str, ...] = ()
     begin: int | datetime | None = None
     end: int | datetime | None = None
     limit: int = WINDOWS_KEPT
+    spread: bool = False
 
     def asks(self, family: str) -> bool:
         return not self.families or family in self.families
@@ -104,13 +108,17 @@ class MetricBook:
     def select(self, pipeline: str, selection: Selection) -> list[dict[str, Any]]:
         """The selected windows in order of rows, the newest `limit` of them."""
         places = [(name, family) for name, family in self._windows if name == pipeline and selection.asks(family)]
-        found = [
-            metrics
-            for place in places
-            for metrics in islice(filter(selection.takes, self._newest_first(place)), selection.limit)
-        ]
+        share = selection.limit // max(len(places), 1) if selection.spread else selection.limit
+        found = [metrics for place in places for metrics in self._selected(place, selection, max(share, 1))]
         found.sort(key=lambda m: (m.window.last_row, m.family, m.window.index))
         return [self._view(metrics, selection) for metrics in found[-selection.limit :]]
+
+    def _selected(self, place: Place, selection: Selection, most: int) -> Iterator[Metrics]:
+        taken = filter(selection.takes, self._newest_first(place))
+        if not selection.spread:
+            return islice(taken, most)
+        whole = list(taken)
+        return iter(whole[:: -(-len(whole) // most) or 1])
 
     def _newest_first(self, place: Place) -> Iterator[Metrics]:
         windows = self._windows.get(place, {})

@@ -29,11 +29,12 @@ async def metrics(
     begin: Annotated[Bound, Query(alias="from")] = None,
     end: Annotated[Bound, Query(alias="to")] = None,
     limit: Annotated[int, Query(ge=1, le=WINDOWS_KEPT)] = 1000,
+    spread: Annotated[bool, Query(description="So many over the whole stretch, instead of the newest.")] = False,
 ) -> dict[str, Any]:
     """Windows in order of rows, the newest `limit` of those asked for; each window's newest revision."""
     found = pipeline_of(parts, pipeline)
     wanted = tuple(part for name in names for part in name.split(","))
-    selection = Selection(frozenset(family), wanted, bound_of(begin, "from"), bound_of(end, "to"), limit)
+    selection = Selection(frozenset(family), wanted, bound_of(begin, "from"), bound_of(end, "to"), limit, spread)
     rows, labelled = parts.models.metrics.totals(pipeline)
     return {
         "pipeline": pipeline,

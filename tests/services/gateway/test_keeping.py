@@ -314,6 +314,21 @@ def test_of_too_many_windows_the_past_is_kept_the_coarser_the_further_back() -> 
     assert max(gaps) <= 2 * 1000 / 50
 
 
+def test_a_spread_shows_the_whole_stretch_of_each_family() -> None:
+    book = MetricBook()
+    for n in range(400):
+        for family in ("performance", "data"):
+            book.on_metrics([entry(METRICS.name, n, metrics(n, {"accuracy": 0.8}, family=family))])
+
+    found = book.select("elec2", Selection(limit=100, spread=True))
+
+    for family in ("performance", "data"):
+        shown = [window["window"]["index"] for window in found if window["family"] == family]
+        assert (len(shown), shown[-1]) == (50, 399)
+        assert {later - earlier for earlier, later in pairwise(shown)} == {8}
+    assert len(book.select("elec2", Selection(limit=5000, spread=True))) == 800
+
+
 def test_answers_are_found_again_as_in_a_dictionary() -> None:
     book, places = PredictionBook(kept=1, places=500), dict[str, tuple[int, int]]()
     for n in range(2000):
