@@ -120,7 +120,7 @@ def _latency(
 ) -> Latency:
     run = worker.run()
     place.send(PARTITIONS * 10, run.source)
-    with _reading(bootstrap, run, reader) as consumer, run.running():
+    with _reading(bootstrap, run, reader) as consumer, run.running(0):
         if not _received(consumer, 1, PATIENCE_SECONDS):
             raise HomeostatError(f"{worker.name} gave no answer within {PATIENCE_SECONDS:g} s")
         sent: dict[str, float] = {}

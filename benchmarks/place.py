@@ -57,12 +57,16 @@ class Place:
             until(lambda: self.predictions() > 0)
 
     @contextmanager
-    def running(self) -> Iterator[subprocess.Popen[bytes]]:
-        """The predictor's process, ended in order afterwards."""
+    def running(self, instance: int = 0) -> Iterator[subprocess.Popen[bytes]]:
+        """A process of the predictor, ended in order afterwards; several share the partitions."""
         log = Path(self.environ["HOMEOSTAT_DATA"]) / f"{self.environ['HOMEOSTAT_TOPIC_PREFIX']}log"
+        environ = self.environ
+        if instance:
+            own = {"HOMEOSTAT_INSTANCE": str(instance), "HOMEOSTAT_HEALTH_PORT": "0", "HOMEOSTAT_PREDICTOR_PORT": "0"}
+            environ = environ | own
         with log.open("ab") as out:
             command = [sys.executable, "-m", "services.predictor"]
-            process = subprocess.Popen(command, env=self.environ, stdout=out, stderr=subprocess.STDOUT)
+            process = subprocess.Popen(command, env=environ, stdout=out, stderr=subprocess.STDOUT)
         try:
             yield process
             process.send_signal(signal.SIGTERM)

@@ -84,7 +84,7 @@ def _measured(folder: Path, bootstrap: str, learner: str, given: Namespace) -> l
         taken += [workers.ours("kafka-python")[0], *_peers(workers)]
     with closing(bus.reader("bench")) as reader:
         measure = Measure(place, reader, given.events, given.seconds)
-        return compared(in_turn({each.name: partial(_rate, each, measure) for each in taken}, given.rounds), REFERENCE)
+        return compared(in_turn({each.name: partial(rate, each, measure) for each in taken}, given.rounds), REFERENCE)
 
 
 def _peers(workers: Workers) -> list[Worker]:
@@ -96,7 +96,7 @@ def _peers(workers: Workers) -> list[Worker]:
     ]
 
 
-def _rate(worker: Worker, measure: Measure) -> float:
+def rate(worker: Worker, measure: Measure) -> float:
     """Answers a second to a backlog, its first tenth left out: starting is measured elsewhere."""
     run, reader = worker.run(), measure.reader
     events = measure.events // (SLOWER if worker.name in SLOW else 1)
@@ -105,7 +105,7 @@ def _rate(worker: Worker, measure: Measure) -> float:
     times: list[int] = []
     deadline = monotonic() + PATIENCE_SECONDS + measure.seconds
     until = deadline
-    with run.running():
+    with run.running(0):
         while len(times) < events and monotonic() < until:
             times += [record.timestamp_ms for record in reader.poll(20_000, 1.0)]
             if times and until == deadline:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager, closing, contextmanager, suppress
+from contextlib import AbstractContextManager, ExitStack, closing, contextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
 from itertools import count
@@ -28,11 +28,14 @@ WHEN_WRITTEN = {"message.timestamp.type": "LogAppendTime"}
 
 @dataclass(frozen=True)
 class Run:
-    """One run of a worker: events are sent to `source`, `target` is where its answers come; both are there."""
+    """One run of a worker: events are sent to `source`, `target` is where its answers come; both are there.
+
+    `running` is one process of it, the first or another one.
+    """
 
     source: str
     target: str
-    running: Callable[[], AbstractContextManager[object]]
+    running: Callable[[int], AbstractContextManager[object]]
 
 
 @dataclass(frozen=True)
@@ -42,19 +45,36 @@ class Worker:
     name: str
     run: Callable[[], Run]
 
+    def of(self, processes: int) -> Worker:
+        """As many processes of it, which share the partitions."""
+        return Worker(f"{self.name}, {processes}", lambda: _many(self.run(), processes))
+
+
+def _many(run: Run, processes: int) -> Run:
+    @contextmanager
+    def running(_: int = 0) -> Iterator[None]:
+        with ExitStack() as stack:
+            for instance in range(processes):
+                stack.enter_context(run.running(instance))
+            yield
+
+    return Run(run.source, run.target, running)
+
 
 class Workers:
-    """All of them around one model. Files lie in `folder`."""
+    """All of them around one model. Files lie in `folder`; topics have so many partitions."""
 
-    def __init__(self, model: PlainModel, folder: Path, bootstrap: str, bus: Bus) -> None:
+    def __init__(self, model: PlainModel, folder: Path, bootstrap: str, bus: Bus, partitions: int = PARTITIONS) -> None:
         self._model, self._folder, self._bootstrap, self._bus = model, folder, bootstrap, bus
+        self._partitions = partitions
         self._artifact = model.kept(FileStore(folder / ARTIFACTS))
         self._file = named(self._artifact, folder)
         self._numbers = count()
 
     def ours(self, client: str = "confluent") -> tuple[Worker, Place]:
         """The predictor over this Kafka client; it has answered already."""
-        environ = environ_of(self._folder, self._bootstrap, f"ours-{client}") | {"HOMEOSTAT_KAFKA_CLIENT": client}
+        environ = environ_of(self._folder, self._bootstrap, f"ours-{client}-{self._partitions}")
+        environ |= {"HOMEOSTAT_KAFKA_CLIENT": client, "HOMEOSTAT_DATA_PARTITIONS": str(self._partitions)}
         place = Place(environ, self._model.specification, self._artifact, self._model.rows)
         place.first()
         run = Run(place.named(FEATURES.name), place.named(PREDICTIONS.name), place.running)
@@ -72,26 +92,26 @@ class Workers:
 
     def _run(self, command: Sequence[str], form: Form) -> Run:
         number = next(self._numbers)
-        source, target = f"bench.{number}.events", f"bench.{number}.answers"
+        source, target = (f"bench.{self._partitions}.{number}.{what}" for what in ("events", "answers"))
         self._bus.ensure_topics(
-            [TopicSpec(name, PARTITIONS, 1, WHEN_WRITTEN) for name in (source, target)], PATIENCE_SECONDS
+            [TopicSpec(name, self._partitions, 1, WHEN_WRITTEN) for name in (source, target)], PATIENCE_SECONDS
         )
         until(lambda: self._led(source) and self._led(target))
         told = ["--bootstrap", self._bootstrap, "--source", source, "--target", target, "--form", form]
-        log = self._folder / f"worker-{number}.log"
+        log = self._folder / f"worker-{self._partitions}-{number}.log"
         return Run(source, target, partial(_process, [*command, *told, "--model", str(self._file)], log))
 
     def _led(self, topic: str) -> bool:
         """Whether a topic that was just made can be asked for its end."""
         with closing(self._bus.reader("bench")) as reader, suppress(Transient):
-            return len(reader.end_offsets(topic)) == PARTITIONS
+            return len(reader.end_offsets(topic)) == self._partitions
         return False
 
 
 @contextmanager
-def _process(command: Sequence[str], log: Path) -> Iterator[None]:
+def _process(command: Sequence[str], log: Path, _: int = 0) -> Iterator[None]:
     """Ended in order afterwards, and if that takes too long, by force."""
-    with log.open("wb") as out:
+    with log.open("ab") as out:
         process = subprocess.Popen(command, cwd=CHECKOUT, env=environ_of_peers(), stdout=out, stderr=subprocess.STDOUT)
     try:
         yield

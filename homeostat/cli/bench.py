@@ -14,7 +14,7 @@ import typer
 from shared.errors import HomeostatError, Misconfigured
 
 CHECKOUT = Path(__file__).parents[2]
-BENCHMARKS = ("whole-path", "streaming", "restart", "compiled-models", "backtest", "monitoring", "features", "rest", "latency")
+BENCHMARKS = ("whole-path", "streaming", "restart", "compiled-models", "backtest", "monitoring", "features", "rest", "latency", "scale")
 
 
 def register(app: typer.Typer) -> None:
