@@ -14,14 +14,22 @@ from typing import Any
 class ColumnTypes:
     """Names of columns. Those in `texts` are read as they stand, those in `numbers` as numbers cell by cell.
 
-    Any other column is what its own cells look like. `ids`: text even where a file has whole numbers there.
+    So are those in `truths` and `times` as what they are called; in these three kinds a mark of missing (``NA``) is an
+    empty cell. Any other column is what its own cells look like. `ids`: text even where a file has whole numbers there.
     `names`: every column that the pipeline takes.
     """
 
     texts: frozenset[str] = frozenset()
     numbers: frozenset[str] = frozenset()
+    truths: frozenset[str] = frozenset()
+    times: frozenset[str] = frozenset()
     ids: frozenset[str] = frozenset()
     names: frozenset[str] = frozenset()
+
+    @property
+    def markable(self) -> frozenset[str]:
+        """Where a mark of missing is one."""
+        return self.numbers | self.truths | self.times
 
 
 UNKNOWN = ColumnTypes()
@@ -71,6 +79,8 @@ def with_text_ids(rows: list[Any], ids: Iterable[str]) -> list[Any]:
 
 
 def _of(types: Mapping[str, str], ids: Iterable[str]) -> ColumnTypes:
-    texts = frozenset(name for name, kind in types.items() if kind == "string")
-    numbers = frozenset(name for name, kind in types.items() if kind in ("number", "integer"))
-    return ColumnTypes(texts, numbers, frozenset(ids), frozenset(types))
+    def of(*kinds: str) -> frozenset[str]:
+        return frozenset(name for name, kind in types.items() if kind in kinds)
+
+    texts, numbers = of("string"), of("number", "integer")
+    return ColumnTypes(texts, numbers, of("boolean"), of("timestamp"), frozenset(ids), frozenset(types))

@@ -10,9 +10,8 @@ from collections.abc import Collection
 import polars as pl
 
 from shared.errors import Misconfigured
+from shared.pipeline.written_times import RFC_3339
 
-RFC_3339 = "%Y-%m-%dT%H:%M:%S.%6fZ"
-"""How times are written: in UTC, to the microsecond."""
 _DAYS = (-719_162, 2_932_897)
 """The days since 1970 with which the years from 1 to 9999 begin and end."""
 _PER_DAY = {"days": 1, "ms": 86_400_000, "us": 86_400_000_000}

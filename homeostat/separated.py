@@ -17,18 +17,22 @@ import polars as pl
 from homeostat.column_types import UNKNOWN, ColumnTypes
 from shared.errors import Misconfigured
 from shared.pipeline.decimal_commas import with_points
+from shared.pipeline.missing import without_marks
 from shared.pipeline.separators import SEPARATORS, separator_in, text_in
+from shared.pipeline.written_times import written_times
 
 Say = Callable[[str], None]
 """Told what was made of a file that is not quite what its name says."""
 
 _WHOLE = re.compile(r"[+-]?\d+")
+_TRUTHS = {"true": True, "false": False}
 
 
 def frame_in(content: bytes, name: str, say: Say, types: ColumnTypes = UNKNOWN) -> pl.DataFrame:
     """The rows as a frame, blank lines left out. A column with a cell that is no finite number is text.
 
-    So are all of `types.texts`, as they stand; other columns are what all their cells look like.
+    So are all of `types.texts`, as they stand; other columns are what all their cells look like, but for marks of
+    missing, which are empty cells where `types` expects no text, and times (`shared.pipeline.written_times`).
     """
     text = text_in(content, name)
     separator = separator_in(text, name)
@@ -36,12 +40,14 @@ def frame_in(content: bytes, name: str, say: Say, types: ColumnTypes = UNKNOWN) 
         frame = _frame(text, separator, types.texts)
         if infinite := [column.name for column in frame.get_columns() if _is_infinite(column)]:
             frame = _frame(text, separator, types.texts.union(infinite))
+        rows = ~frame.select(pl.all_horizontal(pl.all().is_null())).to_series()
+        frame = without_marks(frame, types.markable)
         if separator != ",":
-            written = pl.read_csv(text.encode(), separator=separator, infer_schema=False)
+            written = without_marks(pl.read_csv(text.encode(), separator=separator, infer_schema=False), types.markable)
             frame = with_points(frame, written, separator, name, types.texts, types.numbers)
     except pl.exceptions.PolarsError as error:
         raise Misconfigured(f"{name}{_fault_of(text, separator)}") from error
-    frame = frame.filter(~pl.all_horizontal(pl.all().is_null()))
+    frame = _with_times(frame.filter(rows), types.times, name, say)
     if not frame.height:
         raise Misconfigured(f"{name} has no row: there is nothing below its first line, which names the columns")
     if separator != ",":
@@ -49,13 +55,26 @@ def frame_in(content: bytes, name: str, say: Say, types: ColumnTypes = UNKNOWN) 
     return frame
 
 
-def mended(column: pl.Series, types: ColumnTypes = UNKNOWN) -> list[Any] | None:
-    """The cells of a column of text in which numbers are the rule, the numbers as such; None for any other column.
+def _with_times(frame: pl.DataFrame, times: frozenset[str], name: str, say: Say) -> pl.DataFrame:
+    """The frame with these columns as RFC 3339 has them; a cell that is no time of one meaning stays as it is."""
+    for each in [each for each in frame.columns if each in times and frame.schema[each] == pl.String]:
+        found = written_times(frame[each])
+        frame = frame.with_columns(found.text.zip_with(found.utc.is_not_null(), frame[each]))
+        for line in filter(None, [found.remark, found.doubt]):
+            say(f"{name}: column `{each}`: {line}")
+    return frame
 
-    Numbers are the rule in `types.numbers`, and where nothing is known of a column if they are most of its cells.
+
+def mended(column: pl.Series, types: ColumnTypes = UNKNOWN) -> list[Any] | None:
+    """The cells of a column of text in which numbers or truths are the rule, as such; None for any other column.
+
+    Truths are the rule in `types.truths`, numbers in `types.numbers`, and where nothing is known of a column if they
+    are most of its cells.
     """
     if column.dtype != pl.String or column.name in types.texts:
         return None
+    if column.name in types.truths:
+        return [_TRUTHS.get(str(text).strip().lower(), text) for text in column]
     if column.name not in types.numbers and not _mostly_numbers(column):
         return None
     return _of_one_type([_number(text) for text in column])

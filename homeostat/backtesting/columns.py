@@ -15,11 +15,12 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from homeostat.plain_values import RFC_3339, plain
+from homeostat.plain_values import plain
 from shared.pipeline.contract import Contract, Row
 from shared.pipeline.problems import Problem
 from shared.pipeline.specification import FieldSpec, Specification
 from shared.pipeline.types import DTYPES
+from shared.pipeline.written_times import RFC_3339
 
 Bools = NDArray[np.bool_]
 Ints = NDArray[np.int64]

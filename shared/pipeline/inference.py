@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -16,12 +16,11 @@ from typing import Any
 import polars as pl
 
 from shared.errors import Misconfigured
-from shared.pipeline.decimal_commas import with_points
 from shared.pipeline.expressions import KEYWORDS
 from shared.pipeline.inferable import inferable
 from shared.pipeline.problems import did_you_mean
-from shared.pipeline.separators import separator_in, text_in
-from shared.pipeline.specification import Kind
+from shared.pipeline.specification import Kind, ModelsSpec
+from shared.pipeline.table import Table, table_in
 
 _KEY_NAMES = re.compile(
     r"(?i)(^|_)(key|device|sensor|host|server|customer|user|account|region|station|machine|site|file|series)(_?id)?$"
@@ -35,11 +34,10 @@ _FEWEST_ROWS = 50
 _MOST_CLASSES = 50
 _MOST_ALLOWED = 20
 _MOST_CATEGORIES = 200
-_LEADING_ZERO = r"^\s*[+-]?0\d"
-_TYPED = {".parquet": "Parquet", ".ndjson": "NDJSON", ".jsonl": "NDJSON", ".json": "NDJSON"}
-"""Files that say themselves of what type a value is; all others are CSV."""
-SUFFIXES = (".yaml", ".yml")
-"""Those of specifications."""
+_TIME_NAMES = re.compile(r"(?i)(^|[_ .-])(at|ts|when|time|timestamp|date|datetime|datum|zeit|epoch)([_ .-]|$)")
+_FEWEST_LABELS = 50
+_LEARNT_FROM = 0.6
+"""Of a file with fewer labelled rows than a first model asks for, the share that is proposed to do."""
 _PLAIN = re.compile(r"^[A-Za-z_][A-Za-z0-9_-]*$")
 _YAML_WORDS = frozenset({"true", "false", "null", "yes", "no", "on", "off", "y", "n"})
 
@@ -52,12 +50,14 @@ class _Guess:
     type: str
     extras: dict[str, Any] = field(default_factory=dict)
     comment: str = ""
+    note: str = ""
     is_input: bool = True
 
 
 def specification_text(file: Path, target: str, name: str | None = None) -> str:
     """YAML, with comments, that `load` accepts. `Misconfigured` names what is wrong with the file or the target."""
-    frame = _read(Path(file))
+    table = table_in(Path(file))
+    frame = table.frame
     if target not in frame.columns:
         columns = ", ".join(frame.columns)
         raise Misconfigured(f"{file} has no column `{target}`{did_you_mean(target, frame.columns)}; it has {columns}")
@@ -65,48 +65,12 @@ def specification_text(file: Path, target: str, name: str | None = None) -> str:
     if target in others:
         raise Misconfigured(f"{file}: `{target}` is {others[target]}, which no model can predict")
     kind = _kind(frame[target], str(file))
-    roles = _roles(frame, target)
+    roles = _roles(frame, target, table.dated)
     if "id" in roles:
         frame = frame.with_columns(pl.col(roles["id"]).cast(pl.String))
-    guesses = [_guess(frame[column], column == target) for column in frame.columns]
-    return (
-        "\n".join(_lines(name or _name(Path(file)), kind, guesses, roles, target, Path(file).name, len(frame), others))
-        + "\n"
-    )
-
-
-def _read(file: Path) -> pl.DataFrame:
-    if not file.is_file():
-        raise Misconfigured(f"{file}: no such file")
-    if file.suffix in SUFFIXES:
-        raise Misconfigured(
-            f"{file} is a specification by its name, and rows are expected: CSV, Parquet or NDJSON. "
-            f"To check it: homeostat pipeline check {file}"
-        )
-    try:
-        if file.suffix == ".parquet":
-            frame = pl.read_parquet(file)
-        elif _TYPED.get(file.suffix) == "NDJSON":
-            frame = pl.read_ndjson(file, infer_schema_length=None)
-        else:
-            frame = _csv(file)
-    except (pl.exceptions.PolarsError, OSError) as error:
-        what = _TYPED.get(file.suffix, "CSV")
-        raise Misconfigured(f"{file} cannot be read as {what}: {str(error).splitlines()[0]}") from error
-    if frame.is_empty():
-        raise Misconfigured(f"{file} has no rows: nothing can be inferred from it")
-    return frame
-
-
-def _csv(file: Path) -> pl.DataFrame:
-    """Columns of numbers with a leading zero in any cell are codes: text."""
-    text = text_in(file.read_bytes(), str(file))
-    content, separator = text.encode(), separator_in(text, str(file))
-    written = pl.read_csv(content, separator=separator, infer_schema=False)
-    guessed = pl.read_csv(content, separator=separator, try_parse_dates=True, infer_schema_length=None)
-    frame = with_points(guessed, written, separator, str(file))
-    numbers = [name for name in frame.columns if frame.schema[name].is_numeric()]
-    return frame.with_columns(written[name] for name in numbers if written[name].str.contains(_LEADING_ZERO).any())
+    guesses = [_noted(_guess(frame[column], column == target), table) for column in frame.columns]
+    lines = _lines(name or _name(Path(file)), kind, guesses, roles, target, Path(file).name, len(frame), others)
+    return "\n".join([*lines, *_model_lines(frame[target].count())]) + "\n"
 
 
 def _kind(target: pl.Series, where: str) -> Kind:
@@ -149,6 +113,16 @@ def _guess(column: pl.Series, is_target: bool) -> _Guess:
     return guess
 
 
+def _noted(guess: _Guess, table: Table) -> _Guess:
+    """With what the file's cells had to be read as. Dates that stay text are neither a category nor a feature."""
+    guess.note = table.notes.get(guess.name, "")
+    if guess.name in table.dated:
+        guess.extras.pop("allowed", None)
+        guess.is_input = False
+        guess.comment = "" if guess.note else guess.comment
+    return guess
+
+
 def _describe_numbers(guess: _Guess, values: pl.Series, unique: int) -> None:
     low, high = float(values.min()), float(values.max())  # type: ignore[arg-type]
     if guess.type == "integer" and unique == 2:
@@ -174,7 +148,8 @@ def _type(dtype: pl.DataType) -> str:
     return "timestamp" if dtype in (pl.Datetime, pl.Date) else "string"
 
 
-def _roles(frame: pl.DataFrame, target: str) -> dict[str, str]:
+def _roles(frame: pl.DataFrame, target: str, dated: Collection[str]) -> dict[str, str]:
+    """`dated`: columns that are dates, though of no type of time: never an id."""
     roles = {}
     times = [name for name in frame.columns if _type(frame.schema[name]) == "timestamp"]
     if times:
@@ -185,7 +160,7 @@ def _roles(frame: pl.DataFrame, target: str) -> dict[str, str]:
             continue
         if column.null_count() == 0 and _KEY_NAMES.search(name) and column.n_unique() * 20 <= len(frame):
             roles.setdefault("key", name)
-    found = _id_in(frame, [name for name in frame.columns if name != target])
+    found = _id_in(frame, [name for name in frame.columns if name != target and name not in dated])
     return roles | ({"id": found} if found else {})
 
 
@@ -193,6 +168,7 @@ def _id_in(frame: pl.DataFrame, names: Sequence[str]) -> str | None:
     """The column that tells the rows apart: one called like an id, else the first, where it is text or counts up."""
     unique = [name for name in names if _type(frame.schema[name]) in ("string", "integer") and _is_unique(frame[name])]
     called = next((name for name in unique if _ID_NAMES.search(name)), None)
+    unique = [name for name in unique if not _TIME_NAMES.search(name)]
     if called is not None or names[:1] != unique[:1] or len(names) == 1 or len(frame) < _FEWEST_ROWS:
         return called
     first = frame[unique[0]]
@@ -225,7 +201,8 @@ def _lines(
             guess.extras.pop("allowed", None)
             guess.comment = ""
         parts = [f"type: {guess.type}", *(f"{key}: {_json(value)}" for key, value in guess.extras.items())]
-        comment = f"  # {guess.comment}" if guess.comment else ""
+        comment = "; ".join(filter(None, [guess.note, guess.comment]))
+        comment = f"  # {comment}" if comment else ""
         yield f"  {_scalar(guess.name)}: {{{', '.join(parts)}}}{comment}"
     for column, held in others.items():
         yield f"  # {_json(column)} is left out: no field can hold {held}"
@@ -249,6 +226,19 @@ def _lines(
         yield f"  {_scalar(column)}: {_scalar(column) if plain else _quoted(column)}"
     if "key" in roles:
         yield f"  # {inputs[0]}_mean: {{expression: {inputs[0]}, window: 24}}"
+
+
+def _model_lines(labelled: int) -> Iterator[str]:
+    """What a first model needs, where the file has less than that."""
+    usual = ModelsSpec().min_rows
+    if labelled >= usual:
+        return
+    proposed = max(_FEWEST_LABELS, int(_LEARNT_FROM * labelled))
+    few = f", and {proposed} is the least that is possible" if labelled < proposed else ""
+    yield f"\n# A first model needs {usual} labelled rows unless this says otherwise; the file has {labelled}{few}."
+    yield "# The fewer they are, the less sure it is that the model is of use."
+    yield "models:"
+    yield f"  min_rows: {proposed}"
 
 
 def _quoted(column: str) -> str:

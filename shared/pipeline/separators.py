@@ -7,6 +7,7 @@ import gzip
 import zlib
 
 from shared.errors import Misconfigured
+from shared.pipeline.lookalikes import no_text_said
 
 _GZIP = b"\x1f\x8b"
 
@@ -19,13 +20,14 @@ def text_in(content: bytes, name: str) -> str:
     It may be compressed with gzip.
     """
     try:
-        text = (gzip.decompress(content) if content.startswith(_GZIP) else content).decode("utf-8-sig")
+        content = gzip.decompress(content) if content.startswith(_GZIP) else content
+        text = content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
-        raise Misconfigured(f"{name} is not what its name says: it is no text in UTF-8 (byte {error.start})") from error
+        raise Misconfigured(f"{name} is not what its name says: {no_text_said(content, error.start)}") from error
     except (OSError, EOFError, zlib.error) as error:
         raise Misconfigured(f"{name}: what was compressed with gzip is damaged: {error}") from error
     if (at := text.find("\0")) >= 0:
-        raise Misconfigured(f"{name} is not what its name says: no text has zero bytes (character {at})")
+        raise Misconfigured(f"{name} is not what its name says: {no_text_said(content, at)}")
     return text if "\n" in text else text.replace("\r", "\n")
 
 

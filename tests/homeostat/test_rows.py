@@ -303,7 +303,7 @@ def test_what_is_no_number_stays_text_in_a_column_of_numbers_however_many_there_
 
     rows = read(tmp_path, text, of_events(SHOP))
 
-    found = [7, "dear", "0x1", "NaN", "1e400", "1_000", "true", 2.5, 3, "cheap", "x"]
+    found = [7, "dear", "0x1", None, "1e400", "1_000", "true", 2.5, 3, "cheap", "x"]
     assert [row["price"] for row in rows] == found
     assert [row["count"] for row in rows] == found
 
@@ -330,7 +330,76 @@ def test_where_semicolons_separate_text_keeps_its_comma(tmp_path: Path) -> None:
 def test_points_separate_thousands_in_a_column_of_numbers_in_which_those_are_the_exception(tmp_path: Path) -> None:
     rows = read(tmp_path, "order;price\na;n/a\nb;-\nc;?\nd;1,5\ne;1.000\n", of_events(SHOP))
 
-    assert [row["price"] for row in rows] == ["n/a", "-", "?", 1.5, 1000.0]
+    assert [row["price"] for row in rows] == [None, None, None, 1.5, 1000.0]
+
+
+@pytest.mark.parametrize("mark", ["-", "--", "NA", "n/a", "#N/A", "NaN", "null", "?", " None ", '""'])
+def test_a_mark_of_missing_is_an_empty_cell_where_no_text_is_expected_and_its_row_stays(
+    tmp_path: Path, mark: str
+) -> None:
+    types = of_events({"schema": SHOP["schema"] | {"sold": {"type": "boolean"}}})
+
+    rows = read(tmp_path, f"zip,price,at,sold\n7,1.5,2024-01-02,True\n{mark},{mark},{mark},{mark}\n", types)
+
+    assert rows[0] == {"zip": "7", "price": 1.5, "at": "2024-01-02T00:00:00.000000Z", "sold": True}
+    assert rows[1] == {"zip": mark.strip('"'), "price": None, "at": None, "sold": None}
+
+
+def test_a_row_of_marks_alone_is_a_row_and_a_blank_line_none(tmp_path: Path) -> None:
+    assert read(tmp_path, "price,count\n-,NA\n\n1,2\n", of_events(SHOP)) == [
+        {"price": None, "count": None},
+        {"price": 1, "count": 2},
+    ]
+
+
+def test_what_is_no_truth_stays_text_beside_those_that_are(tmp_path: Path) -> None:
+    types = of_events({"schema": {"sold": {"type": "boolean"}}})
+
+    assert [row["sold"] for row in read(tmp_path, "x,sold\n1,true\n2,FALSE\n3,maybe\n", types)] == [
+        True,
+        False,
+        "maybe",
+    ]
+
+
+def test_what_is_no_time_of_one_meaning_stays_text_beside_those_that_are(tmp_path: Path) -> None:
+    text = "order,at\na,02.01.2024 07:13\nb,soon\nc,1704179580\nd,02/01/2024\n"
+
+    rows = read(tmp_path, text, of_events(SHOP))
+
+    assert [row["at"] for row in rows] == ["2024-01-02T07:13:00.000000Z", "soon", "1704179580", "02/01/2024"]
+
+
+def test_seconds_since_1970_are_times_as_they_stand(tmp_path: Path) -> None:
+    assert read(tmp_path, "order,at\na,1704179580\n", of_events(SHOP)) == [{"order": "a", "at": 1704179580}]
+
+
+@pytest.mark.parametrize(
+    ("content", "says"),
+    [
+        (
+            "id,größe\na,1\n".encode("cp1252"),
+            "(byte 5): it looks like text of Windows (cp1252) or Latin 1: save it as UTF-8",
+        ),
+        ("id,x\na,1\n".encode("utf-16"), "it looks like text in UTF-16: save it as UTF-8"),
+        (b"\x89PNG\r\n\x1a\n\0\0", "it looks like a PNG picture: it has no rows"),
+        (b"PK\x03\x04\xff\0", "it looks like a zip archive, as workbooks of Excel are: save its table as CSV (UTF-8)"),
+        (gzip.compress(b"\x89PNG\r\n\x1a\n\0\0"), "it looks like a PNG picture"),
+        (b"PAR1\xff\0", "it looks like Parquet: name it .parquet"),
+        (b"id,x\na,\0\n", "save its table as CSV (UTF-8)"),
+        (b"id,x\na,\x01\xff\n", "save its table as CSV (UTF-8)"),
+    ],
+)
+def test_what_is_no_text_is_told_by_what_it_looks_like_and_what_to_do(
+    tmp_path: Path, content: bytes, says: str
+) -> None:
+    file = tmp_path / "rows.csv"
+    file.write_bytes(content)
+
+    with pytest.raises(Misconfigured) as refused:
+        read_rows(str(file))
+
+    assert says in str(refused.value)
 
 
 def test_blank_lines_are_no_rows_where_all_is_text_too(tmp_path: Path) -> None:

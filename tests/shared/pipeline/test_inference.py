@@ -208,6 +208,36 @@ def test_a_column_that_is_called_like_an_id_goes_before_the_first(tmp_path: Path
     assert inferred(path, "y").id == "uuid"
 
 
+@pytest.mark.parametrize(
+    ("column", "values"),
+    [
+        ("when", [f"{n % 12 + 1:02}/{n // 12 % 12 + 1:02}/{2000 + n // 144}" for n in range(200)]),
+        ("day_no", [f"{n % 12 + 1:02}/{n // 12 % 12 + 1:02}/{2000 + n // 144}" for n in range(200)]),
+        ("order", [f"01.02.{1800 + n}" for n in range(200)]),
+        ("time", [1_700_000_000 + n for n in range(200)]),
+    ],
+)
+def test_a_time_is_no_id_however_it_is_written(tmp_path: Path, column: str, values: list[object]) -> None:
+    path = tmp_path / "rows.csv"
+    rest = {"x": [n % 7 * 0.5 for n in range(200)], "y": [n % 2 for n in range(200)]}
+    pl.DataFrame({column: values, **rest}).write_csv(path)
+
+    assert inferred(path, "y").id is None
+
+
+@pytest.mark.parametrize(("rows", "proposed"), [(442, 265), (60, 50), (10, 50), (499, 299), (500, 500), (3000, 500)])
+def test_a_file_of_few_labelled_rows_asks_for_fewer_for_a_first_model_and_says_so(
+    tmp_path: Path, rows: int, proposed: int
+) -> None:
+    path = tmp_path / "rows.csv"
+    pl.DataFrame({"x": [n * 0.5 for n in range(rows + 9)], "y": [n * 0.7 for n in range(rows)] + [None] * 9}).write_csv(
+        path
+    )
+
+    assert inferred(path, "y").models.min_rows == proposed
+    assert (f"the file has {rows}" in specification_text(path, "y")) == (rows < 500)
+
+
 ODD = {
     "bytes": pl.Series([b"a", b"b"]),
     "list": pl.Series([[1], [2]]),
