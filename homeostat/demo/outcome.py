@@ -8,18 +8,22 @@ from typing import Literal
 
 from homeostat.demo.story import Fault, Story
 from homeostat.demo.watcher import Seen
+from services.remediator.core.ending import WORDS, Ending, ending_in
 from shared.messages import Alert, AuditEntry
 
 RIGHT_ACTION: Mapping[str, str] = {"unit-change": "quarantine_source", "bad-release": "rollback", "drift": "retrain"}
 """What a good operator does about each: the healing matrix."""
 
 Outcome = Literal["healed", "passed", "undecided", "failed"]
-"""`passed`: the alert is over, though no action was seen to help; `undecided`: the stream ended first."""
+"""`passed`: the incident is over, though not seen to be healed; `undecided`: the stream ended first."""
 
 ENDS = ("incident_resolved", "escalated", "incident_expired")
 
 STRETCH = 1000
 """Rows before and after a fault that accuracy is taken over."""
+
+LEAST = 200
+"""Rows of which a share is told; the chance of fewer is more than what is to be shown."""
 
 REACH = 5000
 """An incident that opens later than so many rows after a fault began is not that fault's.
@@ -43,7 +47,8 @@ class Remedy:
     """One action of the ledger against a trouble, and what became of it.
 
     `begins` is the row in which the trouble is estimated to begin, `noticed` when it was told of.
-    `verified` is None where the action was not seen to help. `end` is how its incident stands, `ended` since when.
+    `verified` is None where the action was not seen to help. `end` is how its incident stands, `ended` since when;
+    `healed` whether the ledger says that it healed, `words` how it ended.
     """
 
     incident: str
@@ -54,6 +59,8 @@ class Remedy:
     verified: Moment | None
     end: str
     ended: Moment | None = None
+    healed: bool = False
+    words: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,22 +112,27 @@ def _remedy(
 ) -> Remedy:
     mine = [(entry, moment) for entry, moment in later if entry.incident == order.incident]
     action = _action(order)
-    verified = next((moment for entry, moment in mine if entry.kind == "verified" and _action(entry) == action), None)
-    ends = [
-        (entry.kind, moment)
-        for entry, moment in mine
-        if entry.kind in ("incident_resolved", "escalated", "incident_expired")
-    ]
+    seen = next((i for i, (entry, _) in enumerate(mine) if entry.kind == "verified" and _action(entry) == action), None)
+    ends = [(entry.kind, moment) for entry, moment in mine if entry.kind in ENDS]
+    ending = _ending(mine, seen)
     return Remedy(
         incident=order.incident,
         action=action,
         begins=noticed[0],
         noticed=noticed[1],
         acted=at,
-        verified=verified,
+        verified=None if seen is None else mine[seen][1],
         end=ends[-1][0].removeprefix("incident_") if ends else "open",
         ended=ends[-1][1] if ends else None,
+        healed=ending == "healed",
+        words="" if ending is None else WORDS[ending],
     )
+
+
+def _ending(mine: Sequence[tuple[AuditEntry, Moment]], verified: int | None) -> Ending | None:
+    """How the ledger says that the incident ended: the first time after its action was verified, else the last."""
+    endings = [ending for entry, _ in mine[verified or 0 :] if (ending := ending_in(entry)) is not None]
+    return None if not endings else endings[-1] if verified is None else endings[0]
 
 
 def _against_trouble(entry: AuditEntry) -> bool:
@@ -182,7 +194,7 @@ def _judged(
         return Healing(name, None, begins, before, None, None, None, "failed", why, planned)
     over = remedy.verified or remedy.ended
     end = over.row if over is not None else stop
-    during, after = share(right, begins.row, end), share(right, end, end + STRETCH)
+    during, after = share(right, begins.row, end), share(right, end, end + STRETCH, LEAST)
     never = share(static, begins.row, end + STRETCH)
     outcome, why = _outcome(remedy, after, share(static, end, end + STRETCH), stop)
     return Healing(name, remedy, begins, before, during, after, never, outcome, why, planned)
@@ -203,15 +215,15 @@ def _outcome(remedy: Remedy, after: float | None, untouched: float | None, stop:
     if untouched is not None and after < untouched - SLACK:
         return "failed", f"accuracy {after:.1%} after; untouched {untouched:.1%}"
     if remedy.verified is None:
-        return "passed", f"passed by itself: {remedy.action} was not verified"
-    return "healed", "healed"
+        return "passed", f"{remedy.words}: {remedy.action} was not verified"
+    return ("healed", "healed") if remedy.healed else ("passed", remedy.words)
 
 
-def share(right: Mapping[int, bool], start: int, stop: int) -> float | None:
-    """The share of rows in [start, stop) that were answered rightly; None where none was answered.
+def share(right: Mapping[int, bool], start: int, stop: int, least: int = 1) -> float | None:
+    """The share of rows in [start, stop) that were answered rightly; None where fewer than `least` were answered.
 
     >>> share({0: True, 1: False, 2: True}, 0, 2)
     0.5
     """
     known = [right[row] for row in range(max(0, start), stop) if row in right]
-    return sum(known) / len(known) if known else None
+    return sum(known) / len(known) if len(known) >= least else None

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 import sys
 import time
 from collections.abc import Callable, Mapping
@@ -18,6 +17,7 @@ from rich.live import Live
 from homeostat.client import Client
 from homeostat.demo.bad_release import promote, wrong_candidate
 from homeostat.demo.chart import smoothed, write_chart
+from homeostat.demo.folders import CHART, clear_earlier, fresh_folder, told
 from homeostat.demo.outcome import Moment, all_well, healings_of, remedies_of
 from homeostat.demo.player import Player
 from homeostat.demo.story import Story, faults_of, story_of
@@ -40,7 +40,6 @@ if TYPE_CHECKING:
     from homeostat.rows import Row
 
 EXAMPLE = Path(__file__).parents[2] / "examples" / "electricity"
-FOLDER = Path(".homeostat/demo")
 FIRST_MODEL_SECONDS = 90.0
 SETTLE_SECONDS = 15.0
 LOG_WIDTH = 140
@@ -61,12 +60,14 @@ def run_demo(*, speed: float, sabotage: tuple[str, ...], ends: bool, rounds: int
     """Plays the story `rounds` times in one stack; whether everything healed in each."""
     console = Console() if sys.stdout.isatty() else Console(width=LOG_WIDTH)
     faults = faults_of(sabotage)
-    folder = _fresh_folder(data)
+    folder = data or fresh_folder()
     begun = monotonic()
     keep_own_log(folder)
     with Stack(stack_settings(folder, port, os.environ)) as stack, ThreadPoolExecutor(1) as beside:
         loading = beside.submit(_loaded)  # while the parts start
         stack.start(progress=lambda line: console.print(line, style="dim", highlight=False, soft_wrap=True))
+        if data is None:
+            clear_earlier(folder)  # only now: a run that cannot start takes no other's place
         specification, table = loading.result()
         scene = Scene(specification, table, story_of(faults, len(table)), speed, common_settings(stack.environ))
         console.print(f"dashboard: {stack.urls['gateway']}/#key={stack.api_key}", highlight=False, soft_wrap=True)
@@ -84,8 +85,7 @@ def run_demo(*, speed: float, sabotage: tuple[str, ...], ends: bool, rounds: int
             console.print("The stack goes on: open the dashboard, or ctrl-C to stop it.")
             _until_interrupted()
             console.print("stopping: what was accepted is finished first")
-    where = f"this run's files are in {folder} ({_megabytes(folder):,.0f} MB); that folder may be deleted"
-    console.print(where, highlight=False, soft_wrap=True)
+    console.print(told(folder, given=data is not None), highlight=False, soft_wrap=True)
     return healed
 
 
@@ -208,7 +208,7 @@ def _conclude(
     healings = healings_of(scene.story, remedies, marks, right, static)
     swaps = {seen.row: seen.message.version for seen in models if isinstance(seen.message, ModelPublished)}
     summary = _summary(right, static, scene.story)
-    chart = write_chart(scene.settings.data_dir / f"accuracy-{number}.html", right, static, healings, swaps, summary)
+    chart = write_chart(scene.settings.data_dir / CHART.format(number), right, static, healings, swaps, summary)
     console.print()
     console.print(table_of(healings, console.width))
     console.print(summary)
@@ -245,20 +245,6 @@ def _summary(right: Mapping[int, bool], static: Mapping[int, bool], story: Story
         f"over {len(both):,} rows ({story.rows:,} were sent, {story.warm_up:,} of them for the first model): "
         f"{ours / rows:.1%} right; a model never retrained: {fixed / rows:.1%}"
     )
-
-
-def _fresh_folder(data: Path | None) -> Path:
-    if data is not None:
-        return data
-    folder = FOLDER / time.strftime("%Y%m%d-%H%M%S")
-    for earlier in sorted(FOLDER.glob("2*"))[:-2]:
-        shutil.rmtree(earlier, ignore_errors=True)
-    return folder
-
-
-def _megabytes(folder: Path) -> float:
-    """What it takes on the disk: Kafka's files are longer than what is in them."""
-    return sum(file.stat().st_blocks * 512 for file in folder.rglob("*") if file.is_file()) / 1e6
 
 
 def _until_interrupted() -> None:

@@ -9,10 +9,11 @@ from rich.console import Group, RenderableType
 from rich.panel import Panel
 from rich.text import Text
 
-from homeostat.demo.outcome import STRETCH, Healing, Moment, Outcome
+from homeostat.demo.outcome import LEAST, SLACK, STRETCH, Healing, Moment, Outcome
 from homeostat.demo.story import Fault, Story
 from homeostat.demo.watcher import Seen
 from homeostat.tables import Rows
+from services.remediator.core.ending import WORDS, Ending, ending_in
 from shared.messages import Alert, AuditEntry
 
 TOLD = {
@@ -25,8 +26,14 @@ TOLD = {
     "incident_resolved": ("resolved", "bold green"),
     "incident_expired": ("expired", "red"),
 }
-ROUTINE = ("not_verified", "incident_resolved")
-"""What is not told of upkeep: that a training without trouble found nothing better."""
+ENDINGS: dict[Ending, tuple[str, str]] = {
+    "healed": ("healed", "bold green"),
+    "passed": ("passed", "green"),
+    "unrestored": ("over", "yellow"),
+    "done": ("done", "green"),
+}
+ROUTINE = ("verified", "not_verified")
+"""What is not told of upkeep: its end says the same once more, and whatever comes of it."""
 
 SHORT = {"fault": "fault", "row": "from row"}
 ACTED = SHORT | {"alert": "alert after", "action": "action", "acted": "acted after", "verified": "verified after"}
@@ -36,8 +43,10 @@ WIDE = 112
 NOTE = (
     "alert, acted, verified after: seconds, and rows of the stream, from where the fault begins (of a drift, seconds "
     f"from its alert). before, during, after: share of right answers over the {STRETCH:,} rows before the fault, until "
-    f"it was verified or over, and the {STRETCH:,} rows after that. static: a model never retrained, during and after. "
-    "passed by itself: the alert ended, but no action was seen to end it."
+    f"it was verified or over, and the {STRETCH:,} rows after that (-: fewer than {LEAST} were left). static: a model "
+    "never retrained, during and after. healed: verified, and in the rows after that no worse than that model, within "
+    f"{SLACK:.0%} (the market drifts on, so the level before is no measure). passed by itself: the alert ended, but no "
+    "action was seen to end it."
 )
 
 COLOURS: dict[Outcome, str] = {"healed": "green", "passed": "green", "undecided": "yellow", "failed": "red"}
@@ -73,10 +82,18 @@ def line_of(seen: Seen) -> Text | None:
     if isinstance(message, AuditEntry):
         if message.kind not in TOLD or (message.body.get("diagnosis") == "upkeep" and message.kind in ROUTINE):
             return None
-        word, style = TOLD[message.kind]
-        return _line(seen.row, word, style, message.summary)
+        ending = ending_in(message)
+        word, style = TOLD[message.kind] if ending is None else ENDINGS[ending]
+        return _line(seen.row, word, style, _without_label(message.summary, ending))
     why = f" ({message.reason})" if message.reason else ""
     return _line(seen.row, "model", "blue", f"version {message.version} is {message.stage}{why}")
+
+
+def _without_label(summary: str, ending: Ending | None) -> str:
+    """The summary without the words that the line begins with anyway."""
+    if ending == "unrestored":
+        return summary
+    return summary.removeprefix(f"{WORDS[ending] if ending is not None else 'escalated'}: ")
 
 
 def told_line(row: int, word: str, text: str) -> Text:

@@ -17,9 +17,14 @@ STORY = Story(rows=5000, warm_up=500, label_lag=10, field="price", factor=1000.0
 BEGUN = {"unit-change": Moment(100.0, 2000)}
 
 
-def entry(kind: str, second: float, row: int, incident: str = "i1", action: str = "quarantine_source") -> Seen:
+def entry(
+    kind: str, second: float, row: int, incident: str = "i1", action: str = "quarantine_source", ending: str = "healed"
+) -> Seen:
+    body: dict[str, object] = {"action": action}
+    if kind == "incident_resolved":
+        body = {"ending": ending}
     message = AuditEntry(
-        sequence=0, at=NOW, kind=kind, pipeline="p", incident=incident, summary=kind, body={"action": action},
+        sequence=0, at=NOW, kind=kind, pipeline="p", incident=incident, summary=kind, body=body,
         refs=(), previous="", hash="",
     )  # fmt: skip
     return Seen(message, second, row)
@@ -42,10 +47,6 @@ HEALED = [
     entry("verified", 108.0, 2700),
     entry("incident_resolved", 110.0, 2800),
 ]
-
-
-def is_kind(seen: Seen, kind: str) -> bool:
-    return isinstance(seen.message, AuditEntry) and seen.message.kind == kind
 
 
 def answers(during: float, rows: int = 4000) -> dict[int, bool]:
@@ -76,13 +77,37 @@ def test_a_fault_whose_incident_does_not_end_did_not_heal() -> None:
 
 
 def test_an_alert_that_ends_though_no_action_was_seen_to_help_has_passed_by_itself() -> None:
-    passed = [seen for seen in HEALED if not is_kind(seen, "verified")]
+    passed = [*HEALED[:3], entry("incident_resolved", 110.0, 2800, ending="passed")]
 
     (line,) = healings_of(STORY, remedies_of(passed), BEGUN, answers(0.5), answers(0.5))
 
     assert (line.outcome, all_well([line], STORY)) == ("passed", True)
     assert line.why == "passed by itself: quarantine_source was not verified"
     assert line.after == 0.9
+
+
+def test_a_verified_quarantine_whose_performance_is_not_back_is_not_called_healed() -> None:
+    unrestored = [*HEALED[:4], entry("incident_resolved", 110.0, 2800, ending="unrestored")]
+
+    (line,) = healings_of(STORY, remedies_of(unrestored), BEGUN, answers(0.5), answers(0.5))
+
+    assert (line.outcome, line.why) == ("passed", "the cause is gone, but performance is not seen to be back")
+    assert all_well([line], STORY), "the untouched model is no better"
+
+
+def test_what_was_verified_stays_healed_when_its_incident_comes_back_and_passes() -> None:
+    again = [*HEALED, entry("triaged", 120.0, 3000), entry("incident_resolved", 121.0, 3100, ending="passed")]
+
+    (line,) = healings_of(STORY, remedies_of(again), BEGUN, answers(0.5), answers(0.5))
+
+    assert line.outcome == "healed"
+
+
+@pytest.mark.parametrize(("rows", "after", "outcome"), [(2899, None, "undecided"), (2900, 0.9, "healed")])
+def test_accuracy_after_is_told_of_at_least_two_hundred_rows(rows: int, after: float | None, outcome: str) -> None:
+    (line,) = healings_of(STORY, remedies_of(HEALED), BEGUN, answers(0.5, rows=rows), answers(0.5))
+
+    assert (line.after, line.outcome) == (after, outcome)
 
 
 def drift(*kinds: str) -> list[Seen]:

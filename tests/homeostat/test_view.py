@@ -13,25 +13,43 @@ from rich.console import Console
 from homeostat.demo.outcome import Healing, Moment, Remedy
 from homeostat.demo.view import line_of, table_of
 from homeostat.demo.watcher import Seen
+from services.remediator.core.ending import WORDS
 from shared.messages import AuditEntry
 
 
-def entry(kind: str, diagnosis: str) -> Seen:
+def entry(kind: str, diagnosis: str, summary: str = "told", ending: str = "") -> Seen:
     message = AuditEntry(
-        sequence=0, at=datetime(2026, 1, 1, tzinfo=UTC), kind=kind, pipeline="p", incident="i", summary="told",
-        body={"diagnosis": diagnosis}, refs=(), previous="", hash="",
+        sequence=0, at=datetime(2026, 1, 1, tzinfo=UTC), kind=kind, pipeline="p", incident="i", summary=summary,
+        body={"diagnosis": diagnosis, "ending": ending}, refs=(), previous="", hash="",
     )  # fmt: skip
     return Seen(message, 1.0, 100)
 
 
-@pytest.mark.parametrize("kind", ["command_issued", "verified", "undone", "escalated"])
-def test_what_upkeep_does_is_told(kind: str) -> None:
+@pytest.mark.parametrize("kind", ["command_issued", "incident_resolved", "undone", "escalated"])
+def test_what_upkeep_does_and_how_it_ends_is_told(kind: str) -> None:
     assert line_of(entry(kind, "upkeep")) is not None
 
 
-def test_that_upkeep_found_nothing_better_is_not_told_but_that_a_remedy_did_not_help_is() -> None:
-    assert line_of(entry("not_verified", "upkeep")) is None
-    assert line_of(entry("not_verified", "concept_drift")) is not None
+@pytest.mark.parametrize("kind", ["verified", "not_verified"])
+def test_an_upkeep_is_told_once_with_its_end(kind: str) -> None:
+    assert line_of(entry(kind, "upkeep")) is None
+    assert line_of(entry(kind, "concept_drift")) is not None
+
+
+@pytest.mark.parametrize(
+    ("ending", "summary", "line"),
+    [
+        ("healed", "healed itself: retrain worked", "healed    retrain worked"),
+        ("passed", "passed by itself: no action", "passed    no action"),
+        ("unrestored", f"{WORDS['unrestored']}: 0.12", f"over      {WORDS['unrestored']}: 0.12"),
+        ("done", "resolved: retrain did not happen: no better", "done      retrain did not happen: no better"),
+    ],
+)
+def test_an_end_is_told_in_its_own_word_and_once(ending: str, summary: str, line: str) -> None:
+    told = line_of(entry("incident_resolved", "any", summary, ending))
+
+    assert told is not None
+    assert told.plain == f"row    100  {line}"
 
 
 def healing(**changes: Any) -> Healing:

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Literal
 
 from services.remediator.core.incidents import Action, Incident
+from shared.messages import AuditEntry
 
 Ending = Literal["healed", "passed", "unrestored", "done"]
 """`healed`: something was done, and the last that was done was seen to help. `passed`: the alert ended, and no action
@@ -31,6 +32,11 @@ def ending_of(incident: Incident) -> Ending:
         return "unrestored"
     helped = any(action.outcome == "verified" for action in tried) and tried[-1].outcome in _HELPED
     return "healed" if helped else "passed"
+
+
+def ending_in(entry: AuditEntry) -> Ending | None:
+    """The ending that an entry of the ledger tells of; None where it tells of none."""
+    return next((ending for ending in WORDS if ending == entry.body.get("ending")), None)
 
 
 def done_in(incident: Incident) -> str:
