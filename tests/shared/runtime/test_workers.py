@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import multiprocessing
 import os
 import signal
 import time
 from collections.abc import Iterator
+from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import psutil
 import pytest
 
@@ -166,6 +169,32 @@ def test_a_nursery_that_was_killed_takes_its_workers_along_and_another_takes_the
     assert hung.error == "its worker process ended with status -9"
     assert third.result is not None
     assert third.result["warm"] != first["warm"]
+
+
+def hold_a_job(told: Connection, folder: Path) -> None:
+    workers = WorkerJobs(JOBS, CommonSettings(bootstrap_servers="127.0.0.1:1", data_dir=folder), mark_warm)
+    workers.start(TASK, Job("j1", "prepared", {}), utc_now())
+    nursery = psutil.Process(int(_results(_ends(workers, 1))[0]["warm"]))
+    workers.start(TASK, Job("j2", "hang", {}), utc_now())
+    while not (children := nursery.children()):
+        os.sched_yield()
+    told.send_bytes(msgspec.json.encode([nursery.pid, *(child.pid for child in children)]))
+    signal.pause()
+
+
+def test_a_service_that_was_killed_leaves_neither_nursery_nor_worker_behind(tmp_path: Path) -> None:
+    context = multiprocessing.get_context("spawn")
+    told, tells = context.Pipe()
+    service = context.Process(target=hold_a_job, args=(tells, tmp_path))
+    service.start()
+    assert told.poll(60.0)
+    left = [psutil.Process(pid) for pid in msgspec.json.decode(told.recv_bytes(), type=list[int])]
+
+    service.kill()
+    service.join()
+
+    _, living = psutil.wait_procs(left, timeout=30.0)
+    assert (len(left), living) == (2, [])
 
 
 def test_a_worker_takes_one_job_after_another_and_tells_each_end_until_it_is_forgotten(spawned: WorkerJobs) -> None:
