@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from homeostat.cli.options import Json, on_gateway
+from homeostat.cli.options import AnyPipeline, Json, filter_of, on_gateway
 from homeostat.cli.output import show_found
 from homeostat.client import Client
 
@@ -21,10 +21,11 @@ def register(app: typer.Typer) -> None:
 @on_gateway
 def alerts(
     client: Client,
-    pipeline: Annotated[str | None, typer.Argument(help="Only this pipeline's.")] = None,
+    pipeline: AnyPipeline = None,
     all_states: Annotated[bool, typer.Option("--all", help="Resolved ones too.")] = False,
     as_json: Json = False,
 ) -> None:
     """Alerts that are firing, newest first."""
-    found = client.get("/v1/alerts", pipeline=pipeline, state=None if all_states else "firing")["alerts"]
+    state = None if all_states else "firing"
+    found = client.get("/v1/alerts", pipeline=filter_of(client, pipeline), state=state)["alerts"]
     show_found(found, COLUMNS | {"summary": "what"}, empty="no alert is firing", as_json=as_json)

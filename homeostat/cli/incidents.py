@@ -7,7 +7,7 @@ from typing import Annotated, Any
 import typer
 
 from homeostat.cli.models import ASKED, Reason
-from homeostat.cli.options import Json, on_gateway
+from homeostat.cli.options import AnyPipeline, Json, filter_of, on_gateway
 from homeostat.cli.output import console, show_found, show_json, show_rows, show_text
 from homeostat.cli.telling import steps_of
 from homeostat.client import Client
@@ -19,13 +19,9 @@ COLUMNS = {"id": "id", "opened": "opened", "pipeline": "pipeline", "state": "sta
 
 @app.command("list")
 @on_gateway
-def list_incidents(
-    client: Client,
-    pipeline: Annotated[str | None, typer.Option(help="Only this pipeline's.")] = None,
-    as_json: Json = False,
-) -> None:
-    """Every incident, newest first."""
-    found = client.get("/v1/incidents", pipeline=pipeline)["incidents"]
+def list_incidents(client: Client, pipeline: AnyPipeline = None, as_json: Json = False) -> None:
+    """Every incident, newest first: of one pipeline, or of all of them."""
+    found = client.get("/v1/incidents", pipeline=filter_of(client, pipeline))["incidents"]
     show_found(found, COLUMNS, empty="no incident yet", as_json=as_json)
 
 

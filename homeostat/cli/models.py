@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from homeostat.cli.asked import answer_to, head_of
-from homeostat.cli.options import Json, Pipeline, on_gateway, pipeline_name
+from homeostat.cli.options import AnyPipeline, Json, Pipeline, on_gateway, pipeline_name, pipelines_of
 from homeostat.cli.output import show_json, show_rows, show_text
 from homeostat.client import Client
 from homeostat.tables import told_time
@@ -25,16 +25,11 @@ Version = Annotated[str, typer.Argument(help="A version, as 3.")]
 @on_gateway
 def list_models(
     client: Client,
-    pipeline: Annotated[
-        str | None, typer.Argument(help="A pipeline's name, or the path of its specification. Default: every pipeline.")
-    ] = None,
+    pipeline: AnyPipeline = None,
     as_json: Json = False,
 ) -> None:
     """Every version, newest first: of one pipeline, or of all of them."""
-    if pipeline is not None:
-        shown = [client.get(f"/v1/pipelines/{pipeline_name(client, pipeline)}")]
-    else:
-        shown = client.get("/v1/pipelines")["pipelines"]
+    shown = pipelines_of(client, pipeline)
     found: list[dict[str, Any]] = []
     for each in shown:
         models = client.get(f"/v1/pipelines/{each['name']}/models")["models"]

@@ -24,6 +24,10 @@ Key = Annotated[
 Data = Annotated[Path, typer.Option("--data", envvar="HOMEOSTAT_DATA", help="The local stack's data folder.")]
 Json = Annotated[bool, typer.Option("--json", help="JSON on standard output, and nothing else.")]
 Pipeline = Annotated[str, typer.Argument(help="A pipeline's name, or the path of its specification.")]
+AnyPipeline = Annotated[
+    str | None,
+    typer.Argument(help="A pipeline's name, or the path of its specification. Default: every pipeline."),
+]
 
 USUAL_URL = "http://127.0.0.1:8080"
 DEFAULT_DATA = Path(".homeostat")
@@ -86,6 +90,19 @@ def pipeline_name(client: Client, pipeline: str) -> str:
     specification = load(Path(pipeline))
     client.define(specification.canonical)
     return specification.name
+
+
+def filter_of(client: Client, pipeline: str | None) -> str | None:
+    """The name by which a list is narrowed down; None where none is given."""
+    return None if pipeline is None else pipeline_name(client, pipeline)
+
+
+def pipelines_of(client: Client, pipeline: str | None) -> list[dict[str, Any]]:
+    """What the gateway says of this pipeline, or of each one there is."""
+    if pipeline is not None:
+        return [client.get(f"/v1/pipelines/{pipeline_name(client, pipeline)}")]
+    found: list[dict[str, Any]] = client.get("/v1/pipelines")["pipelines"]
+    return found
 
 
 def is_file(pipeline: str) -> bool:

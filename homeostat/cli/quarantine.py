@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from homeostat.cli.models import ASKED, Reason, Wait, ask
-from homeostat.cli.options import Json, Pipeline, on_gateway, pipeline_name
+from homeostat.cli.options import AnyPipeline, Json, Pipeline, on_gateway, pipelines_of
 from homeostat.cli.output import show_found
 from homeostat.client import Client
 
@@ -17,10 +17,16 @@ COLUMNS = {"source": "source", "field": "field", "since": "since", "why": "why",
 
 @app.command("list")
 @on_gateway
-def list_quarantine(client: Client, pipeline: Pipeline, as_json: Json = False) -> None:
+def list_quarantine(client: Client, pipeline: AnyPipeline = None, as_json: Json = False) -> None:
     """What is withheld now. It ends by itself when the source's rows are right again, or its file is over."""
-    found = client.get(f"/v1/pipelines/{pipeline_name(client, pipeline)}/quarantine")["quarantine"]
-    show_found(found, COLUMNS, empty="nothing is in quarantine", as_json=as_json)
+    shown = [each["name"] for each in pipelines_of(client, pipeline)]
+    found = [
+        {"pipeline": name, **each}
+        for name in shown
+        for each in client.get(f"/v1/pipelines/{name}/quarantine")["quarantine"]
+    ]
+    named = {} if len(shown) == 1 else {"pipeline": "pipeline"}
+    show_found(found, named | COLUMNS, empty="nothing is in quarantine", as_json=as_json)
 
 
 @app.command()

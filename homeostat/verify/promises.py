@@ -148,7 +148,7 @@ def _labels(books: Books, outcome: Outcome) -> None:
     if any(books.expired["labels"].values()):
         return
     for pipeline, (_, labelled) in books.counted.items():
-        outcome.checked += 1
+        outcome.checked += labelled
         there = sum(1 for name, _ in books.label_ids if name == pipeline)
         if labelled > there:
             outcome.breaks(f"{pipeline}: {labelled} labelled rows are counted, {there} ids have a label")
@@ -236,7 +236,7 @@ PROMISES: dict[str, tuple[str, str, Check]] = {
         "outputs",
         _from_something,
     ),
-    "labels-once": ("no label is counted twice", "pipelines", _labels),
+    "labels-once": ("no label is counted twice", "labels counted", _labels),
     "one-effect": ("every command ends once, by its deadline, and acts at most once", "commands", _orders),
     "known-models": ("what answers was published, and its bytes are those that were", "versions", _artefacts),
     "said-why": ("every change of the live version says why", "changes", _reasons),

@@ -13,9 +13,10 @@ from homeostat.cli.bench import BENCHMARKS
 from homeostat.local.discovery import Claim
 from homeostat.local.waiting import wait_for
 from services.remediator.core.ledger import Head, sealed
+from shared import topics
 from shared.topics import AUDIT, METRICS, MODEL_PUBLISHED, PIPELINES, RAW_DATA, REQUESTS, TELEMETRY
 from tests.homeostat.cli.conftest import Call
-from tests.services.gateway.messages import audit, defined, heartbeat, metrics, published
+from tests.services.gateway.messages import audit, command, defined, heartbeat, metrics, published
 from tests.services.gateway.running import KEY, Running, running
 
 COMMANDS = (
@@ -69,6 +70,19 @@ def test_tables_show_times_to_the_second_and_nothing_in_brackets(ask: Call) -> N
     assert "+00:00" not in shown
     assert "verified" in shown
     assert "audit/0@" in shown
+
+
+@pytest.mark.parametrize("words", ["alerts --all", "incidents list", "models list", "quarantine list"])
+def test_a_list_is_of_every_pipeline_or_of_the_one_named_after_it(ask: Call, gateway: Running, words: str) -> None:
+    arguments = {"source": "feed", "fields": ["nswprice"]}
+    gateway.put(topics.COMMANDS, command(id="c1", action="quarantine_source", arguments=arguments))
+    gateway.put(PIPELINES, defined(name="other"))
+
+    every, one, other = (ask(*words.split(), *name, "--json").json for name in ((), ("elec2",), ("other",)))
+
+    assert {row["pipeline"] for row in one} == {"elec2"}
+    assert [row for row in every if row["pipeline"] == "elec2"] == one
+    assert other == []
 
 
 def test_alerts_are_those_that_fire_unless_all_are_asked_for(ask: Call) -> None:

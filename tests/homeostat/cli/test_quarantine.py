@@ -26,12 +26,13 @@ def test_a_quarantine_is_listed_and_lifted_by_its_source(ask: Call, gateway: Run
     arguments = {"source": "file:may.csv", "fields": ["nswprice"]}
     gateway.put(COMMANDS, command(id="c1", action="quarantine_source", arguments=arguments, reason="times 1000"))
 
-    listed = ask("quarantine", "list", "elec2")
+    listed, everywhere = ask("quarantine", "list", "elec2"), ask("quarantine", "list")
     vain = ask("quarantine", "release", "elec2", "another")
     lifted = ask("quarantine", "release", "elec2", "file:may.csv", "--field", "nswprice", "--reason", "mended")
 
     assert "file:may.csv" in listed.out
     assert "times 1000" in listed.out
+    assert "file:may.csv" in everywhere.out
     assert (vain.status, lifted.status) == (1, 0)
     assert "not in quarantine" in vain.err
     request = gateway.written(REQUESTS)[-1]
