@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -52,16 +54,25 @@ def _read(file: Path) -> Table:
     if file.suffix == ".parquet":
         return Table(pl.read_parquet(file))
     if _TYPED.get(file.suffix) == "NDJSON":
-        return _with_iso_times(pl.read_ndjson(file, infer_schema_length=None))
+        return _lines_of_json(file)
     return _csv(file)
 
 
-def _with_iso_times(frame: pl.DataFrame) -> Table:
-    """JSON has no times: they are text there, and are sent as they stand."""
+def _lines_of_json(file: Path) -> Table:
+    """JSON has no times: they are text there, and are sent as they stand, as is a number among texts."""
+    frame = pl.read_ndjson(file, infer_schema_length=None)
+    texts = [name for name in frame.columns if frame.schema[name] == pl.String]
+    others = Counter(
+        name
+        for row in (map(json.loads, filter(bytes.strip, file.read_bytes().splitlines())) if texts else ())
+        for name in texts
+        if not isinstance(row.get(name), str | None)
+    )
+    mixed = {name: f"{count} of the cells are no text: such rows are refused" for name, count in others.items()}
     iso = [each for each in frame.get_columns() if each.dtype == pl.String and all_iso(each)]
     times = {each.name: written_times(each) for each in iso}
     frame = frame.with_columns(found.utc for found in times.values())
-    return Table(frame, {name: found.remark for name, found in times.items()})
+    return Table(frame, {name: found.remark for name, found in times.items()} | mixed)
 
 
 def _csv(file: Path) -> Table:
@@ -91,12 +102,18 @@ def _column(bare: pl.Series, written: pl.Series) -> tuple[pl.Series, str, bool]:
     if column.dtype.is_numeric() and written.str.contains(_LEADING_ZERO).any():
         return written, stands, False
     if column.dtype != pl.String:
-        return column, missing, False
+        return column, "; ".join(filter(None, [missing, _infinite_said(column)])), False
     times = written_times(column)
     if column.count() and times.utc.null_count() == column.null_count():
         return times.utc, "; ".join(filter(None, [times.remark, missing])), False
     dated = 2 * times.dates > column.count()
     return written, times.doubt if dated and times.doubt else stands, dated
+
+
+def _infinite_said(column: pl.Series) -> str:
+    """JSON has no such numbers."""
+    count = int(column.is_infinite().sum()) if column.dtype.is_float() else 0
+    return f"{count} {'is' if count == 1 else 'are'} no finite number: such rows are refused" if count else ""
 
 
 def _numbers_or_truths(column: pl.Series) -> pl.Series:
@@ -109,4 +126,4 @@ def _numbers_or_truths(column: pl.Series) -> pl.Series:
     whole, number = text.cast(pl.Int64, strict=False), text.cast(pl.Float64, strict=False)
     if whole.null_count() == column.null_count():
         return whole
-    return number if number.null_count() == column.null_count() and number.is_finite().all() else column
+    return number if number.null_count() == column.null_count() else column

@@ -85,6 +85,14 @@ def test_each_row_of_a_file_keeps_the_contract_proposed_for_it(
     assert checked(columns_of(path, specification), specification).fits.all()
 
 
+@pytest.mark.parametrize("cell", ["inf", "-Infinity", "1e400"])
+def test_rows_that_are_refused_all_the_same_are_announced(tmp_path: Path, cell: str) -> None:
+    path = csv_of(tmp_path, lambda n: cell if n == 7 else f"{n}.5", ",")
+
+    assert len(refused(path, proposed(path))) == 1
+    assert "# 1 is no finite number: such rows are refused; seen: 0.5 to 299.5" in specification_text(path, "good")
+
+
 @pytest.mark.parametrize("suffix", ["ndjson", "parquet"])
 def test_so_does_each_row_of_a_file_that_has_types(tmp_path: Path, suffix: str) -> None:
     path = tmp_path / f"rows.{suffix}"
@@ -104,6 +112,15 @@ def test_a_time_in_json_is_one_where_it_is_written_as_it_is_sent(tmp_path: Path)
 
     assert (specification.timestamp, specification.fields["on"].type) == ("at", "string")
     assert refused(path, specification) == []
+
+
+def test_numbers_among_texts_of_json_are_announced_as_refused(tmp_path: Path) -> None:
+    path = tmp_path / "rows.ndjson"
+    rows = [{"x": n % 9, "own": "-" if n % 4 else n, "good": n % 2} for n in ROWS]
+    path.write_text("\n".join(map(json.dumps, rows)))
+
+    assert len(refused(path, proposed(path))) == 75
+    assert "# 75 of the cells are no text: such rows are refused" in specification_text(path, "good")
 
 
 @pytest.mark.parametrize(
