@@ -97,14 +97,15 @@ def _of_incident(event: str, entry: AuditEntry, data: dict[str, Any]) -> Notice:
 
 
 def _of_order(event: str, order: Command, data: dict[str, Any]) -> Notice:
+    only_told = order.arguments.get("severity") == "info"
     return Notice(
         id=event,
         type="notify",
         pipeline=order.pipeline,
         kind="notify",
-        severity="critical",
+        severity="info" if only_told else "critical",
         state="firing",
-        title=f"{order.pipeline}: a person is asked for",
+        title=f"{order.pipeline}: {'how an incident ended' if only_told else 'a person is asked for'}",
         text=str(order.arguments.get("message") or order.reason),
         at=order.at,
         incident=order.incident,

@@ -197,6 +197,26 @@ def test_an_order_to_notify_is_answered_when_it_was_delivered(gateway: Running, 
     assert (answer.command, answer.state, answer.service) == ("command-1", "succeeded", "gateway")
 
 
+@pytest.mark.parametrize(
+    ("severity", "told", "title"),
+    [
+        ("info", "info", "elec2: how an incident ended"),
+        ("warning", "critical", "elec2: a person is asked for"),
+        (None, "critical", "elec2: a person is asked for"),
+    ],
+)
+def test_a_person_is_asked_for_only_where_there_is_something_to_do(
+    gateway: Running, receiver: Receiver, severity: str | None, told: str, title: str
+) -> None:
+    subscribe(gateway, receiver.url, filters={"events": ["notify"]})
+    arguments = {"message": "healed itself", **({} if severity is None else {"severity": severity})}
+
+    gateway.put(COMMANDS, command(action="notify", arguments=arguments, expects=None))
+
+    notice = receiver.take()
+    assert (notice["severity"], notice["title"]) == (told, title)
+
+
 def test_an_order_to_notify_nobody_is_answered_too(gateway: Running) -> None:
     gateway.put(COMMANDS, command(action="notify", arguments={"message": "hello"}, deadline=at(1e9)))
 
