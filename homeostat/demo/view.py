@@ -45,7 +45,7 @@ NOTE = (
     f"from its alert). before, during, after: share of right answers over the {STRETCH:,} rows before the fault, until "
     f"it was verified or over, and the {STRETCH:,} rows after that (-: fewer than {LEAST} were left). static: a model "
     "never retrained, during and after. healed: verified, and in the rows after that no worse than that model, within "
-    f"{SLACK:.0%} (the market drifts on, so the level before is no measure). passed by itself: the alert ended, but no "
+    f"{100 * SLACK:.0f} points (the market drifts on, so the level before is no measure). passed by itself: the alert ended, but no "
     "action was seen to end it."
 )
 

@@ -72,7 +72,7 @@ function events(windows) {
     ...incident.actions
       .filter((action) => action.action !== "notify")
       .map((action) => ({ row: rowAt(windows, action.at), kind: "action", text: `action: ${words(action.action)}, ${action.reason}` })),
-    ...(incident.state === "resolved" ? [{ row: rowAt(windows, incident.closed), kind: "recovery", text: `over: ${incident.outcome}` }] : []),
+    ...(incident.state === "resolved" ? [{ row: rowAt(windows, incident.closed), kind: "recovery", text: incident.outcome }] : []),
     ...(incident.state === "escalated" ? [{ row: rowAt(windows, incident.updated), kind: "escalation", text: `handed to a person: ${incident.outcome}` }] : []),
   ]);
   return [...raised, ...done];

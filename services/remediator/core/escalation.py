@@ -97,7 +97,7 @@ def tell_of_end(turn: Turn, incident: Incident) -> None:
         ending = ending_of(incident)
         lead = incident.leading
         about = lead.summary if lead is not None else incident.diagnosis.why
-        message = f"{incident.pipeline}: {WORDS[ending]}: {about}. Done: {done}. {incident.why}"
+        message = f"{incident.pipeline}: {WORDS[ending]} ({about}). Done: {done}. {incident.why}"
         tell(turn, incident.id, message, "warning" if ending == "unrestored" else "info")
 
 
