@@ -45,8 +45,8 @@ NOTE = (
     f"from its alert). before, during, after: share of right answers over the {STRETCH:,} rows before the fault, until "
     f"it was verified or over, and the {STRETCH:,} rows after that (-: fewer than {LEAST} were left). static: a model "
     "never retrained, during and after. healed: verified, and in the rows after that no worse than that model, within "
-    f"{100 * SLACK:.0f} points (the market drifts on, so the level before is no measure). passed by itself: the alert ended, but no "
-    "action was seen to end it."
+    f"{100 * SLACK:.0f} points (the market drifts on, so the level before is no measure). passed by itself: the alert "
+    "ended, but no action was seen to end it."
 )
 
 COLOURS: dict[Outcome, str] = {"healed": "green", "passed": "green", "undecided": "yellow", "failed": "red"}
