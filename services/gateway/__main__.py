@@ -14,6 +14,7 @@ from services.gateway.settings import gateway_settings
 from shared.bus.factory import connect
 from shared.runtime import entry
 from shared.runtime.arrival import wait_for_listener
+from shared.runtime.garbage import collect_seldom
 from shared.runtime.installation import topic_specs
 from shared.settings import common_settings
 from shared.telemetry.logging import configure_logging
@@ -29,8 +30,10 @@ def main() -> int:
     wait_for_listener(common.bootstrap_servers, TOPICS_SECONDS, threading.Event())
     bus.ensure_topics(topic_specs(common), TOPICS_SECONDS)
     parts = make_parts(settings, bus, common.full_name, common.data_dir, instance=common.instance)
+    app = create_app(parts)
+    collect_seldom()
     with exposed(parts, common.health_host, common.health_port):
-        serve(create_app(parts), settings)
+        serve(app, settings)
     return 0
 
 

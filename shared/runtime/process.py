@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import os
 import signal
 import threading
@@ -18,6 +17,7 @@ from shared.bus.base import Bus, Fenced
 from shared.clock import monotonic, utc_now
 from shared.errors import Misconfigured, Transient
 from shared.runtime.arrival import wait_for_listener
+from shared.runtime.garbage import collect_seldom
 from shared.runtime.host import Make
 from shared.runtime.installation import topic_specs
 from shared.runtime.jobs import Jobs
@@ -45,10 +45,6 @@ ARRIVAL_SECONDS = 15.0
 """A broker that starts at the same time may take so long before anything is said of it."""
 
 PROGRESS_SECONDS = 15.0
-
-GARBAGE = (50_000, 20, 20)
-"""Cycles are looked for after so many new objects. A step makes thousands that end with it, none of them in a cycle:
-at Python's own 700 a predictor spent a fifth of its time on walking through them."""
 
 
 class Companion(Protocol):
@@ -135,8 +131,7 @@ class _Process:
                 companion.start()
                 started.append(companion)
             self._watchdog.start()
-            gc.freeze()
-            gc.set_threshold(*GARBAGE)
+            collect_seldom()
             self._turn_until_stopped(self._loop)
             self._loop.drain()
             _log.info("drained")
