@@ -70,7 +70,7 @@ def _first_model(settings: CommonSettings, table: list[Row]) -> None:
     """A model to answer with, made by the whole stack from the first labelled rows."""
     bus = connect(settings)
     producer, reader = bus.producer("bench"), bus.reader("bench")
-    for chunk in _records(settings.full_name(RAW_DATA.name), table, 0, WARM_UP):
+    for chunk in records(settings.full_name(RAW_DATA.name), table, 0, WARM_UP):
         producer.send(chunk, 60.0)
     _wait_for_champion(reader, settings)
 
@@ -82,7 +82,7 @@ def _measured(settings: CommonSettings, table: list[Row], rows: int) -> dict[str
     name = settings.full_name(RAW_DATA.name)
     idle, spent = _memory(), _processor()
     begun, seconds = utc_now(), monotonic()
-    for chunk in _records(name, table, WARM_UP, WARM_UP + rows):
+    for chunk in records(name, table, WARM_UP, WARM_UP + rows):
         producer.send(chunk, 120.0)
     sent = monotonic() - seconds
     last_answer = _last_timestamp(reader, settings, PREDICTIONS, WARM_UP + rows)
@@ -99,7 +99,7 @@ def _measured(settings: CommonSettings, table: list[Row], rows: int) -> dict[str
     }
 
 
-def _records(topic: str, table: list[Row], start: int, stop: int) -> Iterator[list[NewRecord]]:
+def records(topic: str, table: list[Row], start: int, stop: int) -> Iterator[list[NewRecord]]:
     """Events with fresh ids, each chunk followed by its labels, as a client would write them."""
     for first in range(start, stop, CHUNK):
         chunk: list[NewRecord] = []

@@ -14,7 +14,19 @@ import typer
 from shared.errors import HomeostatError, Misconfigured
 
 CHECKOUT = Path(__file__).parents[2]
-BENCHMARKS = ("whole-path", "streaming", "restart", "compiled-models", "backtest", "monitoring", "features", "rest", "latency", "scale")
+BENCHMARKS = (
+    "whole-path",
+    "streaming",
+    "restart",
+    "compiled-models",
+    "backtest",
+    "monitoring",
+    "features",
+    "rest",
+    "latency",
+    "scale",
+    "training",
+)
 
 
 def register(app: typer.Typer) -> None:
@@ -27,7 +39,7 @@ def bench(
     only: Annotated[list[str] | None, typer.Option(help=f"Of {', '.join(BENCHMARKS)}: these; else all.")] = None,
     out: Annotated[Path | None, typer.Option(help="Where the figures are written, as JSON by benchmark.")] = None,
 ) -> None:
-    """Speed of the whole path, of a predictor beside a loop by hand, its restart, compiled models, a backtest."""
+    """How fast it is, each figure beside what one would use instead: docs/benchmarks.md says how to read them."""
     if not (CHECKOUT / "benchmarks").is_dir():
         raise Misconfigured(f"no benchmarks in {CHECKOUT}: they come with the project's checkout, not its package")
     for name in only or ():
