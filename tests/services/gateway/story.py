@@ -113,7 +113,13 @@ def _drift(gateway: Running, when: Any) -> None:
     gateway.put(
         AUDIT,
         audit(3, "verified", "retrain did what was expected: accuracy 0.853", at=when(HEALED + 5), body=judged),
-        audit(4, "incident_resolved", "resolved: accuracy is 0.853 over 500 rows (wanted 0.74)", at=when(HEALED + 5)),
+        audit(
+            4,
+            "incident_resolved",
+            "healed itself: accuracy is 0.853 over 500 rows (wanted 0.74)",
+            at=when(HEALED + 5),
+            body={"ending": "healed"},
+        ),
     )
 
 
