@@ -2,7 +2,8 @@
 
 The whole stack, on the electricity stream repeated under fresh ids, with a gate that lets every version pass. Beside
 it what scikit-learn takes to fit the same learner on the same rows, once, with nothing around it. Then a first training
-of these rows in this process under a profiler, for the share of each stage. Run it with `homeostat bench --only training`.
+of these rows in this process under a profiler, for the share of each stage. Run it with
+`homeostat bench --only training`.
 """
 
 from __future__ import annotations
@@ -162,7 +163,7 @@ def _fitted(specification: Specification, table: list[Row]) -> float:
 
 
 def _stages(specification: Specification, settings: CommonSettings, bus: Bus) -> dict[str, float]:
-    """Seconds of each stage, and of the whole (`""`), of a first training of these rows: no champion to hold against."""
+    """Seconds of each stage, and of the whole (`""`), of a first training of these rows: there is no champion."""
     order = Order(
         pipeline=specification.name,
         specification=specification.canonical,
