@@ -213,6 +213,8 @@ def _no_way_on(incident: Incident, policy: Policy | None) -> str:
 
 def _learning_is_blocked(turn: Turn, incident: Incident, action: str) -> Verdict:
     known = turn.known(incident.pipeline)
+    if action in TRAININGS and (running := _runs_still(turn, incident)):
+        return Verdict("wait", f"a training of incident {running}, which nobody waits for any more, still runs")
     if action != "retrain":
         return GO
     if known.held:
@@ -221,6 +223,16 @@ def _learning_is_blocked(turn: Turn, incident: Incident, action: str) -> Verdict
         withheld = "; ".join(f"{', '.join(fields)} of {source}" for source, fields in sorted(inputs.items()))
         return Verdict("wait", f"no retraining while {withheld} is in quarantine")
     return GO
+
+
+def _runs_still(turn: Turn, incident: Incident) -> str:
+    """The incident whose superseded training may still run: it has no answer, and the trainer does one at a time."""
+    for other in turn.of(incident.pipeline):
+        for action in other.actions:
+            superseded = action.name in TRAININGS and action.outcome == "superseded" and not action.ends
+            if superseded and turn.now < action.deadline:
+                return other.id
+    return ""
 
 
 def _harmless(action: str) -> bool:

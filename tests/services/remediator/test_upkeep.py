@@ -214,6 +214,23 @@ def test_a_person_s_training_waits_for_the_one_under_way() -> None:
     assert desk.actions == ["retrain", "recalibrate"]
 
 
+def test_a_remedy_s_training_waits_for_the_refresh_that_gave_way_and_still_runs() -> None:
+    desk = due()
+    refresh = desk.last
+    desk.ask("promote", version="1", force=True)
+    desk.answer(desk.last, version="1")
+    desk.alert("concept_drift", ("model", "1"), severity="critical")
+    assert desk.actions == ["retrain", "promote"], "the trainer would refuse it, and a rung would be lost"
+    assert desk.incidents[-1].state == "triaged"
+
+    desk.answer(refresh, state="failed", detail="not better")
+    desk.pass_rows(0.6)
+    desk.pass_rows(0.6)
+    desk.wait()
+
+    assert desk.actions == ["retrain", "promote", "retrain"]
+
+
 def test_upkeep_takes_no_more_than_its_share_of_the_time() -> None:
     desk = due(limits=Limits(upkeep_share=0.1))
     desk.now += timedelta(seconds=60)
