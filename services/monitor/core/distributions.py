@@ -71,7 +71,11 @@ def order_of(values: Floats) -> Ints:
 def ranks_of(values: Floats | Ints) -> Floats:
     """The rank of each value from 1; equal ones share the mean of theirs."""
     order = np.argsort(values)
-    ordered = values[order]
+    return ranks_in(order, values[order])
+
+
+def ranks_in(order: Ints, ordered: Floats | Ints) -> Floats:
+    """As `ranks_of`, of values that are sorted already, and where each of these stood."""
     begins = np.flatnonzero(np.concatenate([[True], ordered[1:] != ordered[:-1]]))
     count = np.diff(np.concatenate([begins, [len(ordered)]]))
     found = np.empty(len(ordered))

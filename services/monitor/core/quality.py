@@ -14,7 +14,7 @@ from collections.abc import Collection
 import msgspec
 import numpy as np
 
-from services.monitor.core.distributions import binomial_limit, codes_in, correlation, quantiles_of, ranks_of
+from services.monitor.core.distributions import binomial_limit, codes_in, correlation, quantiles_of, ranks_in
 from services.monitor.core.fields import MOST_CATEGORIES
 from services.monitor.core.state import Bools, Floats, Ints
 from services.monitor.core.units import named_change
@@ -121,8 +121,11 @@ def bounds_of(values: Floats, sources: Ints, categorical: Bools, level: float, d
             out.categories[column] = codes.astype(int).tolist()
             if len(codes) <= 0.5 * len(present):
                 out.fresh[column] = _too_many(float((counts == 1).sum()) / len(present), level)
-        elif np.count_nonzero(np.diff(present)) >= _LEAST_CHANGES and not is_clock(cells):
-            _learn_range(out, column, present)
+        elif np.count_nonzero(np.diff(present)) >= _LEAST_CHANGES:
+            order = np.argsort(present)
+            ordered = present[order]
+            if not _follows(order, ordered):
+                _learn_range(out, column, present, ordered)
         if np.ptp(present) > 0:
             out.run[column] = _likely_run(cells, senders, level)
     return out.without_endless()
@@ -182,8 +185,7 @@ def frozen_runs(windows: Floats, last: Floats, run: Floats) -> tuple[Floats, Flo
     return out, last, run
 
 
-def _learn_range(out: Bounds, column: int, present: Floats) -> None:
-    ordered = np.sort(present)
+def _learn_range(out: Bounds, column: int, present: Floats, ordered: Floats) -> None:
     low, quarter, three_quarters, high = quantiles_of(ordered, (0.001, 0.25, 0.75, 0.999))
     low, high = (float(ordered[0]), float(ordered[-1])) if high <= low else (low, high)
     blocks = present[: len(present) // WINDOW * WINDOW].reshape(-1, WINDOW)
@@ -197,9 +199,15 @@ def _learn_range(out: Bounds, column: int, present: Floats) -> None:
 def is_clock(cells: Floats) -> bool:
     """Whether a field follows the order of the rows, up or down, as a date or a counter does."""
     present = cells[~np.isnan(cells)]
-    if len(present) < WINDOW or np.ptp(present) == 0:
+    order = np.argsort(present)
+    return _follows(order, present[order])
+
+
+def _follows(order: Ints, ordered: Floats) -> bool:
+    """As `is_clock`, of values that are sorted already, and where each of these stood."""
+    if len(ordered) < WINDOW or ordered[0] == ordered[-1]:
         return False
-    return abs(correlation(np.arange(1.0, len(present) + 1), ranks_of(present))) > _TREND
+    return abs(correlation(np.arange(1.0, len(ordered) + 1), ranks_in(order, ordered))) > _TREND
 
 
 def _worst_block(flags: Bools) -> float:
