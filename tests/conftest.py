@@ -8,10 +8,14 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 from shared.clock import fresh_id
 from tests.support.servers import kafka_server
 from tools.chromium import bring
+
+settings.register_profile("untimed", deadline=None)
+settings.load_profile("untimed")  # how long an example takes tells of the machine's load, not of the code
 
 
 def _shared_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:

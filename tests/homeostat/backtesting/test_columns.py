@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 import polars as pl
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from homeostat.backtesting.columns import Columns, checked, seconds_of, times_of
@@ -66,7 +66,6 @@ def with_id_of(kind: str) -> Specification:
 IDS = st.sampled_from(("7", "007", "-1", "x", "", None)) | st.integers(0, 9)
 
 
-@settings(deadline=None)
 @given(tables(), st.lists(IDS, min_size=6, max_size=6), st.sampled_from(("string", "integer", "number")))
 def test_each_row_is_judged_as_it_would_be_alone(rows: list[dict[str, Any]], ids: list[object], kind: str) -> None:
     rows = rows if kind == "string" else [row | {"id": given} for row, given in zip(rows, ids, strict=False)]

@@ -122,7 +122,7 @@ def files(draw: st.DrawFn) -> list[str]:
     return lines
 
 
-@settings(deadline=None, max_examples=15)
+@settings(max_examples=15)
 @given(files())
 def test_a_file_that_is_sent_has_the_ids_and_values_that_a_backtest_finds_in_it(
     served: Running, lines: list[str]

@@ -82,19 +82,19 @@ def in_batches(history: Rows, sizes: Sequence[int], most_keys: int = 100) -> Row
     return found
 
 
-@settings(deadline=None, max_examples=150)
+@settings(max_examples=150)
 @given(rows, cuts)
 def test_however_the_stream_is_cut_each_row_has_the_values_of_history(history: Rows, sizes: list[int]) -> None:
     assert in_batches(history, sizes) == whole(history)
 
 
-@settings(deadline=None, max_examples=100)
+@settings(max_examples=100)
 @given(rows, cuts)
 def test_also_where_keys_are_forgotten(history: Rows, sizes: list[int]) -> None:
     assert in_batches(history, sizes, most_keys=2) == in_batches(history, [1] * len(history), most_keys=2)
 
 
-@settings(deadline=None, max_examples=50)
+@settings(max_examples=50)
 @given(rows, st.integers(0, 60))
 def test_saved_and_restored_tails_go_on_as_if_nothing_had_been(history: Rows, cut: int) -> None:
     keys = [str(row["k"]) for row in history]
@@ -107,7 +107,7 @@ def test_saved_and_restored_tails_go_on_as_if_nothing_had_been(history: Rows, cu
     assert first + second == whole(history)
 
 
-@settings(deadline=None, max_examples=50)
+@settings(max_examples=50)
 @given(st.lists(st.floats(-1e6, 1e6), min_size=1, max_size=30))
 def test_windows_say_what_their_names_say(values: list[float]) -> None:
     history: Rows = [{"k": "a", "x": value, "n": 1, "s": None} for value in values]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from services.remediator.core.incidents import CLOSED, MOVES, Diagnosis, Incident, IncidentState, moved
@@ -55,7 +55,6 @@ LONGEST_WAIT = 31 * 86_400.0
 """Seconds, longer than any `verify_within` of the default policies."""
 
 
-@settings(deadline=None)
 @given(st.lists(MAIL, max_size=40))
 def test_whatever_comes_in_whatever_order_nothing_waits_for_ever_and_the_ledger_holds(
     mail: list[tuple[object, ...]],
