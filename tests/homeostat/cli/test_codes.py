@@ -96,7 +96,7 @@ def test_answers_come_under_the_ids_of_the_file(ask: Call, gateway: Running, tmp
 
     assert [answer["id"] for answer in shown.json["predictions"]] == ["001", "002", "003"]
     assert "line 3 (id 002): nswprice: is the text 'dear', not a number" in shown.err
-    assert "line 4 (id 003): nswprice: is the text 'NaN', not a number" in shown.err
+    assert "line 4 (id 003): nswprice: is null" in shown.err
 
 
 @pytest.fixture(scope="module")
