@@ -100,7 +100,7 @@ def test_the_story_of_a_healed_drift_is_there_to_read(page: Page, gateway: Runni
         "Retrained the model: The rule changed",
         "Version 2 is now champion: trained on rows since the change",
         "It helped: accuracy 85.3 % over 500 rows, wanted at least 74.0 %",
-        "Outcome: resolved",
+        "Outcome: healed itself",
     ):
         expect(story.filter(has_text=told)).to_have_count(1)
 
