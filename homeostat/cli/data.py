@@ -16,7 +16,7 @@ from homeostat.cli.fitting import columns_of_labels, fit_columns, fitting, id_co
 from homeostat.cli.following import followed, source_of
 from homeostat.cli.options import DEFAULT_DATA, Data, Json, Pipeline, on_gateway, pipeline_name, specification_of
 from homeostat.cli.output import console, errors, show_json, show_rows
-from homeostat.cli.predicting import answers_to, is_scored, unscored, with_own_ids
+from homeostat.cli.predicting import answers_to, is_scored, unscored, until_live, with_own_ids
 from homeostat.cli.reporting import report
 from homeostat.client import Client
 from homeostat.column_types import of_events, of_labels
@@ -106,16 +106,21 @@ def predict(
     client: Client,
     pipeline: Pipeline,
     file: File,
+    wait: Annotated[
+        float, typer.Option(min=0, help="At most so many seconds for a first model, if none is live.")
+    ] = 30,
     as_json: Json = False,
 ) -> None:
     """Predictions for rows, by the live version; an id that was answered before gets that answer again.
 
-    Rows that were not scored are named, and the status is then 1; the others are scored all the same.
+    Where no version is live yet nothing is sent. Rows that were not scored are named, and the status is then 1; the
+    others are scored all the same.
     """
     specification = specification_of(client, pipeline)
     sent = _rows(file, of_events(specification))
     name = pipeline_name(client, pipeline)
     fit_columns(specification, file, sent, _say)
+    until_live(client, name, wait, _say)
     answers, broken_off = answers_to(client, name, list(_parts([sent], 500)), source_of(file))
     answers = with_own_ids(answers, sent, id_column(specification))
     if as_json:
