@@ -24,7 +24,7 @@ _OUTCOMES = {"verified": "", "succeeded": "", "not_verified": " (no help)", "unk
 
 
 def ending_of(incident: Incident) -> Ending:
-    """How the incident, now over, ended. Of one that was reopened counts what was done since."""
+    """How the incident, now over, ended. Of one reopened, or handed to a person, counts what was done since."""
     if incident.request is not None or incident.upkeep:
         return "done"
     tried = _tried(incident, since=incident.tried_before)

@@ -11,7 +11,7 @@ from services.remediator.core.policies import only_watched
 from services.remediator.core.triage import diagnosis_of
 from services.remediator.core.turn import Turn
 from services.remediator.core.undo import RELEASES, release_of
-from services.remediator.core.verification import CONTAINING, Judgement, judgement
+from services.remediator.core.verification import CONTAINING, Judgement, Measure, back_before, judgement
 
 
 def lead_resolved(incident: Incident) -> bool:
@@ -36,9 +36,13 @@ def judge(turn: Turn, incident_id: str) -> None:
         judged = Judgement("missed", against, judged.measure)
     if judged.answer == "waiting":
         return
+    before = back_before(action, known, incident.start_row) if judged.answer == "met" and action.role == "act" else None
+    if before is not None and incident.request is None and not incident.upkeep:
+        _was_back(turn, incident, action, judged, before)
+        return
     action = _noted(turn, incident, action, judged)
     if judged.answer == "met":
-        _met(turn, incident_id, action)
+        _met(turn, incident_id, action, judged.why)
     elif action.role == "release":
         _not_back(turn, incident_id, judged)
     elif incident.request is not None:
@@ -97,23 +101,21 @@ def follow_up(turn: Turn, incident_id: str, why: str) -> bool:
     return True
 
 
-def _met(turn: Turn, incident_id: str, action: Action) -> None:
-    incident = turn.incident(incident_id)
+def _met(turn: Turn, incident_id: str, action: Action, why: str) -> None:
     if action.role == "act" and action.name in RELEASES:
         wind_down(turn, incident_id, "the alert has resolved")
     elif action.name in CONTAINING and action.role == "act" and follow_up(turn, incident_id, f"{action.name} worked"):
         return
     else:
-        resolve(turn, incident_id, f"{action.name} worked: {_found(incident)}")
+        resolve(turn, incident_id, f"{action.name} worked: {why}")
 
 
-def _found(incident: Incident) -> str:
-    last = incident.last
-    if last is None or last.measured is None or last.expects is None:
-        return "the alert has resolved"
-    return (
-        f"{last.expects.metric} is {last.measured:.4g} over {last.measured_rows} rows (wanted {last.expects.bound:.4g})"
-    )
+def _was_back(turn: Turn, incident: Incident, action: Action, judged: Judgement, before: Measure) -> None:
+    """All is well, and was before the action: it is no merit of the action."""
+    value = f"{before.value:.4g} over {before.rows} rows"
+    why = f"version {action.left} was back at {value} before {action.name} was ordered"
+    _noted(turn, incident, action, Judgement("unknown", f"{why}; {judged.why}", judged.measure))
+    resolve(turn, incident.id, why)
 
 
 def _not_back(turn: Turn, incident_id: str, judged: Judgement) -> None:

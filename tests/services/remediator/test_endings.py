@@ -121,3 +121,47 @@ def test_the_post_mortem_of_an_unrestored_loss_does_not_say_that_it_ended_well()
 
     assert "It ended well" not in story
     assert "homeostat models retrain prices" in story
+
+
+def handed_over_after_help() -> tuple[Desk, Alert]:
+    """A quarantine held, was given back and needed again, and the budget for it is spent."""
+    policy = {
+        "name": "withhold",
+        "when": {"kinds": ["data_quality"]},
+        "ladder": [{"action": "quarantine_source", "metric": "alert.resolved"}],
+        "budget": {"actions": 1, "per": "10000 rows"},
+        "cooldown": "1 rows",
+    }
+    desk = Desk(policies=[policy])
+    released(desk)
+    wrong = desk.alert("data_quality", ("feature", "price"), ("source", "feed"), statistic="unit.price", firing=2)
+    return desk, wrong
+
+
+def test_what_was_withheld_and_given_back_before_a_person_was_called_did_not_end_the_trouble() -> None:
+    desk, wrong = handed_over_after_help()
+    assert desk.state == "escalated"
+    assert any(action.outcome == "verified" for action in desk.incidents[0].actions)
+
+    desk.resolve(wrong)
+
+    assert ending(desk)[0] == "passed"
+    assert "passed by itself" in ending(desk)[1]
+
+
+def test_a_loss_that_was_over_before_the_rollback_was_not_ended_by_it() -> None:
+    desk = Desk()
+    desk.steady()
+    desk.model("2")
+    desk.pass_rows(0.3, version="2")
+    desk.pass_rows(0.9, version="2")
+    desk.alert("performance", ("version", "2"), severity="critical", value=0.5, since_row=1000, version="2")
+    assert desk.last.action == "rollback"
+    desk.model("1", command=desk.last.id)
+    desk.answer(desk.last, version="1")
+    desk.pass_rows(0.9, version="1")
+    desk.pass_rows(0.9, version="1")
+    quiet(desk)
+
+    assert ending(desk)[0] == "passed"
+    assert "version 2 was back at 0.9 over 250 rows before rollback was ordered" in desk.told[0]
