@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import msgspec
 import numpy as np
 
-from services.monitor.core import causes
+from services.monitor.core import causes, suspects
 from services.monitor.core.alerting import Finding
 from services.monitor.core.drift import Shift
 from services.monitor.core.inputs import DataWindow, Fault
@@ -185,11 +185,12 @@ def of_loss(pipeline: Watch, trouble: Trouble) -> Finding:
     tolerance = pipeline.plan.tolerance * (baseline if record.regression else 1.0)
     falls = metric not in _LOWER_IS_BETTER
     change = record.since(trouble.onset)
+    ranked = _causes_of_loss(pipeline, trouble)
     return Finding(
         kind=kind,
         place=place,
         severity="critical",
-        summary=f"{metric} {baseline:.3f} → {value:.3f} since row {trouble.onset}: {_blame(trouble)}",
+        summary=f"{metric} {baseline:.3f} → {value:.3f} since row {trouble.onset}: {_blame(trouble, ranked)}",
         evidence=Evidence(
             statistic=metric,
             value=value,
@@ -202,7 +203,7 @@ def of_loss(pipeline: Watch, trouble: Trouble) -> Finding:
             method=_method(trouble),
             change=change,
         ),
-        causes=_causes_of_loss(pipeline, trouble),
+        causes=ranked,
         version=trouble.version,
     )
 
@@ -221,12 +222,17 @@ def source_of_wrong_labels(pipeline: Watch, trouble: Trouble) -> str:
     return _source(pipeline, worst)
 
 
-def _blame(trouble: Trouble) -> str:
+def _blame(trouble: Trouble, ranked: Sequence[Cause]) -> str:
     if trouble.labels_of:
         return f"only labels from {trouble.labels_of} disagree"
     if trouble.slow:
         return f"version {trouble.version} no longer reaches its own level"
-    return f"it begins with version {trouble.version}" if trouble.release else "the concept has changed"
+    if not trouble.release:
+        return "the concept has changed"
+    first = ranked[0]
+    if first.kind != "feature":
+        return f"it begins with version {trouble.version}"
+    return f"{first.what} moved there; version {trouble.version}, new since then too, is suspect second"
 
 
 def _from_error(metric: str, error: float) -> float:
@@ -271,6 +277,10 @@ def _causes_of_loss(pipeline: Watch, trouble: Trouble) -> tuple[Cause, ...]:
         ranked.append(Cause(kind="label", what="labels", score=0.96))
     if trouble.release:
         detail = "the loss begins with this version"
+        moved = suspects.moved_with(pipeline, trouble) if suspects.gate_speaks_for(pipeline, trouble) else []
+        if moved:
+            detail = "the loss begins soon after this version, which had passed its gate"
+        ranked += [cause for cause in moved if cause.what not in {known.what for known in ranked}]
         ranked.append(Cause(kind="version", what=trouble.version, score=0.95, detail=detail))
     else:
         detail = "the relation of inputs to target has changed"

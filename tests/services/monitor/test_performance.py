@@ -57,6 +57,43 @@ def test_a_bad_release_is_the_versions_fault_within_300_labelled_rows(stream: Ma
     assert s.alerts()[-1][1].state == "resolved"
 
 
+def moved_load(row: dict[str, object]) -> dict[str, object]:
+    """As much as a normal variable of 12 ± 4 can without being refused as faulty."""
+    return row | {"load": float(row["load"]) + 6.0}  # type: ignore[arg-type]
+
+
+def collapsed(s: Any, *, moved: bool = True, gated: bool = True) -> Any:
+    """Version 2 takes over, and from then on half of the answers are wrong; the alert for it."""
+    if gated:
+        s.publish("2", accuracy=0.95)
+    else:
+        s.publish("2", accuracy=0.95, command="by-hand")
+    s.run(300, error=0.5, change=moved_load if moved else dict)
+    ((_, alert),) = s.alerts("performance")
+    return alert
+
+
+def test_a_version_that_passed_its_gate_and_collapses_with_an_input_that_moved_is_suspect_second(stream: Make) -> None:
+    alert = collapsed(stream(warm=2000))
+
+    assert [(cause.kind, cause.what) for cause in alert.causes[:2]] == [("feature", "load"), ("version", "2")]
+    assert "load moved there; version 2, new since then too, is suspect second" in alert.summary
+
+
+def test_a_version_that_collapses_alone_or_passed_no_gate_is_suspect_first(stream: Make) -> None:
+    for alert in (collapsed(stream(warm=2000), moved=False), collapsed(stream(warm=2000), gated=False)):
+        assert (alert.causes[0].kind, alert.causes[0].what) == ("version", "2")
+
+
+def test_an_input_that_had_moved_before_is_not_suspected_of_a_collapse_that_comes_later(stream: Make) -> None:
+    s = stream(warm=2000)
+    s.run(500, change=moved_load)
+    s.publish("2", accuracy=0.95)
+    s.run(300, error=0.5, change=moved_load)
+
+    assert s.alerts("performance")[0][1].causes[0].kind == "version"
+
+
 def test_a_burst_that_is_over_when_it_is_noticed_is_no_alert(stream: Make) -> None:
     s = stream(warm=2000)
     s.run(100, error=0.9)
