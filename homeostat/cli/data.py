@@ -14,6 +14,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from homeostat.cli.fitting import columns_of_labels, fit_columns, fitting, id_column, only_objects, with_ids
 from homeostat.cli.following import followed, source_of
+from homeostat.cli.nameless import without_nameless
 from homeostat.cli.options import DEFAULT_DATA, Data, Json, Pipeline, on_gateway, pipeline_name, specification_of
 from homeostat.cli.output import console, errors, show_json, show_rows
 from homeostat.cli.predicting import answers_to, is_scored, unscored, until_live, with_own_ids
@@ -68,7 +69,9 @@ def send(
     parts, total = _coming(file, of_events(specification))
     name, origin = pipeline_name(client, pipeline), source or source_of(file)
     parts = fitting(specification, file, parts, _say)
-    tally = stream(parts, total, batch, rate, f"events to {name}", lambda part: client.send_events(name, part, origin))
+    column = id_column(specification)
+    post = without_nameless(lambda part: client.send_events(name, part, origin), column)
+    tally = stream(parts, total, batch, rate, f"events to {name}", post)
     report(file, tally, followed(client, name, "events", tally) if wait else None, "events", as_json=as_json)
 
 
@@ -95,9 +98,9 @@ def labels(
     only_objects(file, rows)
     ids, truths = columns_of_labels(specified, file, rows, id_column, label_column)
     with_ids(file, [{ids: row.get(ids)} for row in rows], ids)
-    found = [{"id": str(row[ids]), "label": row.get(truths)} for row in rows]
-    what = f"labels to {name}"
-    tally = stream([found], len(found), batch, rate, what, lambda part: client.send_labels(name, part, origin))
+    found = [{"id": None if row.get(ids) is None else str(row[ids]), "label": row.get(truths)} for row in rows]
+    post = without_nameless(lambda part: client.send_labels(name, part, origin), "id", ids)
+    tally = stream([found], len(found), batch, rate, f"labels to {name}", post)
     report(file, tally, followed(client, name, "labels", tally) if wait else None, "labels", as_json=as_json)
 
 

@@ -72,7 +72,7 @@ def test_a_file_of_another_pipeline_is_named_before_a_row_of_it_is_asked_for(
     file = tmp_path / "other.csv"
     file.write_text("colour,size\nred,1\n")
 
-    assert "has none of the columns that elec2 takes" in ask("predict", "elec2", str(file)).err
+    assert "has none of the inputs that elec2 takes" in ask("predict", "elec2", str(file)).err
     assert gateway.written(RAW_DATA) == []
 
 
