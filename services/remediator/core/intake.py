@@ -72,7 +72,10 @@ def lead(turn: Turn, incident_id: str, alert: Alert, diagnosis: Diagnosis, why: 
             take_back_spoilt(turn, incident_id, action, alert)
     turn.update(incident_id, lead=alert.fingerprint, diagnosis=diagnosis, rung=0, policy="", approved_by="")
     turn.move(incident_id, "triaged", why, turn.now + turn.limits.wait_within)
-    turn.record("triaged", alert.pipeline, f"{diagnosis.name}: {why}", incident_id, alert=alert.id)
+    turn.record(
+        "triaged", alert.pipeline, f"{diagnosis.name}: {why}", incident_id, alert=alert.id,
+        fingerprint=alert.fingerprint,
+    )  # fmt: skip
 
 
 def _open(turn: Turn, alert: Alert, diagnosis: Diagnosis) -> None:
@@ -151,7 +154,10 @@ def _linger(turn: Turn, alert: Alert, place: Place) -> None:
     incident = with_alert(turn.incident(place.incident), alert)
     turn.put(incident)
     turn.update(incident.id, lingers_from=turn.row(alert.pipeline))
-    turn.record("alert_joined", alert.pipeline, f"{alert.kind} belongs here: {place.why}", incident.id, alert=alert.id)
+    turn.record(
+        "alert_joined", alert.pipeline, f"{alert.kind} belongs here: {place.why}", incident.id, alert=alert.id,
+        fingerprint=alert.fingerprint,
+    )  # fmt: skip
     last = incident.last
     if last is None or last.role != "release" or last.measured is not None:
         return

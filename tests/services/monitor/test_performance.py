@@ -87,7 +87,7 @@ def test_a_version_that_collapses_alone_or_passed_no_gate_is_suspect_first(strea
 
 def test_an_input_that_had_moved_before_is_not_suspected_of_a_collapse_that_comes_later(stream: Make) -> None:
     s = stream(warm=2000)
-    s.run(500, change=moved_load)
+    s.run(150, change=moved_load)
     s.publish("2", accuracy=0.95)
     s.run(300, error=0.5, change=moved_load)
 
