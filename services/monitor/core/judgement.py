@@ -136,6 +136,7 @@ def take_errors(pipeline: Watch, rows: Ints) -> None:
     if pipeline.slicings:
         bare = live & (withheld == 0)
         pipeline.fairness.add(rows[bare], errors[bare])
+    loss.take_leaving(errors[champion & (withheld == 0) & (rows < loss.live_row)])
     judged = Judged(rows, errors, doubts)
     for code in codes_in(withheld[live]):
         loss.take(loss.live, record.withheld.names[code], judged.part(live & (withheld == code)), limits)
