@@ -17,7 +17,7 @@ from homeostat.cli.following import followed, source_of
 from homeostat.cli.nameless import without_nameless
 from homeostat.cli.options import DEFAULT_DATA, Data, Json, Pipeline, on_gateway, pipeline_name, specification_of
 from homeostat.cli.output import console, errors, show_json, show_rows
-from homeostat.cli.predicting import answers_to, is_scored, unscored, until_live, with_own_ids
+from homeostat.cli.predicting import answers_to, is_scored, score_heading, unscored, until_live, with_own_ids
 from homeostat.cli.reporting import report
 from homeostat.client import Client
 from homeostat.column_types import of_events, of_labels
@@ -126,10 +126,11 @@ def predict(
     until_live(client, name, wait, _say)
     answers, broken_off = answers_to(client, name, list(_parts([sent], 500)), source_of(file))
     answers = with_own_ids(answers, sent, id_column(specification))
+    score = score_heading(specification["kind"], answers)
     if as_json:
-        show_json({"predictions": answers})
+        show_json({"predictions": answers, "score": score})
     else:
-        columns = {"id": "id", "prediction": "prediction", "score": "score", "model_version": "version"}
+        columns = {"id": "id", "prediction": "prediction", "score": score, "model_version": "version"}
         rows = [answer for answer in answers if is_scored(answer)]
         show_rows(rows, columns, empty="no row was scored")
     for line in unscored(answers, file):

@@ -67,6 +67,12 @@ def with_own_ids(answers: Sequence[Answer], rows: Sequence[Answer], column: str)
     ]
 
 
+def score_heading(kind: str, answers: Sequence[Answer]) -> str:
+    """What a score is: of two classes the probability of the later one, which answers name second."""
+    told: Answer = next((answer["probabilities"] for answer in answers if answer.get("probabilities")), {})
+    return f"P({list(told)[1]})" if kind == "binary" and len(told) == 2 else "score"
+
+
 def is_scored(answer: Answer) -> bool:
     """Whether a model answered: with a prediction, or with a score alone."""
     return answer.get("prediction") is not None or answer.get("score") is not None

@@ -235,11 +235,20 @@ def _why_not(kind: str, field: FieldSpec, value: object, show: Callable[[object]
             return _RefusedError("not-finite", f"is {value}: a figure must be finite, and a missing one null")
         if kind == "integer" and isinstance(value, float) and not value.is_integer():
             return _RefusedError("type", f"is {show(value)}, not a whole number")
-        low, high = _bounds(field)
-        return _RefusedError("range", f"is {show(value)}, outside of {low:g} to {high:g}")
+        return _RefusedError("range", f"is {show(value)}, {_beyond(field, value)}")
     names = {"number": "a number", "integer": "a whole number", "string": "text", "boolean": "true or false"}
     wanted = names.get(kind, "a time (text, as 2026-01-31T12:00:00Z)")
     return _RefusedError("type", f"is {show(value)}, not {wanted}")
+
+
+def _beyond(field: FieldSpec, value: object) -> str:
+    low, high = field.range or (None, None)
+    if high is None and low is not None and isinstance(value, int | float) and value < low:
+        return f"below {low:g}"
+    if low is None and high is not None and isinstance(value, int | float) and value > high:
+        return f"above {high:g}"
+    least, most = _bounds(field)
+    return f"outside of {least:g} to {most:g}"
 
 
 def _shown(value: object) -> str:

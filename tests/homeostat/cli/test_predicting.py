@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from homeostat.cli.predicting import unscored, until_live
+import pytest
+
+from homeostat.cli.predicting import Answer, score_heading, unscored, until_live
 from homeostat.client import Client
 from shared.topics import MODEL_PUBLISHED, PIPELINES, RAW_DATA
 from tests.homeostat.cli.conftest import Call
@@ -41,6 +43,18 @@ def test_where_every_row_is_scored_the_status_is_0(ask: Call, gateway: Running, 
         shown = ask("predict", "elec2", written(tmp_path, "a,0.1,1"))
 
     assert (shown.status, shown.err) == (0, "")
+
+
+@pytest.mark.parametrize(
+    ("kind", "answer", "heading"),
+    [
+        ("binary", {"probabilities": {"ja": 0.2, "nein": 0.8}, "score": 0.8}, "P(nein)"),
+        ("multiclass", {"probabilities": {"a": 0.2, "b": 0.8}, "score": 0.8}, "score"),
+        ("regression", {"prediction": 3.0}, "score"),
+    ],
+)
+def test_the_class_that_a_score_speaks_of_stands_over_it(kind: str, answer: Answer, heading: str) -> None:
+    assert score_heading(kind, [{"error": {}}, answer]) == heading
 
 
 def test_of_many_bad_rows_the_first_are_told_and_the_rest_counted(ask: Call, gateway: Running, tmp_path: Path) -> None:

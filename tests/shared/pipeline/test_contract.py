@@ -179,3 +179,21 @@ def test_an_id_that_is_no_number_where_its_field_is_one_is_refused_by_name() -> 
     found = Contract(Specification.model_validate(document)).check_row({"order": "A-7", "x": 1})
 
     assert str(found) == "order: is the text 'A-7', not a whole number"
+
+
+@pytest.mark.parametrize(
+    ("bounds", "value", "detail"),
+    [
+        ((0, None), -3.0, "x: is -3.0, below 0"),
+        ((None, 5), 7, "x: is 7, above 5"),
+        ((0, 5), 7, "x: is 7, outside of 0 to 5"),
+        ((0, None), 10**400, "outside of 0 to 1.79769e+308"),
+    ],
+)
+def test_a_value_out_of_a_range_with_one_end_is_told_by_that_end(
+    bounds: tuple[float | None, float | None], value: float, detail: str
+) -> None:
+    schema = {"x": {"type": "number", "range": list(bounds)}, "y": {"type": "number"}}
+    spec = Specification.model_validate({"name": "p", "kind": "regression", "schema": schema, "target": "y"})
+
+    assert detail in str(Contract(spec).check_row({"x": value}))
