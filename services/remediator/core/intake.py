@@ -141,6 +141,7 @@ def _reopen(turn: Turn, alert: Alert, diagnosis: Diagnosis, place: Place) -> Non
             tried_before=len(incident.actions),
             closed_at=None,
             closed_row=0,
+            unrestored=False,
         )
     )
     turn.move(incident.id, "triaged", place.why, turn.now + turn.limits.wait_within)

@@ -7,11 +7,14 @@ import msgspec
 from services.remediator.core.acting import Aim, aim_of_return, begin_again, issue, release_others, take_back
 from services.remediator.core.escalation import escalate, expire, resolve
 from services.remediator.core.incidents import Action, Incident, with_action
+from services.remediator.core.knowledge import better
 from services.remediator.core.policies import only_watched
 from services.remediator.core.triage import diagnosis_of
 from services.remediator.core.turn import Turn
 from services.remediator.core.undo import RELEASES, release_of
-from services.remediator.core.verification import CONTAINING, Judgement, Measure, back_before, judgement
+from services.remediator.core.verification import CONTAINING, Judgement, Measure, back_before, judgement, mean_of
+
+NEWEST_WINDOWS = 2
 
 
 def lead_resolved(incident: Incident) -> bool:
@@ -62,7 +65,9 @@ def wind_down(turn: Turn, incident_id: str, why: str) -> None:
     own = frozenset() if kept is None else frozenset({str(kept.arguments.get("source"))})
     release_others(turn, incident_id, "the field is right again", but=own)
     if kept is None:
-        resolve(turn, incident_id, why)
+        lost = _still_lost(turn, turn.incident(incident_id))
+        turn.update(incident_id, unrestored=bool(lost))
+        resolve(turn, incident_id, f"{why}; {lost}" if lost else why)
         return
     order = release_of(kept)
     rung = turn.rung(incident, kept.rung)
@@ -72,6 +77,19 @@ def wind_down(turn: Turn, incident_id: str, why: str) -> None:
     aim = aim_of_return(turn, incident, rung) if kept.name == "quarantine_source" else Aim()
     within = rung.deadline if rung is not None else kept.deadline - kept.at
     issue(turn, incident_id, order, "release", why, aim, turn.now + within)
+
+
+def _still_lost(turn: Turn, incident: Incident) -> str:
+    """What is measured now, where the last remedy did not bring back enough and nothing else has since; else empty."""
+    tried = [a for a in incident.actions[incident.tried_before :] if a.role == "act" and a.name != "notify"]
+    action = tried[-1] if tried else None
+    if action is None or action.outcome != "not_verified" or action.expects is None or action.measured is None:
+        return ""
+    expects = action.expects
+    now = mean_of(turn.known(incident.pipeline), expects.metric, turn.row(incident.pipeline) + 1, NEWEST_WINDOWS)
+    if now is None or not better(expects.metric, expects.bound, now):
+        return ""
+    return f"{expects.metric} is {now:.4g} in the newest rows, wanted {expects.bound:.4g}"
 
 
 def watch_escalated(turn: Turn, incident_id: str) -> None:

@@ -157,7 +157,11 @@ def back_before(action: Action, known: Knowledge, since_row: int) -> Measure | N
 
 
 def _readings_of(action: Action, known: Knowledge, metric: str) -> list[Reading]:
-    return [r for r in _readings(known, metric) if action.fresh or r.first_row >= action.from_row]
+    """The windows in which the action's effect shows. Where they tell of no version, the first row that counts is
+    known from the windows before: the one that begins with it may hold rows from before the action.
+    """
+    first = action.from_row + (action.version is None)
+    return [r for r in _readings(known, metric) if action.fresh or r.first_row >= first]
 
 
 def _own_share(action: Action, known: Knowledge, metric: str, measure: Measure) -> str:
