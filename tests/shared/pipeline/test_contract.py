@@ -197,3 +197,25 @@ def test_a_value_out_of_a_range_with_one_end_is_told_by_that_end(
     spec = Specification.model_validate({"name": "p", "kind": "regression", "schema": schema, "target": "y"})
 
     assert detail in str(Contract(spec).check_row({"x": value}))
+
+
+def test_of_several_faults_the_first_is_the_problem_and_names_the_others() -> None:
+    schema = {name: {"type": "number"} for name in "abcdefgh"} | {"y": {"type": "boolean"}}
+    spec = Specification.model_validate({"name": "p", "kind": "binary", "schema": schema, "target": "y"})
+    contract, good = Contract(spec), dict.fromkeys("abcdefgh", 1.0)
+
+    one = contract.check_row(good | {"b": "old"})
+    three = contract.check_row(good | {"b": "old", "d": None, "y": "perhaps"})
+    withheld = contract.check_row(good | {"b": "old", "d": None, "e": "x"}, {"d"})
+    all_missing = contract.check_row({})
+
+    assert str(one) == "b: is the text 'old', not a number"
+    assert isinstance(three, Problem)
+    assert (three.field, three.reason) == ("b", "type")
+    assert three.detail == (
+        "is the text 'old', not a number; and 2 more: d is null; y is the text 'perhaps', not true or false"
+    )
+    assert str(withheld).endswith("and 1 more: e is the text 'x', not a number")
+    assert str(all_missing) == (
+        "a: is missing; and 7 more: b is missing; c is missing; d is missing; e is missing; f is missing; …"
+    )
