@@ -12,12 +12,12 @@ from services.monitor.core import causes, explanation, publication
 from services.monitor.core.alerting import Finding
 from services.monitor.core.answers import LEAST_BEFORE, Switch, extreme, too_many
 from services.monitor.core.distributions import codes_in
-from services.monitor.core.inputs import DataWindow, Fault
 from services.monitor.core.level import Stretch as Judged
 from services.monitor.core.quality import WINDOW
 from services.monitor.core.record import Stretch
 from services.monitor.core.state import Floats, Ints
 from services.monitor.core.watch import Said, Watch
+from services.monitor.core.watched import DataWindow, Fault
 from shared.messages import Evidence
 from shared.messages.data import FILE_SOURCE, SEVERAL_SOURCES
 
@@ -309,7 +309,9 @@ def _outliers(pipeline: Watch, closed: DataWindow, now: datetime) -> list[Said]:
     row = pipeline.record.join.next_row
     limit = too_many(pipeline.inputs.far_rate, pipeline.plan.window, pipeline.plan.level("anomaly"))
     if closed.far_rows < limit:
-        return list(pipeline.alerts.resolve("anomaly", "inputs", now, row, "rows are in their usual range again"))
+        told = "what lies far outside is told of as a field at fault"
+        why = told if closed.faulty_rows >= limit else "rows are in their usual range again"
+        return list(pipeline.alerts.resolve("anomaly", "inputs", now, row, why))
     return list(pipeline.alerts.raise_(explanation.of_outliers(pipeline, closed, limit), now, row))
 
 
