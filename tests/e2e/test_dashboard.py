@@ -97,7 +97,7 @@ def test_the_story_of_a_healed_drift_is_there_to_read(page: Page, gateway: Runni
     for told in (
         "Noticed: Accuracy fell from 0.86 to 0.61",
         "Blamed: concept drift",
-        "Retrained the model: The rule changed",
+        "Retrains the model: The rule changed",
         "Version 2 is now champion: trained on rows since the change",
         "It helped: accuracy 85.3 % over 500 rows, wanted at least 74.0 %",
         "Outcome: healed itself",
