@@ -49,7 +49,7 @@ def near_id(frame: pl.DataFrame, names: Iterable[str]) -> Near | None:
     if name is None:
         return None
     empty, repeated = _flaws(frame[name])
-    told = [f"{empty:,} are empty"] * bool(empty) + [f"{repeated:,} repeat an earlier one"] * bool(repeated)
+    told = [f"{empty:,} empty"] * bool(empty) + [f"{repeated:,} repeated"] * bool(repeated)
     different = len(frame) - empty - repeated
     return Near(name, f"{different:,} different values in {len(frame):,} rows; {', '.join(told)}")
 

@@ -218,8 +218,8 @@ def _id_lines(frame: pl.DataFrame, guesses: list[_Guess], roles: Mapping[str, st
     yield "# id: none found. Labels that come later than their row need one to find it."
     others = [guess.name for guess in guesses if guess.name not in (*roles.values(), target)]
     if near := near_id(frame, others):
-        yield f"# `{near.name}` nearly is one: {near.flaws}. With these mended, write:"
-        yield f"# id: {_scalar(near.name)}"
+        yield f"# `{near.name}` nearly is one: {near.flaws}. Where it is, write:"
+        yield f"# id: {_scalar(near.name)}    # a row without one, or under another's, is then refused by itself"
 
 
 def _model_lines(labelled: int) -> Iterator[str]:
