@@ -208,6 +208,23 @@ def of_loss(pipeline: Watch, trouble: Trouble) -> Finding:
     )
 
 
+def of_recovery(pipeline: Watch, trouble: Trouble) -> str:
+    """Why a loss is over, in the metric in which it was told where that can be measured."""
+    loss, metric = pipeline.loss, pipeline.plan.main_metric
+    told = pipeline.alerts.firing.get(pipeline.alerts.fingerprint(*place_of_loss(trouble)))
+    record = pipeline.record
+    rows = record.judged(record.of_version(record.rows_between(loss.live_row, record.join.next_row), loss.live))
+    rows = rows[~pipeline.excused(rows)][-len(loss.watch) :]
+    value = record.values(rows).get(metric) if len(rows) else None
+    over = f"over the last {len(loss.watch)} labelled rows, answered by version {loss.live}"
+    if value is None or told is None or told.evidence.baseline is None:
+        return f"errors are down {over}"
+    lost = told.evidence
+    return (
+        f"{metric} is {value:.3f} {over}; it was {lost.baseline:.3f} before the loss, and {lost.value:.3f} at the alert"
+    )
+
+
 def source_of_wrong_labels(pipeline: Watch, trouble: Trouble) -> str:
     """The source of labels that alone disagrees with the model, where the others go on as before; else empty."""
     record, since = pipeline.record, _rows_since(pipeline, trouble)

@@ -163,19 +163,16 @@ def of_loss(pipeline: Watch, now: datetime) -> list[Said]:
         loss.confirm()
         pipeline.held_since = 0.0
         loss.trouble.labels_of = explanation.source_of_wrong_labels(pipeline, loss.trouble)
-        said: list[Said] = []
+        said: list[Said] = list(pipeline.alerts.raise_(explanation.of_loss(pipeline, loss.trouble), now, row))
         if loss.former is not None:
-            why = f"version {loss.trouble.version} has replaced the version it was about"
+            why = f"version {loss.trouble.version} has replaced the version it was about, and is in trouble itself"
             said += pipeline.alerts.resolve(*explanation.place_of_loss(loss.former), now, row, why)
             loss.former = None
-        return said + pipeline.alerts.raise_(explanation.of_loss(pipeline, loss.trouble), now, row)
+        return said
     if not loss.recovered(pipeline.plan.limits):
         return []
     kind, place = explanation.place_of_loss(loss.trouble)
-    level = float(loss.watch.mean())
-    why = (
-        f"errors are down to {level:.3f} over the last {len(loss.watch)} labelled rows, answered by version {loss.live}"
-    )
+    why = explanation.of_recovery(pipeline, loss.trouble)
     loss.end()
     return list(pipeline.alerts.resolve(kind, place, now, row, why))
 
@@ -210,6 +207,12 @@ def of_answers(pipeline: Watch, answered: Ints, entities: Sequence[str], rows: I
         why = f"version {switch.version}: measured performance speaks for itself now"
         said += pipeline.alerts.resolve("prediction_drift", "answers", now, row, why)
     return said
+
+
+def replaced(pipeline: Watch, now: datetime) -> list[Said]:
+    """The live version gives way to another: that it differed from the one before it is over."""
+    why = f"version {pipeline.loss.live} answers no more"
+    return list(pipeline.alerts.resolve("prediction_drift", "answers", now, pipeline.record.join.next_row, why))
 
 
 def switch_of(pipeline: Watch, version: str, before: str) -> Switch | None:

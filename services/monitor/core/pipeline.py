@@ -144,9 +144,10 @@ class Pipeline(Watch):
             self.record.classes.declared = model.classes
         if model.stage == "champion":
             self.pace.released = (model.version, now.timestamp())
+            said = judgement.replaced(self, now) if model.version != self.loss.live else []
             self._go_live(model.version, judgement.gate_error(self, model.metrics))
             self.gated = model.command is None or model.command in self.retrains
-            return judgement.of_loss(self, now)
+            return said + judgement.of_loss(self, now)
         if model.stage == "canary":
             self.pace.released = (model.version, now.timestamp())
         if model.stage == "retired":

@@ -40,6 +40,9 @@ def test_concept_drift_resolves_once_a_new_version_is_right(stream: Make) -> Non
     states = [alert.state for _, alert in s.alerts("concept_drift")]
     assert states == ["firing", "resolved"]
     assert len({alert.id for _, alert in s.alerts("concept_drift")}) == 1
+    over = s.alerts("concept_drift")[-1][1].summary
+    told = "accuracy is 0.893 over the last 150 labelled rows, answered by version 2; it was 0.899 before the loss"
+    assert over.startswith(told), "in the metric in which the loss was told"
     s.run(2000)
     assert len(s.alerts()) == 2
 
@@ -118,9 +121,9 @@ def test_a_bad_release_is_found_while_an_earlier_loss_is_not_over(stream: Make) 
     said = [(a.kind, a.state, a.causes[0].kind) for _, a in s.alerts()]
     assert said == [
         ("concept_drift", "firing", "model"),
-        ("concept_drift", "resolved", "model"),
         ("performance", "firing", "version"),
-    ]
+        ("concept_drift", "resolved", "model"),
+    ], "the end of the one alert is no news of help: the other tells of the same version before"
 
 
 def test_a_small_loss_among_runs_of_errors_is_found_by_its_level_and_is_one_trouble(stream: Make) -> None:
