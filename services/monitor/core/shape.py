@@ -22,6 +22,8 @@ _UNKNOWN_SOURCE = 0.85
 _LEAST_FACTOR = 1.6
 _SUDDEN = 4
 _LEAST_FIT = 0.2
+_WHOLE = 0.8
+"""A window that lies nearer by more than this to the reference than the next began before the leap."""
 
 
 class Shape(msgspec.Struct):
@@ -139,9 +141,10 @@ class Course(msgspec.Struct):
         sudden = (distance > apart) & (self.unlike >= 2) & (self.unlike <= _SUDDEN)
         found = []
         for column in np.flatnonzero(sudden).tolist() if len(before) else ():
-            cells, limit = np.concatenate([before[:, column], window[:, column]]), float(apart[column])
-            far = shape.distance(column, cells)
-            factor = shape.factor(column, cells) if far > limit else None
+            both, limit = np.concatenate([before[:, column], window[:, column]]), float(apart[column])
+            far = shape.distance(column, both)
+            part = shape.distance(column, before[:, column]) < _WHOLE * distance[column]
+            factor = shape.factor(column, window[:, column] if part else both) if far > limit else None
             if factor is not None:
                 found.append(Leap(column, far, limit, factor))
         return found

@@ -73,7 +73,7 @@ def change_in_words(level: float, low: float, high: float) -> str | None:
     middle = (low + high) / 2
     name = named_change(level, low, high, middle)
     if name is None or name in {temperature for temperature, _, _ in _TEMPERATURES}:
-        return name and f"its level fits a change of unit: {name}"
+        return name and f"its level went from {middle:.3g} to {level:.3g}, which fits a change of unit: {name}"
     factor = level / middle
     named = {text: times for text, times, _ in (*_ratios(_DECADES), *_ratios(_OTHERS))}[name]
     fits = factor > 0 and abs(_log(factor / named)) <= _LOOSE
