@@ -24,10 +24,12 @@ def report(file: str, tally: Tally, fate: Fate | None, kind: Kind, *, as_json: b
     else:
         _show(file, tally, [] if fate is None else list(told(fate, kind)))
     refused = 0 if fate is None else sum(fate.refused.values())
-    if tally.refused:
-        raise HomeostatError(f"{tally.refused} of {tally.rows} rows were rejected; nothing else was harmed")
-    if refused:
-        raise HomeostatError(f"{refused} of {tally.rows} rows were refused; nothing else was harmed")
+    what = [f"{count} {word}" for count, word in ((tally.refused, "rejected"), (refused, "refused")) if count]
+    if len(what) > 1:
+        raise HomeostatError(f"of {tally.rows} rows {' and '.join(what)}; nothing else was harmed")
+    if what:
+        count, word = what[0].split()
+        raise HomeostatError(f"{count} of {tally.rows} rows were {word}; nothing else was harmed")
 
 
 def _show(file: str, tally: Tally, fate: Sequence[str]) -> None:
