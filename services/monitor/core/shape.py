@@ -22,6 +22,8 @@ _UNKNOWN_SOURCE = 0.85
 _LEAST_FACTOR = 1.6
 _SUDDEN = 4
 _LEAST_FIT = 0.2
+_MANY = 4
+_MOST = 0.5
 _WHOLE = 0.8
 """A window that lies nearer by more than this to the reference than the next began before the leap."""
 
@@ -132,15 +134,21 @@ class Course(msgspec.Struct):
         return cls(np.zeros(width, np.int64), np.zeros(width, bool), np.empty((0, width)))
 
     def take(self, window: Floats, distance: Floats, shape: Shape, limits: Floats) -> list[Leap]:
-        """The fields that leapt: like the reference until shortly before, and apart from it for two windows now."""
+        """The fields that leapt: like the reference until shortly before, and apart from it for two windows now.
+
+        None where most fields are unlike the reference: then the rows are others, and no field is to blame.
+        """
         calm = distance <= shape.own
         self.unlike = np.where(calm, 0, self.unlike + 1)
         self.known |= calm
         before, self.former = self.former, window
         apart = np.where(self.known, limits, np.maximum(limits, _UNKNOWN_SOURCE))
         sudden = (distance > apart) & (self.unlike >= 2) & (self.unlike <= _SUDDEN)
+        strange, judged = np.count_nonzero(~calm & ~np.isnan(distance)), np.count_nonzero(~np.isnan(distance))
+        if not len(before) or (strange >= _MANY and strange > _MOST * judged):
+            return []
         found = []
-        for column in np.flatnonzero(sudden).tolist() if len(before) else ():
+        for column in np.flatnonzero(sudden).tolist():
             both, limit = np.concatenate([before[:, column], window[:, column]]), float(apart[column])
             far = shape.distance(column, both)
             part = shape.distance(column, before[:, column]) < _WHOLE * distance[column]
