@@ -156,6 +156,12 @@ def back_before(action: Action, known: Knowledge, since_row: int) -> Measure | N
     return measures[-1] if reached and reached[-1] and not all(reached) else None
 
 
+def left_before(action: Action, known: Knowledge, metric: str) -> float | None:
+    """What the version that `action` left measured in the two newest windows before it."""
+    before = [r for r in _readings(known, metric) if r.last_row < action.row][-2:]
+    return _measure([_row_values(r, action.left, metric) for r in before]).value
+
+
 def _readings_of(action: Action, known: Knowledge, metric: str) -> list[Reading]:
     """The windows in which the action's effect shows. Where they tell of no version, the first row that counts is
     known from the windows before: the one that begins with it may hold rows from before the action.
