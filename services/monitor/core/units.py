@@ -66,19 +66,21 @@ def change_in_words(level: float, low: float, high: float) -> str | None:
     """What `named_change` found, with how far the level has gone by measure: a factor that only fits is said to.
 
     >>> change_in_words(60.0, 0.05, 0.07)
-    'its level is 1e+03 times the usual, which fits a change of unit: times 1000'
+    'its level is 1,000 times the usual, which fits a change of unit: times 1000'
     >>> change_in_words(5.3, 1.5, 2.6)
     'its level is 2.59 times the usual, too far for chance'
     """
     middle = (low + high) / 2
     name = named_change(level, low, high, middle)
     if name is None or name in {temperature for temperature, _, _ in _TEMPERATURES}:
-        return name and f"its level went from {middle:.3g} to {level:.3g}, which fits a change of unit: {name}"
+        return (
+            name and f"its level went from {_rounded(middle)} to {_rounded(level)}, which fits a change of unit: {name}"
+        )
     factor = level / middle
     named = {text: times for text, times, _ in (*_ratios(_DECADES), *_ratios(_OTHERS))}[name]
     fits = factor > 0 and abs(_log(factor / named)) <= _LOOSE
     end = f"which fits a change of unit: {name}" if fits else "too far for chance"
-    return f"its level is {factor:.3g} times the usual, {end}"
+    return f"its level is {_rounded(factor)} times the usual, {end}"
 
 
 def _ratios(factors: tuple[float, ...]) -> tuple[tuple[str, float, float], ...]:
@@ -96,4 +98,9 @@ def measured(factor: float) -> str:
     """
     near = min(_NAMED, key=lambda known: abs(_log(factor / known[1])))
     fits = f" (fits {near[0]}: {near[1]:.5g}?)" if abs(_log(factor / near[1])) <= _CLOSE else ""
-    return f"{factor:.3g} times what they were{fits}"
+    return f"{_rounded(factor)} times what they were{fits}"
+
+
+def _rounded(value: float) -> str:
+    """A number to three digits, without an exponent where it is of usual size."""
+    return f"{float(f'{value:.3g}'):,.10g}"
