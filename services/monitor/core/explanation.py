@@ -12,6 +12,7 @@ from services.monitor.core.alerting import Finding
 from services.monitor.core.drift import Shift
 from services.monitor.core.loss import Trouble
 from services.monitor.core.quality import WINDOW
+from services.monitor.core.record import Record
 from services.monitor.core.state import Ints
 from services.monitor.core.watch import Watch
 from services.monitor.core.watched import DataWindow, Fault
@@ -181,7 +182,7 @@ def of_loss(pipeline: Watch, trouble: Trouble) -> Finding:
     record, metric = pipeline.record, pipeline.plan.main_metric
     since = _rows_since(pipeline, trouble)
     value = record.values(since).get(metric, trouble.level)
-    baseline = _before(pipeline, trouble).get(metric, _from_error(metric, trouble.baseline))
+    baseline = _before(pipeline, trouble).get(metric, _from_error(record, metric, trouble.baseline))
     tolerance = pipeline.plan.tolerance * (baseline if record.regression else 1.0)
     falls = metric not in _LOWER_IS_BETTER
     change = record.since(trouble.onset)
@@ -252,7 +253,10 @@ def _blame(trouble: Trouble, ranked: Sequence[Cause]) -> str:
     return f"{first.what} moved there; version {trouble.version}, new since then too, is suspect second"
 
 
-def _from_error(metric: str, error: float) -> float:
+def _from_error(record: Record, metric: str, error: float) -> float:
+    """About the value of the metric that goes with this mean error, where no rows are left to measure it on."""
+    if record.regression:
+        return record.size_of(error)
     return 1.0 - error if metric == "accuracy" else error
 
 
