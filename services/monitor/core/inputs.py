@@ -23,6 +23,7 @@ from services.monitor.core.quality import (
     bounds_of,
     frozen_runs,
     is_clock,
+    level_of,
     right_again,
     suspicions,
 )
@@ -241,9 +242,12 @@ class Inputs(msgspec.Struct):
             else:
                 fault.windows, fault.quiet, fault.until = fault.windows + 1, 0, int(where[-1]) + 1
                 self._doubt(fault, where)
+            fault.level = level_of(window[:, column])
         for fault in self.faults.values():
             if fault.source == source and fault.column not in first:
-                over = self.bounds is not None and right_again(window, self.bounds, fault.suspicion, fault.moved)
+                over = self.bounds is not None and right_again(
+                    window, self.bounds, fault.suspicion, fault.moved, fault.level
+                )
                 fault.quiet = fault.quiet + 1 if over else 0
                 if fault.quiet <= 1:
                     fault.until = int(where[-1]) + 1

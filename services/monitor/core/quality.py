@@ -32,6 +32,7 @@ _RIGHT_OUT_SHARE = 0.1
 _RIGHT_SPREADS = 0.5
 _RIGHT_COUNT = 0.6
 _CLOSER = 0.5
+_MUCH_NEARER = 3.0
 
 
 class Bounds(msgspec.Struct):
@@ -180,11 +181,12 @@ def suspicions(windows: Floats, bounds: Bounds, runs: Floats) -> list[list[Suspi
     return found
 
 
-def right_again(window: Floats, bounds: Bounds, began: Suspicion, moved: float) -> bool:
+def right_again(window: Floats, bounds: Bounds, began: Suspicion, moved: float, level: float) -> bool:
     """Whether a window (rows, fields) shows that what `began` is over, by the same measure and not just barely.
 
     `bounds` are those from before the fault, and `moved` is how far the field lay from them when it was
-    noticed: it must have come at least half of the way back. Nothing is said of a window too empty to tell.
+    noticed: it must have come at least half of the way back, or, for fields that wander, lie much nearer to their
+    levels than to `level`, its median while at fault. Nothing is said of a window too empty to tell.
     """
     cells, column = window[:, began.column], began.column
     present = cells[~np.isnan(cells)]
@@ -195,18 +197,33 @@ def right_again(window: Floats, bounds: Bounds, began: Suspicion, moved: float) 
         return not known or bool(np.count_nonzero(~np.isin(present, known)) <= _RIGHT_COUNT * bounds.fresh[column])
     if began.check == "frozen":
         return True
-    return 2 * len(present) >= len(cells) and _lies_right(present, column, bounds, moved)
+    return 2 * len(present) >= len(cells) and _lies_right(present, column, bounds, moved, level)
 
 
-def _lies_right(present: Floats, column: int, bounds: Bounds, moved: float) -> bool:
+def _lies_right(present: Floats, column: int, bounds: Bounds, moved: float, fault_level: float) -> bool:
     """Whether the values lie where they did: within the range, around one of the levels, in the same proportions."""
     outside = np.count_nonzero((present < bounds.low[column]) | (present > bounds.high[column]))
     slack, level = _RIGHT_SPREADS * bounds.spread[column], float(np.median(present))
+    if outside <= _RIGHT_OUT_SHARE * len(present) and _is_back(level, fault_level, column, bounds, slack):
+        return True
     if level < bounds.level_low[column] - slack or level > bounds.level_high[column] + slack:
         return False
     far = bounds.shape.distance(column, present)
     near = np.isnan(far) or far <= max(float(bounds.shape.own[column]), _CLOSER * moved)
     return bool(near and outside <= _RIGHT_OUT_SHARE * len(present))
+
+
+def level_of(cells: Floats) -> float:
+    """The median of the values that are there; NaN where there are none."""
+    present = cells[~np.isnan(cells)]
+    return float(np.median(present)) if len(present) else float("nan")
+
+
+def _is_back(level: float, fault_level: float, column: int, bounds: Bounds, slack: float) -> bool:
+    """Whether the level lies much nearer to the usual ones than to that of the fault, which was far from them."""
+    usual = float(np.clip(level, bounds.level_low[column], bounds.level_high[column]))
+    from_fault = abs(level - fault_level)
+    return from_fault > 2 * slack and _MUCH_NEARER * abs(level - usual) <= from_fault
 
 
 def frozen_runs(windows: Floats, last: Floats, run: Floats) -> tuple[Floats, Floats, Floats]:

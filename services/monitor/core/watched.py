@@ -43,7 +43,7 @@ class Stream(msgspec.Struct):
 
 class Fault(msgspec.Struct):
     """A field of a source at fault since arrival `since`, when it lay `moved` from what it was (in [0, 1]); `quiet`
-    counts clean windows in a row.
+    counts clean windows in a row. `level`: the median of the newest window that showed it (NaN: of none).
     """
 
     column: int
@@ -54,6 +54,7 @@ class Fault(msgspec.Struct):
     moved: float
     windows: int = 1
     quiet: int = 0
+    level: float = float("nan")
 
 
 class Accepted(NamedTuple):
