@@ -16,13 +16,15 @@ import sys
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+from tenacity import Retrying, retry_if_exception_type, stop_after_delay, wait_fixed
+
 from homeostat.local.guard import Guard
 from homeostat.local.jars import MAVEN, cache_folder
 from homeostat.local.kafka import EmbeddedKafka, KafkaSettings
 from homeostat.local.recorded import CHECKPOINT, archive, pattern
 from shared.bus.base import NewRecord
 from shared.bus.factory import connect
-from shared.errors import HomeostatError
+from shared.errors import HomeostatError, Transient
 from shared.runtime.installation import topic_specs
 from shared.settings import common_settings
 from shared.topics import TELEMETRY
@@ -53,6 +55,12 @@ def record(cache: Path, maven: str = MAVEN) -> None:
         part.replace(archive(cache))
 
 
+_settled = Retrying(
+    retry=retry_if_exception_type(Transient), wait=wait_fixed(0.2), stop=stop_after_delay(30), reraise=True
+)
+"""A broker that has just begun may not be its groups' coordinator yet."""
+
+
 def _exercise(address: str) -> None:
     settings = common_settings({"KAFKA_BOOTSTRAP_SERVERS": address})
     bus = connect(settings)
@@ -60,7 +68,7 @@ def _exercise(address: str) -> None:
     topic = settings.full_name(TELEMETRY.name)
     transaction = bus.transaction("recorded", "recorded", "recorded")
     transaction.commit([NewRecord(topic, b"", b"{}")], {})
-    transaction.committed([(topic, 0)])
+    _settled(transaction.committed, [(topic, 0)])
     transaction.close()
     reader = bus.reader("recorded")
     list(reader.read(topic, 0, 0, reader.end_offsets(topic)[0]))
