@@ -7,16 +7,14 @@ state, metrics, versions or restarts. Run by `benchmarks.streaming` as a process
 
 from __future__ import annotations
 
-import argparse
 import signal
-from pathlib import Path
 from typing import Any
 
 import msgspec
 import numpy as np
 from confluent_kafka import Consumer, Producer
 
-from benchmarks.opened import FORMS, opened
+from benchmarks.peers.told import told
 from shared.clock import monotonic
 
 BATCH = 1_000
@@ -32,18 +30,11 @@ class Answer(msgspec.Struct):
 
 
 def main() -> int:
-    arguments = argparse.ArgumentParser(description=__doc__)
-    arguments.add_argument("--bootstrap", required=True)
-    arguments.add_argument("--source", required=True, help="the topic of events")
-    arguments.add_argument("--target", required=True, help="the topic of answers")
-    arguments.add_argument("--model", type=Path, required=True, help="a file that names the artefact, as JSON")
-    arguments.add_argument("--form", choices=FORMS, required=True)
-    given = arguments.parse_args()
-    features, probabilities = opened(given.model, given.form)
+    given = told(__doc__)
     stopped: list[int] = []
     signal.signal(signal.SIGTERM, lambda number, _: stopped.append(number))
-    decoder = msgspec.json.Decoder(list[_event_of(features)])  # type: ignore[misc]
-    _loop(given.bootstrap, given.source, given.target, decoder, probabilities, stopped)
+    decoder = msgspec.json.Decoder(list[_event_of(given.features)])  # type: ignore[misc]
+    _loop(given.bootstrap, given.source, given.target, decoder, given.probabilities, stopped)
     return 0
 
 

@@ -1,4 +1,4 @@
-"""What every streaming peer is told: where events come from, where answers go, and which model answers."""
+"""What a streaming peer, or the loop by hand, is told: where events come from, where answers go, which model answers."""
 
 from __future__ import annotations
 

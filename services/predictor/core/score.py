@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Literal
 
 from services.predictor.core.answer import Answer, answers_of
@@ -79,11 +79,16 @@ def _fill(
     model_of: ModelOf,
 ) -> None:
     """Puts this release's answers to the rows at `indices` into `said`, those it may answer."""
+    for index, answer in _answered(release, indices, rows, model_of):
+        said[index] = (answer, release.version, role)
+
+
+def _answered(
+    release: ModelPublished, indices: Iterable[int], rows: Sequence[FeatureRow], model_of: ModelOf
+) -> Iterable[tuple[int, Answer]]:
+    """Of the rows at `indices` those whose features this release takes, each with its answer."""
     mine = [index for index in indices if rows[index].definition == release.definition]
-    if mine:
-        given = answers_of(model_of(release), [rows[index].values for index in mine])
-        for index, answer in zip(mine, given, strict=True):
-            said[index] = (answer, release.version, role)
+    return zip(mine, answers_of(model_of(release), [rows[i].values for i in mine]), strict=True) if mine else ()
 
 
 def _shadow_answers(
@@ -94,12 +99,9 @@ def _shadow_answers(
         return [()] * len(rows)
     said: list[list[ShadowAnswer]] = [[] for _ in rows]
     for shadow in shadows:
-        mine = [index for index, row in enumerate(rows) if row.definition == shadow.definition]
-        if mine:
-            given = answers_of(model_of(shadow), [rows[index].values for index in mine])
-            for index, answer in zip(mine, given, strict=True):
-                if answer.reason is None:
-                    said[index].append(_shadow_answer(shadow, answer))
+        for index, answer in _answered(shadow, range(len(rows)), rows, model_of):
+            if answer.reason is None:
+                said[index].append(_shadow_answer(shadow, answer))
     return [tuple(answers) for answers in said]
 
 

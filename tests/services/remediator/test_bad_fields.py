@@ -5,6 +5,7 @@ from __future__ import annotations
 import msgspec
 import pytest
 
+from shared.messages import Alert
 from tests.support.desk import SPECIFICATION, Desk
 
 
@@ -251,12 +252,18 @@ def test_nobody_withholds_what_is_no_source() -> None:
     assert "nothing can be withheld of it" in desk.audit[-1].summary
 
 
-def test_each_source_is_released_when_it_is_at_fault_no_longer_and_the_rest_with_the_alert() -> None:
-    desk = Desk()
+def withheld_of_two(desk: Desk) -> Alert:
+    """A field that two sources send wrong, withheld of both; its alert."""
     desk.steady()
     bad = desk.alert("data_quality", ("feature", "price"), ("source", "a"), ("source", "b"), statistic="unit.price")
     for command in list(desk.commands):
         desk.answer(command)
+    return bad
+
+
+def test_each_source_is_released_when_it_is_at_fault_no_longer_and_the_rest_with_the_alert() -> None:
+    desk = Desk()
+    bad = withheld_of_two(desk)
     field, a, b = bad.causes
 
     desk.again(bad, causes=(field, b))
@@ -274,10 +281,7 @@ def test_each_source_is_released_when_it_is_at_fault_no_longer_and_the_rest_with
 
 def test_a_source_released_before_the_end_is_not_released_again_with_it() -> None:
     desk = Desk()
-    desk.steady()
-    bad = desk.alert("data_quality", ("feature", "price"), ("source", "a"), ("source", "b"), statistic="unit.price")
-    for command in list(desk.commands):
-        desk.answer(command)
+    bad = withheld_of_two(desk)
     field, _, b = bad.causes
     desk.again(bad, causes=(field, b))
     desk.answer(desk.last)
