@@ -1,4 +1,4 @@
-"""What a streaming peer, or the loop by hand, is told: where events come from, where answers go, which model answers."""
+"""What a streaming peer, or the loop by hand, is told: where events come from and go, and which model answers."""
 
 from __future__ import annotations
 
