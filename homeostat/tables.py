@@ -1,14 +1,14 @@
 """Tables for a terminal of any width: no word is broken, nothing is cut off.
 
-Only columns of sentences give way. Where too little room is left for them, they stand below their row;
-where short cells alone are too many, they make several tables.
+Only columns of sentences give way. Where too little room is left for them, they stand below their row, and only where
+the other cells alone do not fit is a word of those broken; where there are no sentences, they make several tables.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from rich.console import Console, ConsoleOptions, RenderResult
@@ -44,10 +44,10 @@ class Rows:
             yield _table(columns)
         elif not sentences:
             yield from _parts(columns, options.max_width)
-        elif not fixed or room < 0:
+        elif not fixed:
             yield _table(columns, folded=True)
         else:
-            yield from _rows_with_sentences_below(fixed, sentences)
+            yield from _rows_with_sentences_below(_narrowed(fixed, options.max_width), sentences)
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,6 +105,14 @@ def _parts(columns: Sequence[_Column], width: int) -> Iterator[Table | Text]:
             yield Text()
 
 
+def _narrowed(columns: Sequence[_Column], room: int) -> list[_Column]:
+    """The columns within so much room: the widest give way, a cell at a time."""
+    widths = [column.width for column in columns]
+    while sum(widths) + _GAP * (len(widths) - 1) > room and max(widths) > 1:
+        widths[widths.index(max(widths))] -= 1
+    return [replace(column, width=width) for column, width in zip(columns, widths, strict=True)]
+
+
 def _rows_with_sentences_below(fixed: Sequence[_Column], sentences: Sequence[_Column]) -> Iterator[Table | Padding]:
     yield _line(fixed, [Text(column.heading, style="bold") for column in fixed])
     for number, cells in enumerate(zip(*(column.cells for column in fixed), strict=True)):
@@ -118,7 +126,7 @@ def _line(columns: Sequence[_Column], cells: Sequence[Text]) -> Table:
     line = Table.grid(padding=(0, _GAP, 0, 0))
     for column in columns:
         justify: Any = "right" if column.numbers else "left"
-        line.add_column(width=column.width, justify=justify, no_wrap=True)
+        line.add_column(width=column.width, justify=justify, overflow="fold")
     line.add_row(*cells)
     return line
 

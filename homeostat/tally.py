@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Self
 
@@ -54,7 +54,7 @@ class Tally:
 
     def __iadd__(self, other: Tally) -> Self:
         room = max(0, MOST_REJECTED - len(self.rejected))
-        self.rejected += [{**entry, "index": entry["index"] + self.rows} for entry in other.rejected[:room]]
+        self.rejected += [self.moved(entry, self.rows.__add__) for entry in other.rejected[:room]]
         self.accepted += other.accepted
         self.rows += other.rows
         self.reasons.update(other.reasons)
@@ -66,6 +66,11 @@ class Tally:
         if len(self.written) > 2 * MOST_RUNS:
             self._bound()
         return self
+
+    @staticmethod
+    def moved(entry: Mapping[str, Any], place: Callable[[int], int]) -> Mapping[str, Any]:
+        """A refusal whose rows, its own and the `other` that it clashes with, stand at other places."""
+        return {**entry, **{name: place(entry[name]) for name in ("index", "other") if name in entry}}
 
     def _bound(self) -> None:
         """Room for as many again: so each run is sorted a few times, however many come."""

@@ -14,9 +14,10 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from homeostat.cli.fitting import columns_of_labels, fit_columns, fitting, id_column, only_objects, with_ids
 from homeostat.cli.following import followed, source_of
+from homeostat.cli.nameless import without_nameless
 from homeostat.cli.options import DEFAULT_DATA, Data, Json, Pipeline, on_gateway, pipeline_name, specification_of
 from homeostat.cli.output import console, errors, show_json, show_rows
-from homeostat.cli.predicting import answers_to, is_scored, unscored, with_own_ids
+from homeostat.cli.predicting import answers_to, is_scored, score_heading, unscored, until_live, with_own_ids
 from homeostat.cli.reporting import report
 from homeostat.client import Client
 from homeostat.column_types import of_events, of_labels
@@ -68,7 +69,9 @@ def send(
     parts, total = _coming(file, of_events(specification))
     name, origin = pipeline_name(client, pipeline), source or source_of(file)
     parts = fitting(specification, file, parts, _say)
-    tally = stream(parts, total, batch, rate, f"events to {name}", lambda part: client.send_events(name, part, origin))
+    column = id_column(specification)
+    post = without_nameless(lambda part: client.send_events(name, part, origin), column)
+    tally = stream(parts, total, batch, rate, f"events to {name}", post)
     report(file, tally, followed(client, name, "events", tally) if wait else None, "events", as_json=as_json)
 
 
@@ -95,9 +98,9 @@ def labels(
     only_objects(file, rows)
     ids, truths = columns_of_labels(specified, file, rows, id_column, label_column)
     with_ids(file, [{ids: row.get(ids)} for row in rows], ids)
-    found = [{"id": str(row[ids]), "label": row.get(truths)} for row in rows]
-    what = f"labels to {name}"
-    tally = stream([found], len(found), batch, rate, what, lambda part: client.send_labels(name, part, origin))
+    found = [{"id": None if row.get(ids) is None else str(row[ids]), "label": row.get(truths)} for row in rows]
+    post = without_nameless(lambda part: client.send_labels(name, part, origin), "id", ids)
+    tally = stream([found], len(found), batch, rate, f"labels to {name}", post)
     report(file, tally, followed(client, name, "labels", tally) if wait else None, "labels", as_json=as_json)
 
 
@@ -106,22 +109,28 @@ def predict(
     client: Client,
     pipeline: Pipeline,
     file: File,
+    wait: Annotated[
+        float, typer.Option(min=0, help="At most so many seconds for a first model, if none is live.")
+    ] = 30,
     as_json: Json = False,
 ) -> None:
     """Predictions for rows, by the live version; an id that was answered before gets that answer again.
 
-    Rows that were not scored are named, and the status is then 1; the others are scored all the same.
+    Where no version is live yet nothing is sent. Rows that were not scored are named, and the status is then 1; the
+    others are scored all the same.
     """
     specification = specification_of(client, pipeline)
     sent = _rows(file, of_events(specification))
     name = pipeline_name(client, pipeline)
     fit_columns(specification, file, sent, _say)
+    until_live(client, name, wait, _say)
     answers, broken_off = answers_to(client, name, list(_parts([sent], 500)), source_of(file))
     answers = with_own_ids(answers, sent, id_column(specification))
+    score = score_heading(specification["kind"], answers)
     if as_json:
-        show_json({"predictions": answers})
+        show_json({"predictions": answers, "score": score})
     else:
-        columns = {"id": "id", "prediction": "prediction", "score": "score", "model_version": "version"}
+        columns = {"id": "id", "prediction": "prediction", "score": score, "model_version": "version"}
         rows = [answer for answer in answers if is_scored(answer)]
         show_rows(rows, columns, empty="no row was scored")
     for line in unscored(answers, file):

@@ -7,6 +7,7 @@ from itertools import chain
 from shlex import quote
 from typing import TYPE_CHECKING, Any
 
+from homeostat.cli.nameless import names_nothing
 from shared.errors import Misconfigured
 
 if TYPE_CHECKING:
@@ -22,18 +23,11 @@ def fitting(specification: Mapping[str, Any], file: str, parts: Iterable[list[Ro
 
     `say` is told once of columns that the pipeline does not take.
     """
-    coming, column = iter(parts), id_column(specification)
+    coming = iter(parts)
     first = next(coming, [])
     fit_columns(specification, file, first, say)
-    with_ids(file, first, column)
-    return chain([first], _with_ids(file, coming, column, len(first)))
-
-
-def _with_ids(file: str, parts: Iterable[list[Row]], column: str, before: int) -> Iterator[list[Row]]:
-    for part in parts:
-        with_ids(file, part, column, before)
-        yield part
-        before += len(part)
+    with_ids(file, first, id_column(specification))
+    return chain([first], coming)
 
 
 def fit_columns(specification: Mapping[str, Any], file: str, rows: Sequence[Row], say: Say) -> None:
@@ -54,8 +48,12 @@ def _not_events(specification: Mapping[str, Any], file: str, columns: Sequence[s
             f"{file} holds labels, and events are expected: its columns are {named(columns)}, those of events of "
             f"{name} {named(inputs)}. Nothing was sent; to send them as labels: homeostat labels {name} {quote(file)}"
         )
+    ids = [column for column in columns if column in (id_column(specification), "id")]
+    beside = f" beside the id ({ids[0]})" if ids else ""
+    others = [column for column in columns if column not in ids] or ["nothing else"]
     return (
-        f"{file} has none of the columns that {name} takes: it has {named(columns)}; {name} takes {named(inputs)}. "
+        f"{file} has none of the inputs that {name} takes: it has {named(others)}{beside}; {name} takes "
+        f"{named(inputs)}. "
         "Nothing was sent: is it another pipeline's (homeostat status lists them), or has it no line of names?"
     )
 
@@ -102,13 +100,12 @@ def _either(names: Sequence[str | None]) -> str:
     return " or ".join(repr(name) for name in dict.fromkeys(names) if name)
 
 
-def with_ids(file: str, rows: Sequence[Row], column: str, before: int = 0) -> None:
-    """`Misconfigured` names the rows that leave the column of ids empty; `before` of the file came before `rows`."""
-    empty = [before + index for index, row in enumerate(rows) if _names_nothing(row, column)]
-    if empty:
+def with_ids(file: str, rows: Sequence[Row], column: str) -> None:
+    """`Misconfigured` where all rows leave the column of ids empty: then it is the wrong column, not the wrong rows."""
+    if rows and all(names_nothing(row, column) for row in rows):
         raise Misconfigured(
-            f"{file}: {len(empty)} of {len(rows)} rows have no id in the column {column!r}: "
-            f"{places(file, empty)}. Give each an id; nothing of these rows was sent"
+            f"{file}: {len(rows)} of {len(rows)} rows have no id in the column {column!r}: "
+            f"{places(file, range(len(rows)))}. Give each an id; nothing of these rows was sent"
         )
 
 
@@ -166,7 +163,3 @@ def named(names: Sequence[str]) -> str:
     """
     more = len(names) - _MOST_NAMES
     return ", ".join(names[:_MOST_NAMES]) + (f" and {more} more" if more > 0 else "")
-
-
-def _names_nothing(row: object, column: str) -> bool:
-    return isinstance(row, dict) and column in row and str(row[column] if row[column] is not None else "").strip() == ""

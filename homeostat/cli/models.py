@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Annotated, Any
 
@@ -38,14 +39,23 @@ def list_models(
         show_json(found)
         return
     rows = [{**model, "value": (model.get("metrics") or {}).get(model["metric"])} for model in found]
-    measured = {"value": shown[0]["main_metric"]} if len(shown) == 1 else {"metric": "metric", "value": "value"}
-    named = {} if len(shown) == 1 else {"pipeline": "pipeline"}
     columns = {"version": "version", "stage": "stage", "at": "since", "estimator": "learner"}
+    if len(shown) == 1:
+        columns |= {"value": shown[0]["main_metric"]}
+    else:
+        columns = {"pipeline": "pipeline"} | columns
+        rows = [{**row, "reason": _measured(row)} for row in rows]
     show_rows(
         rows,
-        named | columns | measured | {"reason": "why"},
+        columns | {"reason": "why"},
         empty="no version yet: the first is trained when enough labelled rows are there",
     )
+
+
+def _measured(row: Mapping[str, Any]) -> str:
+    """Why, headed by the pipeline's own metric: each pipeline may have another."""
+    value = "-" if row["value"] is None else f"{row['value']:.4g}"
+    return f"{row['metric']} {value}; {row['reason'] or 'no reason recorded'}"
 
 
 @app.command()

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from homeostat.cli.fitting import MOST_LINES, line_numbers
 from homeostat.client import ApiError, Client
+from shared.errors import HomeostatError
 
+if TYPE_CHECKING:
+    from homeostat.separated import Say
+
+POLL_SECONDS = 0.5
 Answer = dict[str, Any]
 
 
@@ -26,12 +32,45 @@ def answers_to(
     return answers, None
 
 
+def until_live(client: Client, pipeline: str, seconds: float, say: Say) -> None:
+    """Returns once a version is live; `say` is told what is waited for.
+
+    `HomeostatError` where none is after so many seconds: an id keeps its one answer, so nobody may ask before.
+    """
+    deadline, told = time.monotonic() + seconds, False
+    while (missing := _no_model(client, pipeline)) is not None:
+        left, labelled = deadline - time.monotonic(), missing.problem["labelled_seen"]
+        what = f"{missing.problem['detail']}, and {labelled:,} have one"
+        if left <= 0:
+            raise HomeostatError(f"{what}. Nothing was sent; ask again later, or wait longer with --wait SECONDS")
+        if not told:
+            say(f"waiting up to {seconds:g} s for a first model: {what}")
+        told = True
+        time.sleep(min(POLL_SECONDS, left))
+
+
+def _no_model(client: Client, pipeline: str) -> ApiError | None:
+    try:
+        client.get(f"/v1/pipelines/{pipeline}/models/live")
+    except ApiError as error:
+        if str(error.problem.get("type", "")).endswith("/no-model"):
+            return error
+        raise
+    return None
+
+
 def with_own_ids(answers: Sequence[Answer], rows: Sequence[Answer], column: str) -> list[Answer]:
     """The answers, those to rows that were refused under the ids that the rows have in `column`."""
     return [
         {**answer, "id": row.get(column, answer["id"])} if "error" in answer and isinstance(row, dict) else answer
         for answer, row in zip(answers, rows, strict=False)
     ]
+
+
+def score_heading(kind: str, answers: Sequence[Answer]) -> str:
+    """What a score is: of two classes the probability of the later one, which answers name second."""
+    told: Answer = next((answer["probabilities"] for answer in answers if answer.get("probabilities")), {})
+    return f"P({list(told)[1]})" if kind == "binary" and len(told) == 2 else "score"
 
 
 def is_scored(answer: Answer) -> bool:

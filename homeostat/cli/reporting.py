@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 
 from homeostat.cli.fitting import line_numbers
@@ -11,6 +12,7 @@ from homeostat.tally import MOST_REJECTED, Tally
 from shared.errors import HomeostatError
 
 _SHOWN = 5
+_OF_BODY = re.compile(r"row \d+ of this body")
 
 
 def report(file: str, tally: Tally, fate: Fate | None, kind: Kind, *, as_json: bool) -> None:
@@ -22,10 +24,12 @@ def report(file: str, tally: Tally, fate: Fate | None, kind: Kind, *, as_json: b
     else:
         _show(file, tally, [] if fate is None else list(told(fate, kind)))
     refused = 0 if fate is None else sum(fate.refused.values())
-    if tally.refused:
-        raise HomeostatError(f"{tally.refused} of {tally.rows} rows were rejected; nothing else was harmed")
-    if refused:
-        raise HomeostatError(f"{refused} of {tally.rows} rows were refused; nothing else was harmed")
+    what = [f"{count} {word}" for count, word in ((tally.refused, "rejected"), (refused, "refused")) if count]
+    if len(what) > 1:
+        raise HomeostatError(f"of {tally.rows} rows {' and '.join(what)}; nothing else was harmed")
+    if what:
+        count, word = what[0].split()
+        raise HomeostatError(f"{count} of {tally.rows} rows were {word}; nothing else was harmed")
 
 
 def _show(file: str, tally: Tally, fate: Sequence[str]) -> None:
@@ -43,10 +47,11 @@ def _show(file: str, tally: Tally, fate: Sequence[str]) -> None:
 def _rejected(file: str, tally: Tally) -> Iterator[str]:
     """A line for each of the first, by its place in `file`; then how many more."""
     first = tally.rejected[:_SHOWN]
-    word, numbers = line_numbers(file, [entry["index"] for entry in first]) if first else ("", [])
-    for entry, number in zip(first, numbers, strict=True):
+    places = [place for entry in first for place in (entry["index"], entry.get("other", entry["index"]))]
+    word, numbers = line_numbers(file, places) if first else ("", [])
+    for entry, number, other in zip(first, numbers[::2], numbers[1::2], strict=True):
         name = f" (id {entry['id']})" if entry.get("id") else ""
-        yield f"  {word} {number}{name}: {entry['detail']}"
+        yield f"  {word} {number}{name}: {_OF_BODY.sub(f'{word} {other}', entry['detail'])}"
     if more := tally.refused - len(first):
         has = "them all" if tally.refused == len(tally.rejected) else f"the first {MOST_REJECTED}"
         yield f"  and {more} more: --json has {has}"

@@ -40,6 +40,8 @@ WARM_UP = 140
 A_SECOND = 20
 LABEL_LAG = 2.0
 TROUBLE = (260, 420)
+UNIT_IS_RIGHT = 380
+"""Where a unit is right again: soon enough for models to be made after the field was given back."""
 STREAM_ENDS = 37.0
 """The virtual second of the last rows: faults begin before."""
 
@@ -234,6 +236,7 @@ def specification_of(kind: Kind, **changes: Any) -> Specification:
 def _row(rng: Random, kind: Kind, index: int, trouble: Trouble) -> tuple[dict[str, Any], object]:
     heat, load, flow = (round(rng.gauss(0.0, 1.0), 6) for _ in range(3))
     inside = TROUBLE[0] <= index < TROUBLE[1]
+    wrong_unit = trouble == "unit-change" and TROUBLE[0] <= index < UNIT_IS_RIGHT
     turned = trouble == "concept-change" and index >= TROUBLE[0]
     level = (2.0 * heat - load) * (-1.0 if turned else 1.0) + 0.3 * rng.gauss(0.0, 1.0)
     label: object = int(level > 0.0) if kind == "binary" else round(level, 6)
@@ -243,7 +246,7 @@ def _row(rng: Random, kind: Kind, index: int, trouble: Trouble) -> tuple[dict[st
         "id": f"row-{index:04d}",
         "at": (START + timedelta(minutes=index)).isoformat(),
         "line": f"line-{index % 5}",
-        "heat": heat * 1000.0 if trouble == "unit-change" and inside else heat,
+        "heat": heat * 1000.0 if wrong_unit else heat,
         "load": load,
         "flow": None if trouble == "missing-values" and inside else flow,
     }

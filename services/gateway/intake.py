@@ -30,7 +30,7 @@ MOST_IGNORED = 100
 
 @dataclass(frozen=True, slots=True)
 class Intake:
-    """What a body came to. `rejected` are rows refused, in order, each with why.
+    """What a body came to. `rejected` are rows refused, in order, with why; `other` is a row that one clashes with.
 
     `broken` are records whose row or label breaks the data contract: they are among the rejected, and
     go on to `raw-data` all the same. There ingest keeps them as dead letters, with their original
@@ -81,7 +81,7 @@ def events_of(items: Sequence[Item], rules: Rules, *, source: str, now: datetime
         place, values = first.setdefault(record.id, (index, record.values))
         if place != index and any(values.get(n) != record.values.get(n) for n in {*values, *record.values} - aside):
             detail = f"the id {record.id!r} already stands for row {place} of this body, which has other values"
-            return Problem(rules.specification.id or "id", "id-conflict", detail)
+            return Problem(rules.specification.id or "id", "id-conflict", detail, (place,))
         if place != index:
             intake.repeated.append(record.id)
         if found.extra:
@@ -128,7 +128,8 @@ def _sorted(
         else:
             intake.broken.append(record)
             broken = Poison(str(problem), reason=problem.reason, field=problem.field)
-            intake.rejected.append(_rejection(index, record.id, broken))
+            other = {"other": problem.path[0]} if problem.path else {}
+            intake.rejected.append(_rejection(index, record.id, broken) | other)
     return intake
 
 

@@ -9,7 +9,7 @@ are RFC 3339, UTC where they name no zone, or seconds since 1970.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
@@ -26,6 +26,8 @@ _BOUNDS: Mapping[FieldType, tuple[float, float]] = {
 }
 _NO_RANGE = (float("inf"), float("-inf"))
 _SHOWN = 60
+_MOST_FAULTS = 5
+"""Of one row, told beside the first."""
 _TO_MICROSECONDS = len("2026-01-31T12:00:00.000000")
 _WHOLE = re.compile(r"[+-]?[0-9]{1,18}")
 
@@ -79,7 +81,7 @@ class Contract:
         self._check_target = _check_of(target) if target is not None else _truth
 
     def check_row(self, values: Mapping[str, object], lenient: Collection[str] = ()) -> Row | Problem:
-        """The row as it goes on, or the first field that breaks the contract.
+        """The row as it goes on, or the first field that breaks the contract; its detail names the others that do.
 
         A fault in a `lenient` field does not refuse the row: what is out of range stays as it is,
         what has the wrong type becomes null.
@@ -94,14 +96,14 @@ class Contract:
             if value is None:
                 known -= name not in values
                 if not nullable and name not in lenient:
-                    return Problem(name, "missing", "is null" if name in values else "is missing")
+                    return self._refusal(values, lenient)
                 row[name] = None
                 continue
             try:
                 row[name] = check(value)
             except _RefusedError as refused:
                 if name not in lenient:
-                    return Problem(name, *refused.args)
+                    return self._refusal(values, lenient)
                 row[name] = value if refused.args[0] in ("range", "not-allowed") else None  # type: ignore[assignment]
         label: Value = None
         if self._target is not None and self._target in values:
@@ -113,6 +115,31 @@ class Contract:
         time = row.get(self._timestamp) if self._timestamp is not None else None
         at = datetime.fromisoformat(time) if isinstance(time, str) else None
         return Row(row, at, label, len(values) - known)
+
+    def _refusal(self, values: Mapping[str, object], lenient: Collection[str]) -> Problem:
+        """The first fault of a row that has one, with the others in its detail: a person mends them all at once."""
+        first, *others = self._faults(values, lenient)
+        if not others:
+            return first
+        told = "; ".join(f"{fault.field} {fault.detail}" for fault in others[:_MOST_FAULTS])
+        rest = "; …" if len(others) > _MOST_FAULTS else ""
+        return Problem(first.field, first.reason, f"{first.detail}; and {len(others)} more: {told}{rest}")
+
+    def _faults(self, values: Mapping[str, object], lenient: Collection[str]) -> Iterator[Problem]:
+        for name, _, _, nullable, check in self._columns:
+            value = values.get(name)
+            if name in lenient or (value is None and nullable):
+                continue
+            if value is None:
+                yield Problem(name, "missing", "is null" if name in values else "is missing")
+                continue
+            try:
+                check(value)
+            except _RefusedError as refused:
+                yield Problem(name, *refused.args)
+        label = self.check_label(values.get(self._target)) if self._target is not None else None
+        if isinstance(label, Problem):
+            yield label
 
     def check_label(self, label: object) -> Value | Problem:
         """The label in the target's type (None stays None), or why it cannot be one."""
@@ -235,11 +262,20 @@ def _why_not(kind: str, field: FieldSpec, value: object, show: Callable[[object]
             return _RefusedError("not-finite", f"is {value}: a figure must be finite, and a missing one null")
         if kind == "integer" and isinstance(value, float) and not value.is_integer():
             return _RefusedError("type", f"is {show(value)}, not a whole number")
-        low, high = _bounds(field)
-        return _RefusedError("range", f"is {show(value)}, outside of {low:g} to {high:g}")
+        return _RefusedError("range", f"is {show(value)}, {_beyond(field, value)}")
     names = {"number": "a number", "integer": "a whole number", "string": "text", "boolean": "true or false"}
     wanted = names.get(kind, "a time (text, as 2026-01-31T12:00:00Z)")
     return _RefusedError("type", f"is {show(value)}, not {wanted}")
+
+
+def _beyond(field: FieldSpec, value: object) -> str:
+    low, high = field.range or (None, None)
+    if high is None and low is not None and isinstance(value, int | float) and value < low:
+        return f"below {low:g}"
+    if low is None and high is not None and isinstance(value, int | float) and value > high:
+        return f"above {high:g}"
+    least, most = _bounds(field)
+    return f"outside of {least:g} to {most:g}"
 
 
 def _shown(value: object) -> str:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -17,6 +17,7 @@ import polars as pl
 
 from shared.errors import Misconfigured
 from shared.pipeline.expressions import KEYWORDS
+from shared.pipeline.identifying import called_like_one, id_in, near_id
 from shared.pipeline.inferable import inferable
 from shared.pipeline.problems import did_you_mean
 from shared.pipeline.specification import Kind, ModelsSpec
@@ -25,16 +26,12 @@ from shared.pipeline.table import Table, table_in
 _KEY_NAMES = re.compile(
     r"(?i)(^|_)(key|device|sensor|host|server|customer|user|account|region|station|machine|site|file|series)(_?id)?$"
 )
-_ID_NAMES = re.compile(r"(?i)((^|[_ .-])(id|uuid|guid|no|nr|num|key|ref)|number)$|[a-z](Id|ID|No|Nr|Key)$")
 _PERSONAL = re.compile(
     r"(?i)(^|_)(e?mail|phone|mobile|ssn|first_?name|last_?name|surname|address|iban|passport|birth_?date|dob)(_|$)"
 )
-_FEWEST_ROWS = 50
-"""In a shorter file any column may be different in each row by chance."""
 _MOST_CLASSES = 50
 _MOST_ALLOWED = 20
 _MOST_CATEGORIES = 200
-_TIME_NAMES = re.compile(r"(?i)(^|[_ .-])(at|ts|when|time|timestamp|date|datetime|datum|zeit|epoch)([_ .-]|$)")
 _FEWEST_LABELS = 50
 _LEARNT_FROM = 0.6
 """Of a file with fewer labelled rows than a first model asks for, the share that is proposed to do."""
@@ -69,7 +66,7 @@ def specification_text(file: Path, target: str, name: str | None = None) -> str:
     if "id" in roles:
         frame = frame.with_columns(pl.col(roles["id"]).cast(pl.String))
     guesses = [_noted(_guess(frame[column], column == target), table) for column in frame.columns]
-    lines = _lines(name or _name(Path(file)), kind, guesses, roles, target, Path(file).name, len(frame), others)
+    lines = _lines(name or _name(Path(file)), kind, guesses, roles, frame, target, Path(file).name, others)
     return "\n".join([*lines, *_model_lines(frame[target].count())]) + "\n"
 
 
@@ -160,23 +157,8 @@ def _roles(frame: pl.DataFrame, target: str, dated: Collection[str]) -> dict[str
             continue
         if column.null_count() == 0 and _KEY_NAMES.search(name) and column.n_unique() * 20 <= len(frame):
             roles.setdefault("key", name)
-    found = _id_in(frame, [name for name in frame.columns if name != target and name not in dated])
+    found = id_in(frame, [name for name in frame.columns if name != target and name not in dated])
     return roles | ({"id": found} if found else {})
-
-
-def _id_in(frame: pl.DataFrame, names: Sequence[str]) -> str | None:
-    """The column that tells the rows apart: one called like an id, else the first, where it is text or counts up."""
-    unique = [name for name in names if _type(frame.schema[name]) in ("string", "integer") and _is_unique(frame[name])]
-    called = next((name for name in unique if _ID_NAMES.search(name)), None)
-    unique = [name for name in unique if not _TIME_NAMES.search(name)]
-    if called is not None or names[:1] != unique[:1] or len(names) == 1 or len(frame) < _FEWEST_ROWS:
-        return called
-    first = frame[unique[0]]
-    return first.name if _type(first.dtype) == "string" or first.is_sorted() else None
-
-
-def _is_unique(column: pl.Series) -> bool:
-    return column.null_count() == 0 and column.n_unique() == len(column)
 
 
 def _lines(
@@ -184,11 +166,12 @@ def _lines(
     kind: Kind,
     guesses: list[_Guess],
     roles: dict[str, str],
+    frame: pl.DataFrame,
     target: str,
     file: str,
-    rows: int,
     others: Mapping[str, str],
 ) -> Iterator[str]:
+    rows = len(frame)
     yield f"# Inferred from {rows} rows of {file}. Read it: ranges and allowed values are a contract, and rows that"
     yield "# break it are refused; what is only unlike the past is noticed without them. So a range is guessed only"
     yield "# where nothing seen was negative: add what you know to be impossible, as range: [0, 100] (null: no bound)."
@@ -207,12 +190,10 @@ def _lines(
     for column, held in others.items():
         yield f"  # {_json(column)} is left out: no field can hold {held}"
     yield f"\ntarget: {_scalar(target)}"
+    if kind == "binary":
+        yield _score_line(frame[target])
     yield from (f"{role}: {_scalar(column)}" for role, column in roles.items() if role != "id")
-    if "id" in roles:
-        why = "" if _ID_NAMES.search(roles["id"]) else " and the first column: is it the id?"
-        yield f"id: {_scalar(roles['id'])}  # different in each of the {rows} rows{why}"
-    if "id" not in roles:
-        yield "# id: none found. Labels that come later than their row need one to find it."
+    yield from _id_lines(frame, guesses, roles, target)
     if "key" not in roles:
         yield "# key: none found. Windows and lags are taken over the rows of one key."
     yield "# label_delay: 1d    # how long after the row its label is known"
@@ -228,6 +209,19 @@ def _lines(
         yield f"  # {inputs[0]}_mean: {{expression: {inputs[0]}, window: 24}}"
 
 
+def _id_lines(frame: pl.DataFrame, guesses: list[_Guess], roles: Mapping[str, str], target: str) -> Iterator[str]:
+    """The id; where there is none, the column that nearly is one."""
+    if "id" in roles:
+        why = "" if called_like_one(roles["id"]) else " and the first column: is it the id?"
+        yield f"id: {_scalar(roles['id'])}  # different in each of the {len(frame)} rows{why}"
+        return
+    yield "# id: none found. Labels that come later than their row need one to find it."
+    others = [guess.name for guess in guesses if guess.name not in (*roles.values(), target)]
+    if near := near_id(frame, others):
+        yield f"# `{near.name}` nearly is one: {near.flaws}. Where it is, write:"
+        yield f"# id: {_scalar(near.name)}    # a row without one, or under another's, is then refused by itself"
+
+
 def _model_lines(labelled: int) -> Iterator[str]:
     """What a first model needs, where the file has less than that."""
     usual = ModelsSpec().min_rows
@@ -239,6 +233,12 @@ def _model_lines(labelled: int) -> Iterator[str]:
     yield "# The fewer they are, the less sure it is that the model is of use."
     yield "models:"
     yield f"  min_rows: {proposed}"
+
+
+def _score_line(target: pl.Series) -> str:
+    """Which of the two classes the score of an answer speaks of."""
+    first, second = (each if isinstance(each, str) else _json(each) for each in target.drop_nulls().unique().sort())
+    return f"# score: P({second}), the later of {first} and {second} in order; an answer's probabilities name both"
 
 
 def _quoted(column: str) -> str:

@@ -9,8 +9,8 @@ import pytest
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 from shared.clock import utc_now
-from shared.topics import ALERTS, AUDIT, METRICS
-from tests.services.gateway.messages import alert, audit, metrics
+from shared.topics import ALERTS, AUDIT, METRICS, MODEL_PUBLISHED, PIPELINES
+from tests.services.gateway.messages import alert, audit, defined, metrics, published, window
 from tests.services.gateway.running import KEY, Running, running
 from tests.services.gateway.story import tell
 
@@ -97,7 +97,7 @@ def test_the_story_of_a_healed_drift_is_there_to_read(page: Page, gateway: Runni
     for told in (
         "Noticed: Accuracy fell from 0.86 to 0.61",
         "Blamed: concept drift",
-        "Retrained the model: The rule changed",
+        "Retrains the model: The rule changed",
         "Version 2 is now champion: trained on rows since the change",
         "It helped: accuracy 85.3 % over 500 rows, wanted at least 74.0 %",
         "Outcome: healed itself",
@@ -115,6 +115,50 @@ def test_it_is_live_a_new_alert_and_a_new_window_show_without_a_reload(page: Pag
 
     expect(page.locator(".alerts li").first).to_contain_text("the queue grows")
     expect(page.locator(".tile", has_text="accuracy")).to_contain_text("43.2 %")
+
+
+def test_inputs_are_shown_while_the_stream_pauses(page: Page, gateway: Running) -> None:
+    tell(gateway)
+    idle = metrics(40, {}, family="data", at=utc_now(), window=window(40, 500), revision=1)
+    gateway.put(METRICS, idle)
+
+    enter(page, gateway)
+
+    expect(page.locator(".features")).to_contain_text("rows 19,500 to 19,999")
+
+
+def test_a_version_that_no_window_names_has_a_mark_of_its_own(page: Page, gateway: Running) -> None:
+    tell(gateway)
+    gateway.put(MODEL_PUBLISHED, published("3", reason="better at the gate"), published("2", reason="went back"))
+
+    enter(page, gateway)
+
+    expect(page.locator(".chart .band.brief")).to_have_count(1)
+    expect(page.locator(".chart .band.brief text")).to_have_text("v3")
+
+
+def test_an_incident_that_waits_for_a_person_says_so_and_is_no_quiet_number(page: Page, gateway: Running) -> None:
+    tell(gateway)
+    gateway.put(AUDIT, audit(8, "incident_opened", "answers fail", incident="incident-3", at=utc_now()))
+    enter(page, gateway)
+    tile = page.locator(".tile.warn", has_text="open incidents")
+    expect(tile).to_contain_text("a person is needed for 1")
+
+    gateway.put(AUDIT, audit(9, "escalated", "nothing helped", incident="incident-3", at=utc_now()))
+
+    expect(tile).to_contain_text("2a person is needed")
+    expect(tile).not_to_contain_text("for 1")
+
+
+def test_a_critical_alert_without_an_incident_is_not_said_to_be_nothing(page: Page, gateway: Running) -> None:
+    gateway.put(PIPELINES, defined())
+    enter(page, gateway)
+    tile = page.locator(".tile", has_text="open incidents")
+    expect(tile).to_contain_text("nothing to deal with")
+
+    gateway.put(ALERTS, alert(since=utc_now(), at=utc_now()))
+
+    expect(tile).to_contain_text("but a critical alert fires")
 
 
 def test_a_person_can_approve_what_waits_for_approval(page: Page, gateway: Running) -> None:

@@ -91,7 +91,7 @@ def test_a_verified_quarantine_whose_performance_is_not_back_is_not_called_heale
 
     (line,) = healings_of(STORY, remedies_of(unrestored), BEGUN, answers(0.5), answers(0.5))
 
-    assert (line.outcome, line.why) == ("passed", "the cause is gone, but performance is not seen to be back")
+    assert (line.outcome, line.why) == ("passed", "the alert has ended, but performance is not seen to be back")
     assert all_well([line], STORY), "the untouched model is no better"
 
 

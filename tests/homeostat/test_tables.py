@@ -50,6 +50,14 @@ def test_sentences_stand_below_their_row_where_they_have_no_room_beside_it() -> 
     assert wide[1].startswith("incident-80c2e1d083e28d57  11-21 21:12:22Z  electricity  its level fits")
 
 
+def test_where_the_short_cells_alone_do_not_fit_a_sentence_still_has_the_whole_width() -> None:
+    lines = shown(48, [INCIDENT], COLUMNS)
+
+    assert [line for line in lines if line.startswith("    its level fits a change of unit")]
+    assert max(map(len, lines)) <= 48
+    assert len(lines) <= 7
+
+
 def test_several_sentences_below_a_row_each_have_their_heading() -> None:
     lines = shown(60, [{**INCIDENT, "why": "somebody asked for it on the command line"}], {**COLUMNS, "why": "why"})
 

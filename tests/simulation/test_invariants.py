@@ -294,6 +294,7 @@ BREAKS = (
         OTHER_CONCEPT,
         change=mutated("remediator", said=messages(Command, lambda one: None if one.action == "notify" else one)),
     ),
+    Break("never-alone", OTHER_CONCEPT, change=mutated("remediator", given=without("on_alerts", lambda _: True))),
     Break("asked-first", ASKED, NO_FAULTS, unasked),
     Break(
         "as-without-faults",

@@ -1,4 +1,4 @@
-"""Incidents: each comes to an end, and a person hears of those that were handed over."""
+"""Incidents: each ends, a person hears of those handed over, and no grave trouble is without one."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from homeostat.simulation.run import Run
 from shared.messages import AuditEntry
-from shared.topics import AUDIT, COMMANDS
+from shared.topics import ALERTS, AUDIT, COMMANDS
 
 ENDS = ("incident_resolved", "escalated", "incident_expired")
 WATCHED_POLICIES = ("quarantine-bad-field", "retrain-on-concept-drift", "roll-back-bad-version", "hold-on-bad-labels")
@@ -25,6 +25,27 @@ def told(run: Run) -> Iterator[str]:
         handed = [entry for entry in entries if entry.kind in ("escalated", "incident_expired")]
         if handed and incident not in notices:
             yield f"{incident} was {handed[0].kind} and nobody was told"
+
+
+def never_alone(run: Run) -> Iterator[str]:
+    """Of alerts that fire at the end. What was seen to help, or was joined after the end, may take its time to pass."""
+    spoken = {incident: _alerts_in(entries) for incident, entries in stories(run).items()}
+    for alert in {one.id: one for one in run.messages(ALERTS)}.values():
+        if alert.state == "resolved" or alert.severity != "critical":
+            continue
+        own = [entries for incident, entries in stories(run).items() if alert.fingerprint in spoken[incident]]
+        if all(_over(entries) for entries in own):
+            yield f"{alert.kind} ({alert.id}) fires, and no incident of the {len(own)} that know of it goes on"
+
+
+def _alerts_in(entries: list[AuditEntry]) -> set[str]:
+    return {str(entry.body["fingerprint"]) for entry in entries if "fingerprint" in entry.body}
+
+
+def _over(entries: list[AuditEntry]) -> bool:
+    """Whether nothing more is expected of the incident."""
+    last = next((entry for entry in reversed(entries) if entry.kind in (*TURNS, "alert_joined")), None)
+    return last is None or (last.kind == "incident_resolved" and last.body.get("ending") not in ("healed", "passed"))
 
 
 def asked_first(run: Run) -> Iterator[str]:

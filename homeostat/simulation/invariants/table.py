@@ -81,6 +81,7 @@ _ALL = (
     Invariant("ledger-tells-all", "every command and its effect stand in the ledger, and no others", ledger.tells_all),
     Invariant("incidents-end", "every incident is resolved, escalated or expired", incidents.ended),
     Invariant("people-are-told", "a person hears of every incident handed over", incidents.told),
+    Invariant("never-alone", "no critical alert fires whose incidents are all resolved", incidents.never_alone),
     Invariant("asked-first", "where a person must approve, nothing is done before", incidents.asked_first),
     Invariant("as-without-faults", "a fault that should leave no trace leaves none", same.traceless),
     Invariant("features-as-without-faults", "features depend on what came in and on nothing else", same.features),

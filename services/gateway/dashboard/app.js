@@ -98,15 +98,33 @@ function stretches(windows) {
   return found;
 }
 
+// Versions that were live for so few rows that no window names them, at the row where the stream stood then.
+function briefs(windows, stretches) {
+  const found = [];
+  let next = 0;
+  let before = null;
+  for (const { version, stage, at, reason } of pipeline().history) {
+    if (stage !== "champion" || version === before) continue;
+    before = version;
+    if (stretches[next]?.version === version) next += 1;
+    else if (stretches[next - 1]?.version !== version) found.push({ version, reason, row: between(stretches[next - 1]?.from, rowAt(windows, at), stretches[next]?.from) });
+  }
+  return found;
+}
+
+const between = (low = -Infinity, row, high = Infinity) => Math.max(low, Math.min(row, high));
+
 function drawChart(holder, metric) {
   const windows = [...pipeline().windows.values()].sort((a, b) => Date.parse(a.at) - Date.parse(b.at));
   const performance = family("performance");
   const rows = performance.length ? performance : windows;
+  const answered = stretches(rows);
   chart(holder, {
     metric,
     measured: points(performance, metric, false),
     estimated: points(family("estimate"), metric, true),
-    stretches: stretches(rows),
+    stretches: answered,
+    briefs: rows.length ? briefs(rows, answered) : [],
     events: rows.length ? events(rows) : [],
   });
 }
@@ -130,7 +148,7 @@ function drawn(status) {
       h("h2", {}, `${words(row.metric)} over the rows of the stream`),
       hasWindows ? [legend(), holder] : h("div", { class: "empty" }, h("b", {}, "Nothing measured yet"), h("p", {}, "The line begins when rows are predicted and their labels come in: ", code(`homeostat labels ${row.pipeline} FILE`))),
     ),
-    h("div", { class: "columns" }, h("div", {}, incidentList(known.incidents, state.details, { open: state.open, toggle, decide })), h("div", {}, liveModel(row, known.live), alertList(known.alerts), features(family("data").at(-1)))),
+    h("div", { class: "columns" }, h("div", {}, incidentList(known.incidents, state.details, { open: state.open, toggle, decide })), h("div", {}, liveModel(row, known.live), alertList(known.alerts), features(family("data")))),
   ];
   main.replaceChildren(...page.filter(Boolean));
   if (hasWindows) drawChart(holder, row.metric);

@@ -39,10 +39,12 @@ function bounds(points) {
   return [low - room, high + room];
 }
 
+const hue = (version) => (Number.parseInt(version, 10) || 0) % HUES;
+
 const compact = (rows) => (rows >= 1000 ? `${Number((rows / 1000).toFixed(1))}k` : String(Math.round(rows)));
 
-// `stretches`: {version, from, reason}; `events`: {row, kind: alert|action|recovery|escalation, text}.
-export function chart(holder, { metric, measured, estimated, stretches, events }) {
+// `stretches`: {version, from, reason}; `briefs`: {version, row, reason}, within one of them; `events`: {row, kind: alert|action|recovery|escalation, text}.
+export function chart(holder, { metric, measured, estimated, stretches, briefs, events }) {
   const all = [...measured, ...estimated];
   const width = Math.max(320, holder.clientWidth || 900);
   if (!all.length) return holder.replaceChildren();
@@ -59,16 +61,24 @@ export function chart(holder, { metric, measured, estimated, stretches, events }
     .filter((stretch) => stretch.to > first)
     .map((stretch) => {
       const [a, b] = [x(Math.max(stretch.from, first)), x(stretch.to)];
-      const hue = (Number.parseInt(stretch.version, 10) || 0) % HUES;
       return s(
         "g",
-        { class: `band hue-${hue}` },
+        { class: `band hue-${hue(stretch.version)}` },
         s("title", {}, `version ${stretch.version}: ${stretch.reason || "live"}`),
         s("rect", { class: "wash", x: a, y: EDGE.top, width: Math.max(0, b - a), height: floor - EDGE.top }),
         s("rect", { class: "cap", x: a, y: EDGE.top - 5, width: Math.max(2, b - a - 1), height: 5, rx: 2 }),
         b - a > 26 && s("text", { x: a + 5, y: EDGE.top + 14 }, `v${stretch.version}`),
       );
     });
+  const between = briefs.map(({ version, row, reason }) =>
+    s(
+      "g",
+      { class: `band brief hue-${hue(version)}`, role: "img", "aria-label": `version ${version}, for a few rows` },
+      s("title", {}, `version ${version}, for a few rows: ${reason || "live"}`),
+      s("line", { x1: x(row), x2: x(row), y1: EDGE.top - 5, y2: floor }),
+      s("text", x(row) > width - 60 ? { x: x(row) - 5, y: floor - 6, "text-anchor": "end" } : { x: x(row) + 5, y: floor - 6 }, `v${version}`),
+    ),
+  );
   const grid = ticks(low, high, 5).map((value) => [
     s("line", { class: "grid", x1: EDGE.left, x2: width - EDGE.right, y1: y(value), y2: y(value) }),
     s("text", { class: "tick", x: EDGE.left - 8, y: y(value) + 4, "text-anchor": "end" }, figure(metric, value)),
@@ -92,6 +102,7 @@ export function chart(holder, { metric, measured, estimated, stretches, events }
     "svg",
     { viewBox: `0 0 ${width} ${HEIGHT}`, width, height: HEIGHT, role: "img", "aria-label": `${words(metric)} over rows` },
     bands,
+    between,
     grid,
     scale,
     s("path", { class: "estimated", d: path(estimated) }),

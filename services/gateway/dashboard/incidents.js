@@ -16,19 +16,21 @@ const STATE = {
 };
 
 const ACTIONS = {
-  retrain: "Retrained the model",
-  rollback: "Went back to an earlier version",
-  promote: "Promoted a version",
-  shift_traffic: "Shifted traffic between versions",
-  hold: "Held learning",
-  release_hold: "Let learning go on",
-  quarantine_source: "Put a source under quarantine",
-  release_source: "Released a source from quarantine",
-  recalibrate: "Recalibrated the model",
-  restart_service: "Restarted a service",
-  scale_service: "Scaled a service",
-  notify: "Told a person",
+  retrain: "Retrains the model",
+  rollback: "Goes back to an earlier version",
+  promote: "Promotes a version",
+  shift_traffic: "Shifts traffic between versions",
+  hold: "Holds learning",
+  release_hold: "Lets learning go on",
+  quarantine_source: "Puts a source under quarantine",
+  release_source: "Releases a source from quarantine",
+  recalibrate: "Recalibrates the model",
+  restart_service: "Restarts a service",
+  scale_service: "Scales a service",
+  notify: "Tells a person",
 };
+
+const OUTCOMES = { unrestored: "warn", done: "none" };
 
 export function incidentList(incidents, details, { open, toggle, decide }) {
   const items = incidents.map((incident) => one(incident, details.get(incident.id), open.has(incident.id), toggle, decide));
@@ -88,7 +90,7 @@ const suspect = (cause) => [cause.kind, cause.what].filter(Boolean).map(words).j
 const TELLERS = {
   alert_firing: ({ body }) => ({ tone: "bad", title: "Noticed:", text: body.summary, extra: evidence(body) }),
   alert_resolved: ({ body }) => ({ tone: "good", title: "Over:", text: `the alert on ${words(body.kind)} has ended.` }),
-  incident_opened: (_, { cause }) => (cause ? { tone: "none", title: "Suspects first:", text: suspect(cause), extra: cause.detail } : null),
+  incident_opened: (_, { cause }) => (cause?.kind ? { tone: "none", title: "Suspects first:", text: suspect(cause), extra: cause.detail } : null),
   triaged: ({ summary }) => ({ tone: "none", title: "Blamed:", text: summary }),
   command: ({ body }) => {
     if (body.action === "notify") return { tone: "none", title: "Told a person:", text: String(body.arguments.message ?? body.reason) };
@@ -100,7 +102,7 @@ const TELLERS = {
   command_expired: ({ summary }) => ({ tone: "warn", title: "Came to nothing in time:", text: summary }),
   model_published: ({ topic, body }) => (topic === "audit" ? null : { tone: "act", title: `Version ${body.version} is now ${words(body.stage)}:`, text: body.reason || "no reason recorded" }),
   verified: (step) => ({ tone: "good", title: "It helped:", text: measured(step), extra: step.summary }),
-  not_verified: (step) => ({ tone: "warn", title: "It did not help:", text: measured(step), extra: step.summary }),
+  not_verified: (step) => ({ tone: "warn", title: step.body.answer ? "It did not help:" : "It came to nothing:", text: measured(step), extra: step.summary }),
   undone: ({ summary }) => ({ tone: "warn", title: "Taken back:", text: summary }),
   suppressed: ({ summary }) => ({ tone: "none", title: "Held back:", text: summary }),
   awaiting_approval: ({ summary }) => ({ tone: "warn", title: "Asks:", text: summary }),
@@ -108,7 +110,7 @@ const TELLERS = {
   rejected: ({ summary }) => ({ tone: "warn", title: "Rejected:", text: summary }),
   acknowledged: ({ summary }) => ({ tone: "none", title: "Seen:", text: summary }),
   escalated: ({ summary }) => ({ tone: "bad", title: "Handed to a person:", text: summary }),
-  incident_resolved: ({ summary, body }) => ({ tone: body.ending === "unrestored" ? "warn" : "good", title: "Outcome:", text: summary }),
+  incident_resolved: ({ summary, body }) => ({ tone: OUTCOMES[body.ending] ?? "good", title: "Outcome:", text: summary }),
   incident_expired: ({ summary }) => ({ tone: "warn", title: "Outcome:", text: summary }),
   command_issued: () => null,
   command_result: () => null,

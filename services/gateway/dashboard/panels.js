@@ -27,8 +27,8 @@ export function parts(status) {
 export function figures(pipeline, live, predictions, alerts, incidents) {
   const measured = pipeline.value ?? pipeline.estimated;
   const kind = pipeline.value === null && pipeline.estimated !== null ? "estimated" : "measured";
-  const firing = alerts.filter((alert) => alert.state === "firing").length;
-  const open = incidents.filter((incident) => !["resolved", "expired"].includes(incident.state)).length;
+  const firing = alerts.filter((alert) => alert.state === "firing");
+  const open = incidents.filter((incident) => !["resolved", "expired"].includes(incident.state));
   return h(
     "div",
     { class: "figures" },
@@ -36,9 +36,17 @@ export function figures(pipeline, live, predictions, alerts, incidents) {
     tile(words(pipeline.metric), figure(pipeline.metric, measured), measured === null ? "no window yet" : kind),
     tile("predictions a second", figure("rate", pipeline.per_second), sparkline(predictions?.last_minute ?? [0, 0])),
     tile("rows seen", count(pipeline.rows_seen), `${count(pipeline.labelled_seen)} with their label`),
-    tile("alerts firing", firing, firing ? "see below" : "all quiet", firing ? "bad" : "good"),
-    tile("open incidents", open, open ? "being dealt with" : "nothing to deal with", open ? "busy" : "good"),
+    tile("alerts firing", firing.length, firing.length ? "see below" : "all quiet", firing.length ? "bad" : "good"),
+    tile("open incidents", open.length, ...dealing(open, firing)),
   );
+}
+
+// What is being done about it, and in which colour: only what needs nobody is no warning.
+function dealing(open, firing) {
+  const asking = open.filter((incident) => ["escalated", "awaiting_approval"].includes(incident.state)).length;
+  if (asking) return [asking === open.length ? "a person is needed" : `a person is needed for ${asking}`, "warn"];
+  if (open.length) return ["being dealt with", "busy"];
+  return firing.some((alert) => alert.severity === "critical") ? ["but a critical alert fires", "warn"] : ["nothing to deal with", "good"];
 }
 
 const clockOf = (live) => new Date(live.at).toLocaleTimeString("en-GB", { hour: "2-digit", minute: "2-digit" });
@@ -81,7 +89,9 @@ const STATISTICS = [
   { prefix: "out_of_range.", name: "out of range", unit: "share", full: 1, bad: 0.2, warn: 0.02 },
 ];
 
-export function features(window) {
+// Of windows in the order of their rows, the newest that has something to show: one may be told without values.
+export function features(windows) {
+  const window = windows.findLast((each) => byFeature(each.values).length);
   const rows = window ? byFeature(window.values) : [];
   if (!rows.length) {
     return card(

@@ -23,13 +23,17 @@ router = APIRouter(tags=["data"])
 
 
 class Rejection(BaseModel):
-    """One row that was refused: `index` counts the body's rows from 0, `reason` is a kebab-case code."""
+    """One row that was refused: `index` counts the body's rows from 0, `reason` is a kebab-case code.
+
+    `other`, where it is there, is the row of the body that stands under the same id.
+    """
 
     index: int
     id: str | None = None
     reason: str
     field: str | None = None
     detail: str
+    other: int | None = None
 
 
 class Written(BaseModel):
@@ -80,13 +84,25 @@ EVENTS_BODY = {
 }
 
 
-@router.post("/v1/pipelines/{pipeline}/events", status_code=202, response_model=Accepted, openapi_extra=EVENTS_BODY)
+@router.post(
+    "/v1/pipelines/{pipeline}/events",
+    status_code=202,
+    response_model=Accepted,
+    response_model_exclude_unset=True,
+    openapi_extra=EVENTS_BODY,
+)
 async def events(pipeline: str, request: Request, parts: Needs, source: Source = None) -> dict[str, Any]:
     """Takes raw events: an object, an array, NDJSON or CloudEvents. A repeated id is counted once."""
     return await _take(pipeline, request, parts, source, events_of)
 
 
-@router.post("/v1/pipelines/{pipeline}/labels", status_code=202, response_model=Accepted, openapi_extra=EVENTS_BODY)
+@router.post(
+    "/v1/pipelines/{pipeline}/labels",
+    status_code=202,
+    response_model=Accepted,
+    response_model_exclude_unset=True,
+    openapi_extra=EVENTS_BODY,
+)
 async def labels(pipeline: str, request: Request, parts: Needs, source: Source = None) -> dict[str, Any]:
     """Takes labels, ``{"id", "label", "timestamp"?}``: one, many, NDJSON. The last one for an id counts."""
     return await _take(pipeline, request, parts, source, labels_of)

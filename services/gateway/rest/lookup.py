@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from services.gateway.parts import Parts
 from services.gateway.readmodel.incidents import Incident
 from services.gateway.readmodel.models import Version
@@ -17,6 +19,14 @@ def pipeline_of(parts: Parts, name: str) -> Pipeline:
     if found is None:
         raise not_found("pipeline", name, "/v1/pipelines")
     return found
+
+
+def no_model(parts: Parts, name: str, when: str = "yet") -> tuple[str, dict[str, Any]]:
+    """What to say where no version is live, and how many rows and labelled rows there are."""
+    needed = pipeline_of(parts, name).specification.models.min_rows
+    rows, labelled = parts.models.metrics.totals(name)
+    detail = f"no version of {name} was live {when}: the first is trained at {needed} rows that have a label"
+    return detail, {"rows_seen": rows, "labelled_seen": labelled}
 
 
 def version_of(parts: Parts, pipeline: str, version: str) -> Version:

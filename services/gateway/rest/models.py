@@ -11,7 +11,7 @@ from fastapi.responses import PlainTextResponse, Response
 
 from services.gateway.parts import Needs
 from services.gateway.readmodel.cards import card_of
-from services.gateway.rest.lookup import pipeline_of, version_of
+from services.gateway.rest.lookup import no_model, pipeline_of, version_of
 from services.gateway.rest.problems import Problem
 
 router = APIRouter(prefix="/v1/pipelines/{pipeline}/models", tags=["models"])
@@ -39,11 +39,8 @@ async def live(pipeline: str, parts: Needs, at: At = None) -> dict[str, Any]:
         raise Problem(422, "invalid", "`at` has no time zone: write RFC 3339, as 2026-01-31T12:00:00Z")
     found = parts.models.models.live(pipeline, at)
     if found is None:
-        when = "yet" if at is None else f"at {at.isoformat()}"
-        rows, labelled = parts.models.metrics.totals(pipeline)
-        needed = pipeline_of(parts, pipeline).specification.models.min_rows
-        detail = f"no version of {pipeline} was live {when}: the first is trained at {needed} rows that have a label"
-        raise Problem(404, "no-model", detail, rows_seen=rows, labelled_seen=labelled)
+        detail, seen = no_model(parts, pipeline, "yet" if at is None else f"at {at.isoformat()}")
+        raise Problem(404, "no-model", detail, **seen)
     return {"pipeline": pipeline, **found}
 
 

@@ -17,13 +17,14 @@ from services.gateway.intake import events_of
 from services.gateway.parts import Needs, Parts
 from services.gateway.readmodel.pipelines import Pipeline
 from services.gateway.rest.data import EVENTS_BODY, Source, errors_of, sorted_body
-from services.gateway.rest.lookup import pipeline_of
+from services.gateway.rest.lookup import no_model, pipeline_of
 from services.gateway.rest.problems import Problem, pointer_of
 from shared.clock import fresh_id
 from shared.messages import DeadLetter, Prediction, RawRecord
 
 router = APIRouter(tags=["data"])
 
+_SOON = {"Retry-After": "5"}
 CONFLICTS = ("id-conflict", "answered-before")
 
 Timeout = Annotated[float | None, Query(gt=0, le=60, description="Seconds to wait for the answer.")]
@@ -37,10 +38,14 @@ async def predict(
 
     A row with an id is that event: asked again, it is answered as before and counts once; another row
     under its id is refused (409 where no row could be answered). A row without an id is a new event
-    and gets an id, to which a label can be sent later.
+    and gets an id, to which a label can be sent later. Before a first version is live nothing is taken:
+    503, for an id keeps the answer it gets.
     """
     found = pipeline_of(parts, pipeline)
     records, fresh = await _records(found, request, parts, source)
+    if parts.models.models.live(pipeline) is None:
+        detail, seen = no_model(parts, pipeline)
+        raise Problem(503, "no-model", f"{detail}; nothing was sent", headers=_SOON, part="model", **seen)
     asking = Asking(
         waiters=parts.waiters,
         answered=parts.answered,

@@ -7,14 +7,15 @@ from collections.abc import Sequence
 import msgspec
 import numpy as np
 
-from services.monitor.core import causes
+from services.monitor.core import causes, suspects
 from services.monitor.core.alerting import Finding
 from services.monitor.core.drift import Shift
-from services.monitor.core.inputs import DataWindow, Fault
 from services.monitor.core.loss import Trouble
 from services.monitor.core.quality import WINDOW
+from services.monitor.core.record import Record
 from services.monitor.core.state import Ints
 from services.monitor.core.watch import Watch
+from services.monitor.core.watched import DataWindow, Fault
 from shared.messages import AlertKind, Cause, Evidence
 from shared.messages.data import SEVERAL_SOURCES
 
@@ -181,15 +182,16 @@ def of_loss(pipeline: Watch, trouble: Trouble) -> Finding:
     record, metric = pipeline.record, pipeline.plan.main_metric
     since = _rows_since(pipeline, trouble)
     value = record.values(since).get(metric, trouble.level)
-    baseline = _before(pipeline, trouble).get(metric, _from_error(metric, trouble.baseline))
+    baseline = _before(pipeline, trouble).get(metric, _from_error(record, metric, trouble.baseline))
     tolerance = pipeline.plan.tolerance * (baseline if record.regression else 1.0)
     falls = metric not in _LOWER_IS_BETTER
     change = record.since(trouble.onset)
+    ranked = _causes_of_loss(pipeline, trouble)
     return Finding(
         kind=kind,
         place=place,
         severity="critical",
-        summary=f"{metric} {baseline:.3f} → {value:.3f} since row {trouble.onset}: {_blame(trouble)}",
+        summary=f"{metric} {baseline:.3f} → {value:.3f} since row {trouble.onset}: {_blame(trouble, ranked)}",
         evidence=Evidence(
             statistic=metric,
             value=value,
@@ -202,8 +204,25 @@ def of_loss(pipeline: Watch, trouble: Trouble) -> Finding:
             method=_method(trouble),
             change=change,
         ),
-        causes=_causes_of_loss(pipeline, trouble),
+        causes=ranked,
         version=trouble.version,
+    )
+
+
+def of_recovery(pipeline: Watch, trouble: Trouble) -> str:
+    """Why a loss is over, in the metric in which it was told where that can be measured."""
+    loss, metric = pipeline.loss, pipeline.plan.main_metric
+    told = pipeline.alerts.firing.get(pipeline.alerts.fingerprint(*place_of_loss(trouble)))
+    record = pipeline.record
+    rows = record.judged(record.of_version(record.rows_between(loss.live_row, record.join.next_row), loss.live))
+    rows = rows[~pipeline.excused(rows)][-len(loss.watch) :]
+    value = record.values(rows).get(metric) if len(rows) else None
+    over = f"over the last {len(loss.watch)} labelled rows, answered by version {loss.live}"
+    if value is None or told is None or told.evidence.baseline is None:
+        return f"errors are down {over}"
+    lost = told.evidence
+    return (
+        f"{metric} is {value:.3f} {over}; it was {lost.baseline:.3f} before the loss, and {lost.value:.3f} at the alert"
     )
 
 
@@ -221,15 +240,23 @@ def source_of_wrong_labels(pipeline: Watch, trouble: Trouble) -> str:
     return _source(pipeline, worst)
 
 
-def _blame(trouble: Trouble) -> str:
+def _blame(trouble: Trouble, ranked: Sequence[Cause]) -> str:
     if trouble.labels_of:
         return f"only labels from {trouble.labels_of} disagree"
     if trouble.slow:
         return f"version {trouble.version} no longer reaches its own level"
-    return f"it begins with version {trouble.version}" if trouble.release else "the concept has changed"
+    if not trouble.release:
+        return "the concept has changed"
+    first = ranked[0]
+    if first.kind != "feature":
+        return f"it begins with version {trouble.version}"
+    return f"{first.what} moved there; version {trouble.version}, new since then too, is suspect second"
 
 
-def _from_error(metric: str, error: float) -> float:
+def _from_error(record: Record, metric: str, error: float) -> float:
+    """About the value of the metric that goes with this mean error, where no rows are left to measure it on."""
+    if record.regression:
+        return record.size_of(error)
     return 1.0 - error if metric == "accuracy" else error
 
 
@@ -271,6 +298,10 @@ def _causes_of_loss(pipeline: Watch, trouble: Trouble) -> tuple[Cause, ...]:
         ranked.append(Cause(kind="label", what="labels", score=0.96))
     if trouble.release:
         detail = "the loss begins with this version"
+        moved = suspects.moved_with(pipeline, trouble) if suspects.gate_speaks_for(pipeline, trouble) else []
+        if moved:
+            detail = "the loss begins soon after this version, which had passed its gate"
+        ranked += [cause for cause in moved if cause.what not in {known.what for known in ranked}]
         ranked.append(Cause(kind="version", what=trouble.version, score=0.95, detail=detail))
     else:
         detail = "the relation of inputs to target has changed"

@@ -5,11 +5,10 @@ published that was never live, drift is measured from the newest trusted rows in
 it was trained on. Never learned from: a field while it is at fault, cells that were doubted or
 withheld, values out of the range learned before, and rows too new to have been looked at (a fault is
 only seen at the end of the window it began in, so a row counts once the window after its own is clean).
+A field of which more values lie far outside than the reference could show keeps what it had, fault or not.
 """
 
 from __future__ import annotations
-
-from typing import NamedTuple
 
 import msgspec
 import numpy as np
@@ -17,9 +16,21 @@ import numpy as np
 from services.monitor.core.distributions import codes_in
 from services.monitor.core.drift import FieldReference, Shift, references_of, shifts_in, significant
 from services.monitor.core.fields import Fields
-from services.monitor.core.quality import WINDOW, Bounds, Suspicion, bounds_of, frozen_runs, is_clock, suspicions
+from services.monitor.core.quality import (
+    WINDOW,
+    Bounds,
+    Suspicion,
+    bounds_of,
+    frozen_runs,
+    is_clock,
+    level_of,
+    right_again,
+    suspicions,
+)
 from services.monitor.core.recent import Recent
+from services.monitor.core.shape import Course
 from services.monitor.core.state import Bools, Floats, Ints, no_rows
+from services.monitor.core.watched import Accepted, DataWindow, Fault, Sizes, Stream
 
 EARLY_ROWS = 400
 _SLICE = 500
@@ -27,64 +38,7 @@ _MOST_SOURCES = 128
 _LEAST_ROWS_OF_SOURCE = 200
 _SILENT_ROWS = 200.0
 _GONE_ROWS = 200
-
-
-class Sizes(msgspec.Struct, frozen=True):
-    """Rows of a data window and of the reference; false-alarm levels of one quality check and one drift window.
-
-    `ranges`: whether a value far from the usual is a fault (in anomaly pipelines it is what is looked for).
-    """
-
-    window: int
-    reference: int
-    quality_level: float
-    drift_level: float
-    ranges: bool = True
-
-
-class Stream(msgspec.Struct):
-    """What is carried from one short window of a source to the next."""
-
-    values: Floats
-    places: Ints
-    last: Floats
-    run: Floats
-    before: int = -1
-    rows: int = 0
-    last_place: int = 0
-    longest_gap: int = 1
-    turns: int = 0
-
-
-class Fault(msgspec.Struct):
-    """A field of a source at fault since arrival `since`; `quiet` counts clean windows in a row."""
-
-    column: int
-    source: int
-    since: int
-    until: int
-    suspicion: Suspicion
-    windows: int = 1
-    quiet: int = 0
-
-
-class Accepted(NamedTuple):
-    """A fault that a person ended, and whether there was anything left of it to learn from."""
-
-    fault: Fault
-    learned: bool
-
-
-class DataWindow(msgspec.Struct, frozen=True):
-    """A closed data window: its figures by metric name, and the shifts that are significant."""
-
-    index: int
-    first: int
-    last: int
-    values: dict[str, float]
-    moved: list[Shift]
-    far_rows: int
-    tested: bool
+_SUSPECT_SHARE = 0.05
 
 
 class Inputs(msgspec.Struct):
@@ -215,7 +169,8 @@ class Inputs(msgspec.Struct):
         if stream is None:
             width = values.shape[1]
             nothing = np.full(width, np.nan)
-            stream = Stream(np.empty((0, width)), no_rows(), nothing, np.zeros(width), last_place=int(places[0]))
+            start, course = int(places[0]), Course.of(width)
+            stream = Stream(np.empty((0, width)), no_rows(), nothing, np.zeros(width), course, last_place=start)
             self.streams[source] = stream
         gaps = np.diff(np.concatenate([[stream.last_place], places]))
         stream.longest_gap = max(stream.longest_gap, int(gaps.max(initial=1)))
@@ -246,35 +201,66 @@ class Inputs(msgspec.Struct):
         places = stream.places[:used].reshape(count, WINDOW)
         stream.values, stream.places = stream.values[used:], stream.places[used:]
         runs, stream.last, stream.run = frozen_runs(windows, stream.last, stream.run)
-        if self.bounds is not None:
-            for found, run, where in zip(suspicions(windows, self.bounds, runs), runs, places, strict=True):
-                self._judge(source, stream, found, run, where)
-        stream.before = int(places[-1, 0])
+        before = stream.before
+        self._check(source, stream, windows, runs, places)
+        stream.before, stream.earlier = int(places[-1, 0]), int(places[-2, 0]) if count > 1 else before
         self.examined = max(self.examined, int(places[-1, -1]) + 1)
 
-    def _judge(self, source: int, stream: Stream, found: list[Suspicion], run: Floats, where: Ints) -> None:
+    def _check(self, source: int, stream: Stream, windows: Floats, runs: Floats, places: Ints) -> None:
+        bounds = self.bounds
+        if bounds is None:
+            return
+        found, limits, distances = (
+            suspicions(windows, bounds, runs),
+            bounds.shape.limits,
+            bounds.shape.distances(windows),
+        )
+        for window, own, distance, run, where in zip(windows, found, distances, runs, places, strict=True):
+            leaps = stream.course.take(window, distance, bounds.shape, limits)
+            own += [Suspicion(leap.column, "scale", leap.distance, leap.limit, leap.detail) for leap in leaps]
+            self._judge(source, stream, own, window, distance, run, where)
+
+    def _judge(
+        self,
+        source: int,
+        stream: Stream,
+        found: list[Suspicion],
+        window: Floats,
+        distance: Floats,
+        run: Floats,
+        where: Ints,
+    ) -> None:
         first = {suspicion.column: suspicion for suspicion in reversed(found)}
         for column, suspicion in first.items():
             key = f"{column}:{source}"
             fault = self.faults.get(key)
             if fault is None:
                 since = self._since(stream, suspicion, run, where)
-                self.faults[key] = fault = Fault(column, source, since, int(where[-1]) + 1, suspicion)
+                moved = float(np.nan_to_num(distance[column]))
+                self.faults[key] = fault = Fault(column, source, since, int(where[-1]) + 1, suspicion, moved)
                 self._doubt(fault, self.recent.places(since, int(where[-1]) + 1))
             else:
                 fault.windows, fault.quiet, fault.until = fault.windows + 1, 0, int(where[-1]) + 1
                 self._doubt(fault, where)
+            fault.level = level_of(window[:, column])
         for fault in self.faults.values():
             if fault.source == source and fault.column not in first:
-                fault.quiet += 1
-                if fault.quiet == 1:
+                over = self.bounds is not None and right_again(
+                    window, self.bounds, fault.suspicion, fault.moved, fault.level
+                )
+                fault.quiet = fault.quiet + 1 if over else 0
+                if fault.quiet <= 1:
                     fault.until = int(where[-1]) + 1
                     self._doubt(fault, where)
-        stream.before = int(where[0])
+        stream.earlier, stream.before = stream.before, int(where[0])
 
     def _since(self, stream: Stream, suspicion: Suspicion, run: Floats, where: Ints) -> int:
-        """The first arrival that may be at fault: the window before counts too, and the whole of a frozen run."""
-        begin = int(where[0]) if stream.before < 0 else stream.before
+        """The first arrival that may be at fault: the window before counts too, and the whole of a frozen run.
+
+        A leap is noticed with the second window of it.
+        """
+        before = stream.earlier if suspicion.check == "scale" and stream.earlier >= 0 else stream.before
+        begin = int(where[0]) if before < 0 else before
         frozen = int(run[suspicion.column]) if suspicion.check == "frozen" else 0
         return max(0, min(begin, int(where[-1]) + 1 - frozen))
 
@@ -300,8 +286,10 @@ class Inputs(msgspec.Struct):
             far = (values < self.bounds.low) | (values > self.bounds.high)
         fresh = bounds_of(values, sources, self.fields.categorical, self.sizes.quality_level, doubted | far)
         if self.bounds is not None:
+            suspect = self._suspect(places)
             learned = fresh.widened_by(self.bounds) if self.learned else fresh
-            fresh = learned.except_for(self._at_fault(), self.bounds)
+            fresh = learned.except_for(suspect, self.bounds)
+            doubted[:, sorted(suspect)] = True
         self.bounds = fresh if self.sizes.ranges else fresh.without_ranges()
         out = ((values < fresh.low) | (values > fresh.high)) & ~doubted
         self.far_rate = max(self.far_rate, (float(out.any(axis=1).sum()) + 1.0) / max(1, len(values)))
@@ -311,20 +299,25 @@ class Inputs(msgspec.Struct):
         old = self.references or [None] * len(self.fields.names)
         if missing_only and all(reference is not None for reference in old):
             return
-        values = self.recent.trusted(
-            self._settled(self.recent.places(self.recent.seen - self.sizes.reference, self.recent.seen))
-        )
+        places = self._settled(self.recent.places(self.recent.seen - self.sizes.reference, self.recent.seen))
+        values = self.recent.trusted(places)
         clocks: Bools = np.array([is_clock(values[:, column]) for column in range(values.shape[1])], bool)
         fresh = references_of(values, self.fields.categorical, clocks, self.sizes.window)
-        kept = self._at_fault() | {
+        kept = self._suspect(places) | {
             c
             for c, reference in enumerate(old)
             if (missing_only and reference is not None) or (fresh[c] is None and not clocks[c])
         }
         self.references = [old[c] if c in kept else reference for c, reference in enumerate(fresh)]
 
-    def _at_fault(self) -> set[int]:
-        return {fault.column for fault in self.faults.values()}
+    def _suspect(self, places: Ints) -> set[int]:
+        """The fields from which nothing is learned in these rows: at fault, or too often far outside to be the same."""
+        found = {fault.column for fault in self.faults.values()}
+        if self.bounds is None or not self.learned:
+            return found
+        values = self.recent.trusted(places)
+        out = ((values < self.bounds.low) | (values > self.bounds.high)).sum(axis=0)
+        return found | set(np.flatnonzero(out > _SUSPECT_SHARE * (~np.isnan(values)).sum(axis=0)).tolist())
 
     def _settled(self, places: Ints) -> Ints:
         """Those of these arrivals that a fault seen from now on cannot reach back to.
@@ -347,18 +340,19 @@ class Inputs(msgspec.Struct):
         names = self.fields.names
         missing = np.isnan(values).mean(axis=0)
         figures = {f"missing.{name}": float(share) for name, share in zip(names, missing, strict=True)}
-        far_rows = 0
+        far_rows = faulty_rows = 0
         if self.bounds is not None:
             out = (values < self.bounds.low) | (values > self.bounds.high)
             doubted = self.recent.doubted[places % self.recent.capacity]
-            far_rows = int((out & ~doubted).any(axis=1).sum())
+            far_rows, faulty_rows = int((out & ~doubted).any(axis=1).sum()), int(out.any(axis=1).sum())
             rates = out.mean(axis=0)
             figures |= {f"out_of_range.{name}": float(rates[c]) for c, name in enumerate(names[: self.fields.numeric])}
         shifts = shifts_in(self.recent.trusted(places), self.references) if self.references else []
         for shift in shifts:
             figures |= _figures(names[shift.column], shift)
         moved = significant(shifts, self.sizes.drift_level)
-        return DataWindow(index, self.row_at(first), self.row_at(last), figures, moved, far_rows, bool(shifts))
+        span = self.row_at(first), self.row_at(last)
+        return DataWindow(index, *span, figures, moved, far_rows, faulty_rows, bool(shifts))
 
 
 def _figures(name: str, shift: Shift) -> dict[str, float]:

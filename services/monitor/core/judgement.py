@@ -12,12 +12,12 @@ from services.monitor.core import causes, explanation, publication
 from services.monitor.core.alerting import Finding
 from services.monitor.core.answers import LEAST_BEFORE, Switch, extreme, too_many
 from services.monitor.core.distributions import codes_in
-from services.monitor.core.inputs import DataWindow, Fault
 from services.monitor.core.level import Stretch as Judged
 from services.monitor.core.quality import WINDOW
 from services.monitor.core.record import Stretch
 from services.monitor.core.state import Floats, Ints
 from services.monitor.core.watch import Said, Watch
+from services.monitor.core.watched import DataWindow, Fault
 from shared.messages import Evidence
 from shared.messages.data import FILE_SOURCE, SEVERAL_SOURCES
 
@@ -136,6 +136,7 @@ def take_errors(pipeline: Watch, rows: Ints) -> None:
     if pipeline.slicings:
         bare = live & (withheld == 0)
         pipeline.fairness.add(rows[bare], errors[bare])
+    loss.take_leaving(errors[champion & (withheld == 0) & (rows < loss.live_row)])
     judged = Judged(rows, errors, doubts)
     for code in codes_in(withheld[live]):
         loss.take(loss.live, record.withheld.names[code], judged.part(live & (withheld == code)), limits)
@@ -162,19 +163,16 @@ def of_loss(pipeline: Watch, now: datetime) -> list[Said]:
         loss.confirm()
         pipeline.held_since = 0.0
         loss.trouble.labels_of = explanation.source_of_wrong_labels(pipeline, loss.trouble)
-        said: list[Said] = []
+        said: list[Said] = list(pipeline.alerts.raise_(explanation.of_loss(pipeline, loss.trouble), now, row))
         if loss.former is not None:
-            why = f"version {loss.trouble.version} has replaced the version it was about"
+            why = f"version {loss.trouble.version} has replaced the version it was about, and is in trouble itself"
             said += pipeline.alerts.resolve(*explanation.place_of_loss(loss.former), now, row, why)
             loss.former = None
-        return said + pipeline.alerts.raise_(explanation.of_loss(pipeline, loss.trouble), now, row)
+        return said
     if not loss.recovered(pipeline.plan.limits):
         return []
     kind, place = explanation.place_of_loss(loss.trouble)
-    level = float(loss.watch.mean())
-    why = (
-        f"errors are down to {level:.3f} over the last {len(loss.watch)} labelled rows, answered by version {loss.live}"
-    )
+    why = explanation.of_recovery(pipeline, loss.trouble)
     loss.end()
     return list(pipeline.alerts.resolve(kind, place, now, row, why))
 
@@ -209,6 +207,12 @@ def of_answers(pipeline: Watch, answered: Ints, entities: Sequence[str], rows: I
         why = f"version {switch.version}: measured performance speaks for itself now"
         said += pipeline.alerts.resolve("prediction_drift", "answers", now, row, why)
     return said
+
+
+def replaced(pipeline: Watch, now: datetime) -> list[Said]:
+    """The live version gives way to another: that it differed from the one before it is over."""
+    why = f"version {pipeline.loss.live} answers no more"
+    return list(pipeline.alerts.resolve("prediction_drift", "answers", now, pipeline.record.join.next_row, why))
 
 
 def switch_of(pipeline: Watch, version: str, before: str) -> Switch | None:
@@ -308,7 +312,9 @@ def _outliers(pipeline: Watch, closed: DataWindow, now: datetime) -> list[Said]:
     row = pipeline.record.join.next_row
     limit = too_many(pipeline.inputs.far_rate, pipeline.plan.window, pipeline.plan.level("anomaly"))
     if closed.far_rows < limit:
-        return list(pipeline.alerts.resolve("anomaly", "inputs", now, row, "rows are in their usual range again"))
+        told = "what lies far outside is told of as a field at fault"
+        why = told if closed.faulty_rows >= limit else "rows are in their usual range again"
+        return list(pipeline.alerts.resolve("anomaly", "inputs", now, row, why))
     return list(pipeline.alerts.raise_(explanation.of_outliers(pipeline, closed, limit), now, row))
 
 

@@ -29,6 +29,7 @@ _MOST_WATCHED = 800
 _LASTING = 250
 _NEWEST = 100
 _MOST_BASES = 3
+_LEAVING = 50
 
 
 class Limits(msgspec.Struct, frozen=True):
@@ -84,7 +85,8 @@ class Loss(msgspec.Struct):
     """All versions of one pipeline. `live` answers since row `live_row`.
 
     `bases`: the errors of the first rows of the newest versions before. `former`: a trouble already
-    raised that a bad release has taken the place of.
+    raised that a bad release has taken the place of. `leaving`: the newest errors of rows answered before
+    `live_row`, whose labels may come after it.
     """
 
     live: str = ""
@@ -96,6 +98,7 @@ class Loss(msgspec.Struct):
     bases: list[Floats] = []
     watch: Floats = msgspec.field(default_factory=empty)
     changed: bool = False
+    leaving: Floats = msgspec.field(default_factory=empty)
 
     def go_live(self, version: str, row: int, gate: float | None, tolerance: float) -> bool:
         """A version becomes champion; True where it was never live before.
@@ -108,6 +111,7 @@ class Loss(msgspec.Struct):
         if self.trouble is not None and not self.trouble.confirmed and not self.trouble.canary:
             self.trouble, self.former = self.former, None
         self.live, self.live_row = version, row
+        self.leaving = before.recent[-_LEAVING:] if before is not None else empty()
         self.watch, self.changed = empty(), True
         known = self.regimes.get(version)
         if known is not None and known.reference is not None:
@@ -125,6 +129,10 @@ class Loss(msgspec.Struct):
             size = min(len(judged), regime.room())
             self._step(regime, judged.part(slice(0, size)), limits)
             judged = judged.part(slice(size, None))
+
+    def take_leaving(self, errors: Floats) -> None:
+        """Errors of rows that were answered before the live version's first, and labelled since."""
+        self.leaving = np.concatenate([self.leaving, errors])[-_LEAVING:]
 
     def take_canary(self, version: str, rows: Ints, errors: Floats, limits: Limits) -> None:
         """Errors of a canary's answers, held against the champion's of the same time."""
@@ -289,6 +297,7 @@ class Loss(msgspec.Struct):
         release = self.releases.get(regime.version)
         worse = release is not None and float(since.mean()) > release.baseline.bar(limits.tolerance)
         blame = worse and rows_before <= _BEGINS_WITH_RELEASE and not regime.withheld
+        blame = blame and release is not None and not self._was_there(release.baseline.mean, float(since.mean()))
         baseline = release.baseline.mean if blame and release is not None else expected.mean
         self.trouble = Trouble(
             release=blame,
@@ -303,6 +312,10 @@ class Loss(msgspec.Struct):
             reference_samples=len(regime.first),
             withheld=regime.withheld,
         )
+
+    def _was_there(self, baseline: float, level: float) -> bool:
+        """Whether the rows just before the live version's were answered as badly, or nearly so: not its doing."""
+        return len(self.leaving) == _LEAVING and float(self.leaving.mean()) >= (baseline + level) / 2
 
     def _open_to(self, version: str, *, canary: bool) -> bool:
         """Whether a bad release may be found now: also while the loss of an earlier version is not over."""
@@ -320,14 +333,15 @@ class Loss(msgspec.Struct):
             return
         place = len(release.errors) - len(errors) + crossed
         begin = onset(release.errors[: place + 1], bar)
-        if begin > _BEGINS_WITH_RELEASE and not canary:
+        level = float(release.errors[begin:].mean())
+        if not canary and (begin > _BEGINS_WITH_RELEASE or self._was_there(release.baseline.mean, level)):
             return
         self.former = self.trouble or self.former
         self.trouble = Trouble(
             release=True,
             version=version,
             baseline=release.baseline.mean,
-            level=float(release.errors[begin:].mean()),
+            level=level,
             onset=release.first_row if canary else self.live_row,
             row=int(rows[crossed]),
             evidence=release.bet.evidence,

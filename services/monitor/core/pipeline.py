@@ -18,13 +18,14 @@ from services.monitor.core.alerting import Alerts
 from services.monitor.core.fairness import Fairness
 from services.monitor.core.fields import Fields
 from services.monitor.core.forgotten import Forgotten
-from services.monitor.core.inputs import Inputs, Sizes
+from services.monitor.core.inputs import Inputs
 from services.monitor.core.join import Join, Waiting
 from services.monitor.core.plan import Patience, Plan, plan_of
 from services.monitor.core.record import Record
 from services.monitor.core.slices import PREFIX, slicings_of
 from services.monitor.core.state import Ints, no_rows
 from services.monitor.core.watch import Said, Watch
+from services.monitor.core.watched import Sizes
 from services.monitor.core.windows import Windows
 from shared.codec import encode
 from shared.messages import DeadLetter, Features, Label, ModelPublished, Prediction
@@ -143,9 +144,10 @@ class Pipeline(Watch):
             self.record.classes.declared = model.classes
         if model.stage == "champion":
             self.pace.released = (model.version, now.timestamp())
+            said = judgement.replaced(self, now) if model.version != self.loss.live else []
             self._go_live(model.version, judgement.gate_error(self, model.metrics))
             self.gated = model.command is None or model.command in self.retrains
-            return judgement.of_loss(self, now)
+            return said + judgement.of_loss(self, now)
         if model.stage == "canary":
             self.pace.released = (model.version, now.timestamp())
         if model.stage == "retired":

@@ -10,10 +10,10 @@ import numpy as np
 
 from services.monitor.core.distributions import codes_in
 from services.monitor.core.estimate import Estimated, Estimator, class_estimator, number_estimator
-from services.monitor.core.inputs import DataWindow
 from services.monitor.core.slices import PREFIX
 from services.monitor.core.state import Ints, no_rows
 from services.monitor.core.watch import Said, Watch
+from services.monitor.core.watched import DataWindow
 from services.monitor.core.windows import Span
 from shared.messages import Metrics, Window
 

@@ -4,7 +4,8 @@ The bounds come from the reference with a wide margin, so that prices that rise 
 inside and a change of unit does not: what merely moved is drift, what can no longer be the same
 quantity is a fault. Missing values, values out of range and new categories are counted and held
 against a binomial bound at the level the budget allows; a frozen value is a run longer than any the
-reference makes likely; a level that only a change of unit explains is named.
+reference makes likely; a level that only a change of unit explains is named. What ends a fault is measured as what
+began it, with room between the two: see `right_again`.
 """
 
 from __future__ import annotations
@@ -16,8 +17,9 @@ import numpy as np
 
 from services.monitor.core.distributions import binomial_limit, codes_in, correlation, quantiles_of, ranks_in
 from services.monitor.core.fields import MOST_CATEGORIES
+from services.monitor.core.shape import Shape
 from services.monitor.core.state import Bools, Floats, Ints
-from services.monitor.core.units import named_change
+from services.monitor.core.units import change_in_words
 
 WINDOW = 50
 _FLOOR = 0.01
@@ -26,6 +28,11 @@ _OUT_SHARE = 0.5
 _TREND = 0.9
 _LEAST_CHANGES = 20
 _LONGEST_RUN = 1000.0
+_RIGHT_OUT_SHARE = 0.1
+_RIGHT_SPREADS = 0.5
+_RIGHT_COUNT = 0.6
+_CLOSER = 0.5
+_MUCH_NEARER = 3.0
 
 
 class Bounds(msgspec.Struct):
@@ -34,7 +41,7 @@ class Bounds(msgspec.Struct):
     `low`, `high`: the plausible range. `level_low`, `level_high`: the medians seen over short windows.
     `spread`: how much these and the values vary. `run`: the longest run of one value that is likely.
     `missing`, `fresh`: the counts of missing cells and of new categories in a window that are too many;
-    where new ones are no news (`fresh` infinite), no `categories` are kept.
+    where new ones are no news (`fresh` infinite), no `categories` are kept. `shape`: how the values lie.
     """
 
     low: Floats
@@ -46,6 +53,7 @@ class Bounds(msgspec.Struct):
     missing: Floats
     fresh: Floats
     categories: list[list[int]]
+    shape: Shape
 
     def widened_by(self, other: Bounds) -> Bounds:
         """Bounds that allow what either allows: what was once normal stays plausible."""
@@ -59,6 +67,7 @@ class Bounds(msgspec.Struct):
             np.fmax(self.missing, other.missing),
             np.fmax(self.fresh, other.fresh),
             [sorted({*a, *b}) for a, b in zip(self.categories, other.categories, strict=True)],
+            self.shape.after(other.shape),
         ).without_endless()
 
     def without_endless(self) -> Bounds:
@@ -74,6 +83,7 @@ class Bounds(msgspec.Struct):
         """The same, with nothing said of which values and levels are plausible."""
         for limits in (self.low, self.high, self.level_low, self.level_high, self.spread):
             limits[:] = np.nan
+        self.shape.forget()
         return self
 
     def except_for(self, columns: Collection[int], other: Bounds) -> Bounds:
@@ -83,6 +93,7 @@ class Bounds(msgspec.Struct):
             getattr(self, name)[chosen] = getattr(other, name)[chosen]
         for column in chosen:
             self.categories[column] = other.categories[column]
+        self.shape.keep(chosen, other.shape)
         return self
 
 
@@ -105,7 +116,8 @@ def bounds_of(values: Floats, sources: Ints, categorical: Bools, level: float, d
     """
     width = values.shape[1]
     low, high, level_low, level_high, spread, run, missing, fresh = np.full((8, width), np.nan)
-    out = Bounds(low, high, level_low, level_high, spread, run, missing, fresh, [[] for _ in range(width)])
+    known: list[list[int]] = [[] for _ in range(width)]
+    out = Bounds(low, high, level_low, level_high, spread, run, missing, fresh, known, Shape.of(width))
     for column in range(width):
         cells, senders = values[:, column].copy(), sources
         if doubted is not None and doubted[:, column].any():
@@ -126,13 +138,14 @@ def bounds_of(values: Floats, sources: Ints, categorical: Bools, level: float, d
             ordered = present[order]
             if not _follows(order, ordered):
                 _learn_range(out, column, present, ordered)
+                out.shape.learn(column, present, ordered, senders[~np.isnan(cells)], WINDOW)
         if np.ptp(present) > 0:
             out.run[column] = _likely_run(cells, senders, level)
     return out.without_endless()
 
 
 def suspicions(windows: Floats, bounds: Bounds, runs: Floats) -> list[list[Suspicion]]:
-    """For each window (shape: windows, rows, fields) the checks that failed.
+    """For each window (shape: windows, rows, fields) the checks that failed by themselves.
 
     `runs`: for each window and field, how many rows up to its end repeat one value (see `frozen_runs`).
     """
@@ -166,6 +179,51 @@ def suspicions(windows: Floats, bounds: Bounds, runs: Floats) -> list[list[Suspi
             rows,
         )
     return found
+
+
+def right_again(window: Floats, bounds: Bounds, began: Suspicion, moved: float, level: float) -> bool:
+    """Whether a window (rows, fields) shows that what `began` is over, by the same measure and not just barely.
+
+    `bounds` are those from before the fault, and `moved` is how far the field lay from them when it was
+    noticed: it must have come at least half of the way back, or, for fields that wander, lie much nearer to their
+    levels than to `level`, its median while at fault. Nothing is said of a window too empty to tell.
+    """
+    cells, column = window[:, began.column], began.column
+    present = cells[~np.isnan(cells)]
+    if began.check == "missing":
+        return bool(len(cells) - len(present) <= _RIGHT_COUNT * bounds.missing[column])
+    if began.check == "new_category":
+        known = bounds.categories[column]
+        return not known or bool(np.count_nonzero(~np.isin(present, known)) <= _RIGHT_COUNT * bounds.fresh[column])
+    if began.check == "frozen":
+        return True
+    return 2 * len(present) >= len(cells) and _lies_right(present, column, bounds, moved, level)
+
+
+def _lies_right(present: Floats, column: int, bounds: Bounds, moved: float, fault_level: float) -> bool:
+    """Whether the values lie where they did: within the range, around one of the levels, in the same proportions."""
+    outside = np.count_nonzero((present < bounds.low[column]) | (present > bounds.high[column]))
+    slack, level = _RIGHT_SPREADS * bounds.spread[column], float(np.median(present))
+    if outside <= _RIGHT_OUT_SHARE * len(present) and _is_back(level, fault_level, column, bounds, slack):
+        return True
+    if level < bounds.level_low[column] - slack or level > bounds.level_high[column] + slack:
+        return False
+    far = bounds.shape.distance(column, present)
+    near = np.isnan(far) or far <= max(float(bounds.shape.own[column]), _CLOSER * moved)
+    return bool(near and outside <= _RIGHT_OUT_SHARE * len(present))
+
+
+def level_of(cells: Floats) -> float:
+    """The median of the values that are there; NaN where there are none."""
+    present = cells[~np.isnan(cells)]
+    return float(np.median(present)) if len(present) else float("nan")
+
+
+def _is_back(level: float, fault_level: float, column: int, bounds: Bounds, slack: float) -> bool:
+    """Whether the level lies much nearer to the usual ones than to that of the fault, which was far from them."""
+    usual = float(np.clip(level, bounds.level_low[column], bounds.level_high[column]))
+    from_fault = abs(level - fault_level)
+    return from_fault > 2 * slack and _MUCH_NEARER * abs(level - usual) <= from_fault
 
 
 def frozen_runs(windows: Floats, last: Floats, run: Floats) -> tuple[Floats, Floats, Floats]:
@@ -286,10 +344,10 @@ def _named(
 ) -> list[Suspicion]:
     found = []
     low, high = float(bounds.level_low[column]), float(bounds.level_high[column])
-    unit = named_change(level, low, high, (low + high) / 2) if far else None
+    unit = change_in_words(level, low, high) if far else None
     if unit is not None:
         edge = high if level > high else low
-        found.append(Suspicion(column, "unit", level, edge, f"its level fits a change of unit: {unit}"))
+        found.append(Suspicion(column, "unit", level, edge, unit))
     if outside >= _OUT_SHARE:
         span = f"{bounds.low[column]:.4g} to {bounds.high[column]:.4g}"
         found.append(Suspicion(column, "out_of_range", outside, _OUT_SHARE, f"{outside:.0%} of values out of {span}"))

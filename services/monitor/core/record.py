@@ -151,6 +151,10 @@ class Record(msgspec.Struct):
         out: Floats = size / (size + self.scale)
         return out
 
+    def size_of(self, error: float) -> float:
+        """The absolute error, in units of the target, that stands for this error of a number."""
+        return self.scale * error / max(1.0 - error, 1e-9)
+
     def ready(self, rows: Ints) -> bool:
         """Whether errors have a scale yet: for numbers the median error of the first 50 judged rows."""
         if not self.regression or self.scale > 0:

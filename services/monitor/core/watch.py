@@ -9,7 +9,7 @@ from services.monitor.core.alerting import Alerts
 from services.monitor.core.answers import AnomalyRun, Switch
 from services.monitor.core.estimate import Estimated, Estimator
 from services.monitor.core.fairness import Fairness
-from services.monitor.core.inputs import Fault, Inputs
+from services.monitor.core.inputs import Inputs
 from services.monitor.core.lateness import Lateness
 from services.monitor.core.loss import Loss
 from services.monitor.core.pace import Pace
@@ -18,6 +18,7 @@ from services.monitor.core.record import Record, Stretch, mask_of
 from services.monitor.core.refusals import Refusals
 from services.monitor.core.slices import Slicing
 from services.monitor.core.state import Bools, Ints, no_rows
+from services.monitor.core.watched import Fault
 from services.monitor.core.windows import Windows
 from shared.messages import Alert, DeadLetter, Metrics
 

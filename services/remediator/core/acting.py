@@ -68,7 +68,7 @@ def aim_of_return(turn: Turn, incident: Incident, rung: Rung | None) -> Aim:
                 bound = verification.bound_of(loss, rung.recover)
                 expects = verification.expectation(metric, bound, rung.verify_rows, by)
                 return Aim(expects=expects, baseline=loss.baseline, level=loss.level)
-    kept = verification.keeping(metric, known, specification, incident.start_row)
+    kept = verification.keeping(metric, known, specification, incident.start_row, doubt=True)
     if kept is None:
         return Aim()
     bound, loss = kept

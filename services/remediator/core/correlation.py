@@ -52,10 +52,10 @@ def place_of(
 def _again(alert: Alert, diagnosis: Diagnosis, incident: Incident, flap_rows: int, limits: Limits) -> Place | None:
     if incident.open:
         return Place("joins", incident.id, "the same trouble")
-    same_firing = _same_firing(alert, incident)
+    same = same_firing(alert, incident)
     if incident.state == "expired":
-        return Place("ignored", incident.id, "nobody answered") if same_firing else None
-    if same_firing and incident.alerts[alert.fingerprint].severity == "info" != alert.severity:
+        return Place("ignored", incident.id, "nobody answered") if same else None
+    if same and incident.alerts[alert.fingerprint].severity == "info" != alert.severity:
         return Place("reopens", incident.id, "it was only watched at its end, and is graver again")
     return _come_back(alert, diagnosis, incident, flap_rows, limits)
 
@@ -63,18 +63,19 @@ def _again(alert: Alert, diagnosis: Diagnosis, incident: Incident, flap_rows: in
 def _come_back(alert: Alert, diagnosis: Diagnosis, incident: Incident, flap_rows: int, limits: Limits) -> Place | None:
     if diagnosis.name == "concept_drift" and _other_version(alert, incident):
         return None
-    same_firing = _same_firing(alert, incident)
-    if alert.fingerprint != incident.lead and not same_firing:
+    same = same_firing(alert, incident)
+    if alert.fingerprint != incident.lead and not same:
         return None
     fresh_rows = alert.evidence.window.first_row - incident.closed_row
     ended = incident.closed_at or incident.since
     soon = alert.at - ended < limits.stretch_time if alert.pipeline == SYSTEM else fresh_rows <= flap_rows
-    if same_firing and incident.alerts[alert.fingerprint].state == "firing" and fresh_rows <= flap_rows:
+    if same and incident.alerts[alert.fingerprint].state == "firing" and fresh_rows <= flap_rows:
         return Place("ignored", incident.id, "told before its end")
     return Place("reopens", incident.id, "it fires again soon after its end") if soon else None
 
 
-def _same_firing(alert: Alert, incident: Incident) -> bool:
+def same_firing(alert: Alert, incident: Incident) -> bool:
+    """Whether it is what the incident knows under its fingerprint, and has not ended in between."""
     return incident.alerts[alert.fingerprint].id == alert.id
 
 
@@ -89,6 +90,7 @@ def _among(alert: Alert, diagnosis: Diagnosis, incident: Incident, limits: Limit
         return None
     last = incident.last
     of_its_version = diagnosis.name == "bad_version" and last is not None and diagnosis.version == last.version
+    of_its_version = of_its_version and not incident.upkeep
     if of_its_version and last is not None and last.role == "act" and incident.state == "verifying":
         return Place("joins", incident.id, f"it speaks of version {diagnosis.version}, made here")
     follows = explains(incident.diagnosis, diagnosis) and _follows(alert, incident, limits)

@@ -10,12 +10,12 @@ from shared.messages import AuditEntry
 
 Ending = Literal["healed", "passed", "unrestored", "done"]
 """`healed`: something was done, and the last that was done was seen to help. `passed`: the alert ended, and no action
-was seen to end it. `unrestored`: the cause is gone, and performance was not seen to come back. `done`: no trouble."""
+was seen to end it. `unrestored`: the alert ended, and performance was not seen to come back. `done`: no trouble."""
 
 WORDS: Mapping[Ending, str] = {
     "healed": "healed itself",
     "passed": "passed by itself",
-    "unrestored": "the cause is gone, but performance is not seen to be back",
+    "unrestored": "the alert has ended, but performance is not seen to be back",
     "done": "resolved",
 }
 
@@ -24,11 +24,11 @@ _OUTCOMES = {"verified": "", "succeeded": "", "not_verified": " (no help)", "unk
 
 
 def ending_of(incident: Incident) -> Ending:
-    """How the incident, now over, ended. Of one that was reopened counts what was done since."""
+    """How the incident, now over, ended. Of one reopened, or handed to a person, counts what was done since."""
     if incident.request is not None or incident.upkeep:
         return "done"
     tried = _tried(incident, since=incident.tried_before)
-    if tried and _given_back_in_vain(tried[-1]):
+    if incident.unrestored or (tried and _given_back_in_vain(tried[-1])):
         return "unrestored"
     helped = any(action.outcome == "verified" for action in tried) and tried[-1].outcome in _HELPED
     return "healed" if helped else "passed"

@@ -50,6 +50,7 @@ def tell(turn: Turn, incident_id: str, message: str, severity: str) -> None:
 
 def escalate(turn: Turn, incident_id: str, why: str) -> None:
     """Hands the incident to a person, who is called unless that happened before in this incident."""
+    turn.update(incident_id, tried_before=len(turn.incident(incident_id).actions))
     incident = turn.move(incident_id, "escalated", why, turn.now + turn.limits.escalated_within)
     before = " (a person has been told already)" if incident.told else ""
     turn.record("escalated", incident.pipeline, f"escalated: {why}{before}", incident_id, **_story(incident))

@@ -7,6 +7,7 @@ from services.remediator.core.acting import overdue
 from services.remediator.core.deciding import await_approval, decide, resume
 from services.remediator.core.escalation import tell_of_end
 from services.remediator.core.judging import judge, watch_escalated
+from services.remediator.core.standing import take_up_what_stands
 from services.remediator.core.turn import Turn
 
 MOST_STEPS = 50
@@ -15,11 +16,17 @@ MOST_STEPS = 50
 
 def heal(turn: Turn, pipeline: str) -> None:
     """Moves the pipeline's incidents on as far as they go now, the nearest to the root first."""
+    _advance_all(turn, pipeline)
+    if take_up_what_stands(turn, pipeline):
+        _advance_all(turn, pipeline)
+    for incident in turn.of(pipeline):
+        tell_of_end(turn, incident)
+
+
+def _advance_all(turn: Turn, pipeline: str) -> None:
     waiting = [incident for incident in turn.of(pipeline) if incident.open]
     for incident in sorted(waiting, key=lambda i: (i.diagnosis.rank, i.opened_at, i.id)):
         advance(turn, incident.id)
-    for incident in turn.of(pipeline):
-        tell_of_end(turn, incident)
 
 
 def advance(turn: Turn, incident_id: str) -> None:

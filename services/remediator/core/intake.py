@@ -5,7 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from services.remediator.core.acting import aim_of_return, release_gone, take_back_spoilt, withhold_everywhere
-from services.remediator.core.correlation import Place, place_of
+from services.remediator.core.correlation import Place, place_of, same_firing
 from services.remediator.core.incidents import Diagnosis, Incident, with_action, with_alert
 from services.remediator.core.limits import flap_rows
 from services.remediator.core.policies import only_watched, policy_for
@@ -26,7 +26,7 @@ def take_alert(turn: Turn, alert: Alert) -> None:
     diagnosis = diagnosis_of(alert, turn.known(alert.pipeline), turn.specification(alert.pipeline))
     policies = turn.policies(alert.pipeline)
     if only_watched(alert, diagnosis, policies):
-        _note(turn, alert, [incident for incident in holders if incident.open])
+        _note(turn, alert, [incident for incident in holders if incident.open or same_firing(alert, incident)])
         return
     soon = flap_rows(policy_for(alert, diagnosis, policies))
     place = place_of(alert, diagnosis, turn.of(alert.pipeline), soon, turn.limits)
@@ -43,7 +43,15 @@ def take_alert(turn: Turn, alert: Alert) -> None:
         case "lingers":
             _linger(turn, alert, place)
         case "ignored":
-            pass
+            _note(turn, alert, [turn.incident(place.incident)])
+
+
+def take_up(turn: Turn, incident_id: str, alert: Alert, diagnosis: Diagnosis) -> None:
+    """Deals with an alert that still fires though the incident is over: what no trouble began is not reopened."""
+    if turn.incident(incident_id).upkeep or turn.incident(incident_id).request is not None:
+        _open(turn, alert, diagnosis)
+    else:
+        _reopen(turn, alert, diagnosis, Place("reopens", incident_id, "it still fires after its end"))
 
 
 def _note(turn: Turn, alert: Alert, incidents: list[Incident]) -> None:
@@ -64,7 +72,10 @@ def lead(turn: Turn, incident_id: str, alert: Alert, diagnosis: Diagnosis, why: 
             take_back_spoilt(turn, incident_id, action, alert)
     turn.update(incident_id, lead=alert.fingerprint, diagnosis=diagnosis, rung=0, policy="", approved_by="")
     turn.move(incident_id, "triaged", why, turn.now + turn.limits.wait_within)
-    turn.record("triaged", alert.pipeline, f"{diagnosis.name}: {why}", incident_id, alert=alert.id)
+    turn.record(
+        "triaged", alert.pipeline, f"{diagnosis.name}: {why}", incident_id, alert=alert.id,
+        fingerprint=alert.fingerprint,
+    )  # fmt: skip
 
 
 def _open(turn: Turn, alert: Alert, diagnosis: Diagnosis) -> None:
@@ -130,6 +141,7 @@ def _reopen(turn: Turn, alert: Alert, diagnosis: Diagnosis, place: Place) -> Non
             tried_before=len(incident.actions),
             closed_at=None,
             closed_row=0,
+            unrestored=False,
         )
     )
     turn.move(incident.id, "triaged", place.why, turn.now + turn.limits.wait_within)
@@ -142,7 +154,11 @@ def _reopen(turn: Turn, alert: Alert, diagnosis: Diagnosis, place: Place) -> Non
 def _linger(turn: Turn, alert: Alert, place: Place) -> None:
     incident = with_alert(turn.incident(place.incident), alert)
     turn.put(incident)
-    turn.record("alert_joined", alert.pipeline, f"{alert.kind} belongs here: {place.why}", incident.id, alert=alert.id)
+    turn.update(incident.id, lingers_from=turn.row(alert.pipeline))
+    turn.record(
+        "alert_joined", alert.pipeline, f"{alert.kind} belongs here: {place.why}", incident.id, alert=alert.id,
+        fingerprint=alert.fingerprint,
+    )  # fmt: skip
     last = incident.last
     if last is None or last.role != "release" or last.measured is not None:
         return

@@ -7,11 +7,14 @@ import msgspec
 from services.remediator.core.acting import Aim, aim_of_return, begin_again, issue, release_others, take_back
 from services.remediator.core.escalation import escalate, expire, resolve
 from services.remediator.core.incidents import Action, Incident, with_action
+from services.remediator.core.knowledge import better
 from services.remediator.core.policies import only_watched
 from services.remediator.core.triage import diagnosis_of
 from services.remediator.core.turn import Turn
 from services.remediator.core.undo import RELEASES, release_of
-from services.remediator.core.verification import CONTAINING, Judgement, judgement
+from services.remediator.core.verification import CONTAINING, Judgement, Measure, back_before, judgement, mean_of
+
+NEWEST_WINDOWS = 2
 
 
 def lead_resolved(incident: Incident) -> bool:
@@ -36,9 +39,13 @@ def judge(turn: Turn, incident_id: str) -> None:
         judged = Judgement("missed", against, judged.measure)
     if judged.answer == "waiting":
         return
+    before = back_before(action, known, incident.start_row) if judged.answer == "met" and action.role == "act" else None
+    if before is not None and incident.request is None and not incident.upkeep:
+        _was_back(turn, incident, action, judged, before)
+        return
     action = _noted(turn, incident, action, judged)
     if judged.answer == "met":
-        _met(turn, incident_id, action)
+        _met(turn, incident_id, action, judged.why)
     elif action.role == "release":
         _not_back(turn, incident_id, judged)
     elif incident.request is not None:
@@ -58,7 +65,9 @@ def wind_down(turn: Turn, incident_id: str, why: str) -> None:
     own = frozenset() if kept is None else frozenset({str(kept.arguments.get("source"))})
     release_others(turn, incident_id, "the field is right again", but=own)
     if kept is None:
-        resolve(turn, incident_id, why)
+        lost = _still_lost(turn, turn.incident(incident_id))
+        turn.update(incident_id, unrestored=bool(lost))
+        resolve(turn, incident_id, f"{why}; {lost}" if lost else why)
         return
     order = release_of(kept)
     rung = turn.rung(incident, kept.rung)
@@ -68,6 +77,19 @@ def wind_down(turn: Turn, incident_id: str, why: str) -> None:
     aim = aim_of_return(turn, incident, rung) if kept.name == "quarantine_source" else Aim()
     within = rung.deadline if rung is not None else kept.deadline - kept.at
     issue(turn, incident_id, order, "release", why, aim, turn.now + within)
+
+
+def _still_lost(turn: Turn, incident: Incident) -> str:
+    """What is measured now, where the last remedy did not bring back enough and nothing else has since; else empty."""
+    tried = [a for a in incident.actions[incident.tried_before :] if a.role == "act" and a.name != "notify"]
+    action = tried[-1] if tried else None
+    if action is None or action.outcome != "not_verified" or action.expects is None or action.measured is None:
+        return ""
+    expects = action.expects
+    now = mean_of(turn.known(incident.pipeline), expects.metric, turn.row(incident.pipeline) + 1, NEWEST_WINDOWS)
+    if now is None or not better(expects.metric, expects.bound, now):
+        return ""
+    return f"{expects.metric} is {now:.4g} in the newest rows, wanted {expects.bound:.4g}"
 
 
 def watch_escalated(turn: Turn, incident_id: str) -> None:
@@ -97,23 +119,21 @@ def follow_up(turn: Turn, incident_id: str, why: str) -> bool:
     return True
 
 
-def _met(turn: Turn, incident_id: str, action: Action) -> None:
-    incident = turn.incident(incident_id)
+def _met(turn: Turn, incident_id: str, action: Action, why: str) -> None:
     if action.role == "act" and action.name in RELEASES:
         wind_down(turn, incident_id, "the alert has resolved")
     elif action.name in CONTAINING and action.role == "act" and follow_up(turn, incident_id, f"{action.name} worked"):
         return
     else:
-        resolve(turn, incident_id, f"{action.name} worked: {_found(incident)}")
+        resolve(turn, incident_id, f"{action.name} worked: {why}")
 
 
-def _found(incident: Incident) -> str:
-    last = incident.last
-    if last is None or last.measured is None or last.expects is None:
-        return "the alert has resolved"
-    return (
-        f"{last.expects.metric} is {last.measured:.4g} over {last.measured_rows} rows (wanted {last.expects.bound:.4g})"
-    )
+def _was_back(turn: Turn, incident: Incident, action: Action, judged: Judgement, before: Measure) -> None:
+    """All is well, and was before the action: it is no merit of the action."""
+    value = f"{before.value:.4g} over {before.rows} rows"
+    why = f"version {action.left} was back at {value} before {action.name} was ordered"
+    _noted(turn, incident, action, Judgement("unknown", f"{why}; {judged.why}", judged.measure))
+    resolve(turn, incident.id, why)
 
 
 def _not_back(turn: Turn, incident_id: str, judged: Judgement) -> None:

@@ -15,7 +15,7 @@ TELLING = {
 ENDED: dict[Ending, str] = {
     "healed": "It ended well.",
     "passed": "It passed by itself: no action was seen to end it.",
-    "unrestored": "The cause is gone, but performance is not seen to be back.",
+    "unrestored": "The alert has ended, but performance is not seen to be back.",
     "done": "It is done.",
 }
 

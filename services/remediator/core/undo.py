@@ -5,7 +5,7 @@ from __future__ import annotations
 from services.remediator.core.incidents import Action
 from services.remediator.core.knowledge import Knowledge, better, replaced_by
 from services.remediator.core.orders import Impossible, Order
-from services.remediator.core.verification import RESOLVED
+from services.remediator.core.verification import RESOLVED, left_before
 
 RELEASES = {"quarantine_source": "release_source", "hold": "release_hold", "scale_service": "scale_service"}
 """Actions that last until they are taken back, and by what."""
@@ -54,7 +54,7 @@ def _back_to_what_it_left(action: Action, known: Knowledge) -> Order | Impossibl
     if isinstance(order, Impossible) or order.action != "rollback":
         return order
     left = order.version
-    if _helped(action):
+    if _helped(action, known):
         return Impossible(f"version {action.version} is better than {left} was, though not by enough")
     if action.name == "retrain":
         return order
@@ -71,7 +71,12 @@ def left_by(action: Action, known: Knowledge) -> str | None:
     return known.earlier if action.name != "rollback" and left in known.condemned else left
 
 
-def _helped(action: Action) -> bool:
+def _helped(action: Action, known: Knowledge) -> bool:
+    """Whether it measured better than what it left: at the alert, or in the newest windows before the action, which may
+    have come long after.
+    """
     if action.measured is None or action.level is None or action.expects is None or action.expects.metric == RESOLVED:
         return False
-    return better(action.expects.metric, action.measured, action.level)
+    metric, measured = action.expects.metric, action.measured
+    before = left_before(action, known, metric)
+    return better(metric, measured, action.level) or (before is not None and better(metric, measured, before))

@@ -79,7 +79,7 @@ def carry_out(turn: Turn, incident_id: str) -> None:
     if policy is None or rung is None:
         known = turn.known(incident.pipeline)
         turn.learn(msgspec.structs.replace(known, upkeep_missed=known.upkeep_missed + 1))
-        resolve(turn, incident_id, incident.why)
+        resolve(turn, incident_id, f"version {known.live} goes on; {incident.why}")
         return
     aim = _aim(turn, incident, rung)
     order = order_of(rung, incident, turn.known(incident.pipeline), turn.specification(incident.pipeline))

@@ -135,12 +135,48 @@ def effect_of(action: Action, known: Knowledge, metric: str) -> Measure:
     where all goes well without the version that it left: if a newer one has taken over, its rows count too. What
     shadows would have said never counts.
     """
-    readings = [r for r in _readings(known, metric) if action.fresh or r.first_row >= action.from_row]
+    readings = _readings_of(action, known, metric)
     versions: list[str | None] = [action.version]
     if action.name == "rollback" and known.stages.get(action.version or "") == "replaced":
         answered = {reign.version for reign in known.reigns if known.stages.get(reign.version) != "shadow"}
         versions = [*sorted(answered - {action.left})]
     return _measure([_row_values(r, version, metric) for r in readings for version in versions])
+
+
+def back_before(action: Action, known: Knowledge, since_row: int) -> Measure | None:
+    """What was measured of the version that `action` left, in the newest window wholly between `since_row`, where the
+    trouble began, and the action, where that was as good again already as the action was to make it; else None.
+    """
+    expects = action.expects
+    if expects is None or expects.metric == RESOLVED or action.left is None or action.left == action.version:
+        return None
+    between = [r for r in _readings(known, expects.metric) if since_row <= r.first_row and r.last_row < action.row]
+    measures = [_measure([_row_values(r, action.left, expects.metric)]) for r in between]
+    reached = [m.value is not None and not better(expects.metric, expects.bound, m.value) for m in measures]
+    return measures[-1] if reached and reached[-1] and not all(reached) else None
+
+
+def left_before(action: Action, known: Knowledge, metric: str) -> float | None:
+    """What the version that `action` left measured in the two newest windows before it."""
+    before = [r for r in _readings(known, metric) if r.last_row < action.row][-2:]
+    return _measure([_row_values(r, action.left, metric) for r in before]).value
+
+
+def _readings_of(action: Action, known: Knowledge, metric: str) -> list[Reading]:
+    """The windows in which the action's effect shows. Where they tell of no version, the first row that counts is
+    known from the windows before: the one that begins with it may hold rows from before the action.
+    """
+    first = action.from_row + (action.version is None)
+    return [r for r in _readings(known, metric) if action.fresh or r.first_row >= first]
+
+
+def _own_share(action: Action, known: Knowledge, metric: str, measure: Measure) -> str:
+    """Whose rows these are, where not all were answered by the version that the action made answer."""
+    pairs = [_row_values(r, action.version, metric) for r in _readings_of(action, known, metric)]
+    own = _measure(pairs).rows
+    return (
+        "" if own == measure.rows else f" ({own} of them answered by version {action.version}, the rest by newer ones)"
+    )
 
 
 def judgement(action: Action, known: Knowledge, lead_resolved: bool, now: datetime, deadline: datetime) -> Judgement:
@@ -156,7 +192,8 @@ def judgement(action: Action, known: Knowledge, lead_resolved: bool, now: dateti
             else Judgement("waiting", "the alert fires")
         )
     measure = effect_of(action, known, expects.metric)
-    seen = f"{expects.metric} is {_text(measure.value)} over {measure.rows} rows"
+    whose = _own_share(action, known, expects.metric, measure)
+    seen = f"{expects.metric} is {_text(measure.value)} over {measure.rows} rows{whose}"
     wanted = (
         f"wanted {'at least' if expects.direction == 'up' else 'at most'} {_text(expects.bound)} over {expects.rows}"
     )

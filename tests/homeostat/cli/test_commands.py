@@ -210,6 +210,7 @@ def test_models_of_every_pipeline_are_listed_where_none_is_named(ask: Call, gate
     assert alone.out == ask("models", "list", "elec2").out
     assert {row.split()[0] for row in several.out.splitlines() if " champion " in row} == {"elec2", "elec3"}
     assert {model["pipeline"] for model in ask("models", "list", "--json").json} == {"elec2", "elec3"}
+    assert "accuracy 0.86; the first model" in several.out
 
 
 def test_status_shows_where_each_part_of_the_local_stack_is(call: Call, gateway: Running, tmp_path: Path) -> None:

@@ -39,12 +39,14 @@ def test_columns_that_the_pipeline_does_not_take_are_said_once(ask: Call, gatewa
 @pytest.mark.parametrize(
     ("content", "says"),
     [
-        (b"a,1,0.5\nb,2,0.5\n", "has none of the columns that elec2 takes: it has a, 1, 0.5; elec2 takes nswprice"),
+        (b"a,1,0.5\nb,2,0.5\n", "has none of the inputs that elec2 takes: it has a, 1, 0.5; elec2 takes nswprice"),
+        (b"id,colour\na,red\n", "it has colour beside the id (id); elec2 takes nswprice"),
+        (b"id\na\nb\n", "it has nothing else beside the id (id)"),
         (b"colour;size\nred;1\n", "it has colour, size"),
         (b"id,up\na,true\n", "holds labels, and events are expected: its columns are id, up, those of events of elec2"),
         (b"id,up\na,true\n", "Nothing was sent; to send them as labels: homeostat labels elec2 "),
         (b"\x7fELF\x02\x01" + bytes(500), "is not what its name says"),
-        (b"id,nswprice,vicprice\na,1,1\n,1,1\n\n,1,1\n", "2 of 3 rows have no id in the column 'id': lines 3, 5."),
+        (b"id,nswprice,vicprice\n,1,1\n\n,1,1\n", "2 of 2 rows have no id in the column 'id': lines 2, 4."),
     ],
 )
 def test_a_file_that_cannot_be_meant_is_named_before_a_row_of_it_is_sent(
@@ -67,9 +69,25 @@ def test_of_many_rows_without_an_id_the_first_are_named_and_the_rest_counted(ask
     assert "lines 2, 3, 4, 5, 6, 7, 8, 9, 10, 11 and 5 more" in ask("send", "elec2", str(file)).err
 
 
+def test_rows_without_an_id_are_refused_by_their_lines_and_the_others_sent(
+    ask: Call, gateway: Running, tmp_path: Path
+) -> None:
+    file = tmp_path / "rows.csv"
+    file.write_text("id,nswprice,vicprice\na,1,1\n,1,1\nb,99,1\n\n,1,1\nc,1,1\n")
+
+    shown = ask("send", "elec2", str(file), "--batch", "4")
+
+    assert shown.status == 1
+    assert [record.id for record in gateway.written(RAW_DATA)] == ["a", "b", "c"]
+    assert "5 rows: 2 accepted, 3 rejected (2 bad-id, 1 range)" in shown.out
+    lines = [line.split(":")[0].strip() for line in shown.out.splitlines()[1:]]
+    assert lines == ["line 3", "line 4 (id b)", "line 6"]
+    assert "line 6: there is no id in the column 'id'" in shown.out
+
+
 def test_a_row_without_an_id_among_those_that_come_one_by_one_is_named_by_its_number(gateway: Running) -> None:
     row = '{"id": "%s", "nswprice": 1, "vicprice": 1}\n'
-    words = ["send", "elec2", "-", "--url", gateway.url, "--api-key", KEY]
+    words = ["send", "elec2", "-", "--no-wait", "--url", gateway.url, "--api-key", KEY]
 
     ended = subprocess.run(
         [sys.executable, "-m", "homeostat", *words], input=row % "a" + row % " ", capture_output=True, text=True,
@@ -77,17 +95,33 @@ def test_a_row_without_an_id_among_those_that_come_one_by_one_is_named_by_its_nu
     )  # fmt: skip
 
     assert ended.returncode == 1
-    assert "have no id in the column 'id': row 2." in ended.stderr
+    assert "row 2: there is no id in the column 'id'" in ended.stdout
 
 
-def test_labels_without_an_id_are_refused_with_their_lines(ask: Call, gateway: Running, tmp_path: Path) -> None:
+def test_labels_without_an_id_are_refused_by_their_lines_and_the_others_sent(
+    ask: Call, gateway: Running, tmp_path: Path
+) -> None:
     file = tmp_path / "labels.csv"
-    file.write_text("id,up\na,true\n,false\n")
+    file.write_text("name,up\na,true\n,false\n")
 
-    shown = ask("labels", "elec2", str(file))
+    shown = ask("labels", "elec2", str(file), "--id-column", "name")
 
-    assert "1 of 2 rows have no id in the column 'id': line 3." in shown.err
-    assert gateway.written(RAW_DATA) == []
+    assert shown.status == 1
+    assert "line 3: there is no id in the column 'name'" in shown.out
+    assert [record.id for record in gateway.written(RAW_DATA)] == ["a"]
+
+
+def test_a_row_under_the_id_of_another_is_told_with_the_line_of_that_one(
+    ask: Call, gateway: Running, tmp_path: Path
+) -> None:
+    file = tmp_path / "rows.csv"
+    file.write_text("id,nswprice,vicprice\nx,1,1\ny,1,1\n,1,1\na,1,1\na,2,1\n")
+
+    shown = ask("send", "elec2", str(file), "--batch", "3")
+    again = ask("send", "elec2", str(file), "--batch", "5")
+
+    assert "line 6 (id a): id: the id 'a' already stands for line 5, which has other values" in shown.out
+    assert "line 6 (id a): id: the id 'a' already stands for line 5, which has other values" in again.out
 
 
 @pytest.mark.parametrize(

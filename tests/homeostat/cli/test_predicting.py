@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from homeostat.cli.predicting import unscored
-from shared.topics import RAW_DATA
+import pytest
+
+from homeostat.cli.predicting import Answer, score_heading, unscored, until_live
+from homeostat.client import Client
+from shared.topics import MODEL_PUBLISHED, PIPELINES, RAW_DATA
 from tests.homeostat.cli.conftest import Call
 from tests.services.gateway.answering import Answering
-from tests.services.gateway.running import Running
+from tests.services.gateway.messages import defined, published
+from tests.services.gateway.running import KEY, Running
 
 
 def written(folder: Path, *rows: str) -> str:
@@ -41,6 +45,18 @@ def test_where_every_row_is_scored_the_status_is_0(ask: Call, gateway: Running, 
     assert (shown.status, shown.err) == (0, "")
 
 
+@pytest.mark.parametrize(
+    ("kind", "answer", "heading"),
+    [
+        ("binary", {"probabilities": {"ja": 0.2, "nein": 0.8}, "score": 0.8}, "P(nein)"),
+        ("multiclass", {"probabilities": {"a": 0.2, "b": 0.8}, "score": 0.8}, "score"),
+        ("regression", {"prediction": 3.0}, "score"),
+    ],
+)
+def test_the_class_that_a_score_speaks_of_stands_over_it(kind: str, answer: Answer, heading: str) -> None:
+    assert score_heading(kind, [{"error": {}}, answer]) == heading
+
+
 def test_of_many_bad_rows_the_first_are_told_and_the_rest_counted(ask: Call, gateway: Running, tmp_path: Path) -> None:
     rows = [f"r{number},dear,1" for number in range(30)] + [f"g{number},0.5,1" for number in range(60)]
 
@@ -70,8 +86,39 @@ def test_a_file_of_another_pipeline_is_named_before_a_row_of_it_is_asked_for(
     file = tmp_path / "other.csv"
     file.write_text("colour,size\nred,1\n")
 
-    assert "has none of the columns that elec2 takes" in ask("predict", "elec2", str(file)).err
+    assert "has none of the inputs that elec2 takes" in ask("predict", "elec2", str(file)).err
     assert gateway.written(RAW_DATA) == []
+
+
+def test_before_a_first_model_nothing_is_sent_for_an_id_keeps_its_answer(
+    ask: Call, gateway: Running, tmp_path: Path
+) -> None:
+    gateway.put(PIPELINES, defined(name="shop"))
+
+    shown = ask("predict", "shop", written(tmp_path, "a,0.1,1"), "--wait", "0")
+
+    assert shown.status == 1
+    assert "the first is trained at 500 rows that have a label, and 0 have one. Nothing was sent" in flat(shown.err)
+    assert gateway.written(RAW_DATA) == []
+
+
+def test_a_first_model_is_waited_for_and_said_to_be(gateway: Running) -> None:
+    gateway.put(PIPELINES, defined(name="shop"))
+    told: list[str] = []
+
+    def say(line: str) -> None:
+        told.append(line)
+        gateway.put(MODEL_PUBLISHED, published(pipeline="shop"))
+
+    with Client(gateway.url, KEY) as client:
+        until_live(client, "shop", 30, say)
+
+    (line,) = told
+    assert line.startswith("waiting up to 30 s for a first model: no version of shop was live yet")
+
+
+def flat(text: str) -> str:
+    return " ".join(text.split())
 
 
 def test_a_row_that_was_answered_without_a_model_counts_as_not_scored() -> None:

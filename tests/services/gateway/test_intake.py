@@ -207,8 +207,8 @@ def test_an_id_that_comes_twice_in_one_body_is_told_by_row_and_goes_on_to_be_kep
     body = gateway.http.post(EVENTS, json=rows).json()
 
     assert (body["accepted"], body["repeated"]) == (3, 2)
-    ((index, reason, detail),) = [(r["index"], r["reason"], r["detail"]) for r in body["rejected"]]
-    assert (index, reason) == (2, "id-conflict")
+    ((index, other, reason, detail),) = [(r["index"], r["other"], r["reason"], r["detail"]) for r in body["rejected"]]
+    assert (index, other, reason) == (2, 0, "id-conflict")
     assert "the id 'a' already stands for row 0 of this body" in detail
     assert [record.values["vicprice"] for record in raw(gateway)] == [1.5, 1.5, 1.5, 9]
 

@@ -4,13 +4,34 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from shared.topics import RAW_DATA
+import pytest
+
+from shared.topics import MODEL_PUBLISHED, PIPELINES, RAW_DATA
 from tests.services.gateway.answering import Answering
+from tests.services.gateway.messages import defined, published
 from tests.services.gateway.running import Running, running
 
 PREDICT = "/v1/pipelines/elec2/predict"
 EVENTS = "/v1/pipelines/elec2/events"
 GOOD = {"nswprice": 0.5, "vicprice": 1.5}
+
+
+@pytest.fixture
+def gateway(gateway: Running) -> Running:
+    """One whose pipeline has a live version."""
+    gateway.put(MODEL_PUBLISHED, published())
+    return gateway
+
+
+def test_before_a_version_is_live_nothing_is_sent_for_an_id_keeps_its_answer(gateway: Running) -> None:
+    gateway.put(PIPELINES, defined(name="shop"))
+
+    answer = gateway.http.post("/v1/pipelines/shop/predict", json=GOOD | {"id": "r1"})
+
+    assert (answer.status_code, answer.headers["Retry-After"]) == (503, "5")
+    assert answer.json()["part"] == "model"
+    assert "the first is trained at 500 rows" in answer.json()["detail"]
+    assert gateway.written(RAW_DATA) == []
 
 
 def test_rows_are_answered_in_their_order_through_the_stream(gateway: Running) -> None:

@@ -8,8 +8,9 @@ from typing import Any
 import numpy as np
 
 from services.monitor.core.fields import Fields
-from services.monitor.core.inputs import Inputs, Sizes
+from services.monitor.core.inputs import Inputs
 from services.monitor.core.record import _MOST_NAMES, Names
+from services.monitor.core.watched import Sizes
 from shared.messages import Alert, Command
 from shared.service import Batch
 

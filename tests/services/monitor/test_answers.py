@@ -57,3 +57,16 @@ def test_a_bad_release_without_labels_shows_in_its_answers(stream: Make) -> None
     s.run(1000, labels=False)
     kinds = {(a.kind, a.severity, a.causes[0].what) for _, a in s.alerts("prediction_drift")}
     assert ("prediction_drift", "warning", "2") in kinds
+
+
+def test_what_was_said_of_a_version_s_answers_is_over_once_it_answers_no_more(stream: Make) -> None:
+    s = stream(warm=2000)
+    s.publish("2")
+    shifted_answers(s)
+    s.run(500, labels=False)
+    assert [a.state for _, a in s.alerts("prediction_drift")] == ["firing"]
+
+    s.publish("3")
+
+    (_, over) = s.alerts("prediction_drift")[-1]
+    assert (over.state, over.summary) == ("resolved", "version 2 answers no more")

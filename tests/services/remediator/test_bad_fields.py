@@ -27,6 +27,7 @@ def test_a_field_in_another_unit_is_quarantined_then_released_and_performance_is
     desk.resolve(bad)
     assert desk.actions == ["quarantine_source", "release_source"]
     desk.answer(desk.last)
+    desk.pass_rows(0.8)
     desk.pass_rows(0.9)
     assert desk.state == "verifying"
     desk.pass_rows(0.9)
@@ -45,8 +46,8 @@ def test_what_leads_when_the_field_is_right_and_the_loss_stays_is_named_in_the_l
     desk.resolve(bad)
     desk.answer(desk.last)
 
-    desk.pass_rows(0.7)
-    desk.pass_rows(0.7)
+    for _ in range(3):
+        desk.pass_rows(0.7)
 
     led = [entry for entry in desk.audit if entry.kind == "triaged"][-1]
     assert "now concept_drift" in led.summary
@@ -154,6 +155,7 @@ def test_a_consequence_that_comes_alone_after_its_cause_is_over_is_an_incident_o
     loss = desk.alert("concept_drift", ("model", "1"), severity="critical", since_row=1000)
     desk.resolve(bad)
     desk.answer(desk.last)
+    desk.pass_rows(0.9)
     desk.pass_rows(0.9, rows=500)
     desk.resolve(loss)
     assert desk.state == "resolved"
@@ -174,6 +176,7 @@ def test_a_loss_beside_rows_that_were_only_refused_is_trouble_of_its_own() -> No
     loss = desk.alert("concept_drift", ("model", "1"), severity="critical", since_row=1100)
     desk.resolve(refused)
     desk.answer(desk.last)
+    desk.pass_rows(0.6)
     desk.pass_rows(0.6, rows=500)
 
     assert [i.diagnosis.name for i in desk.incidents] == ["refused_rows", "concept_drift"]

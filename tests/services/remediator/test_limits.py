@@ -259,7 +259,7 @@ def test_bad_data_pauses_a_pending_retrain_and_its_measuring_begins_anew_afterwa
     assert desk.incidents[0].state == "verifying", "what is measured on bad data does not count"
     desk.resolve(bad)
     desk.answer(desk.last)
-    for _ in range(4):
+    for _ in range(5):
         desk.pass_rows(0.88, version="2")
     assert [i.state for i in desk.incidents] == ["resolved", "resolved"]
     assert desk.actions == ["retrain", "quarantine_source", "release_source"]
@@ -323,8 +323,8 @@ def test_nothing_is_retrained_while_a_field_is_in_quarantine() -> None:
     assert desk.incidents[-1].why == "no retraining while price of feed is in quarantine"
     desk.resolve(bad)
     desk.answer(desk.last)
-    desk.pass_rows(0.9)
-    desk.pass_rows(0.9)
+    for _ in range(3):
+        desk.pass_rows(0.9)
     assert desk.actions == ["quarantine_source", "release_source", "retrain"]
 
 

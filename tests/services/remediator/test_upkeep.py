@@ -173,7 +173,9 @@ def test_a_rollback_is_verified_by_what_answers_without_the_bad_version_also_whe
     desk.model("4", "shadow")
     desk.pass_rows(0.9, version="3", beside={"4": 0.1})
 
-    assert [e.kind for e in desk.audit if e.incident == desk.incidents[-1].id][-2:] == ["verified", "incident_resolved"]
+    own = [e for e in desk.audit if e.incident == desk.incidents[-1].id]
+    assert [e.kind for e in own][-2:] == ["verified", "incident_resolved"]
+    assert "500 rows (250 of them answered by version 1, the rest by newer ones)" in own[-1].summary
     assert desk.told == []
 
 

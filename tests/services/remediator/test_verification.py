@@ -96,3 +96,21 @@ def test_rows_of_the_version_before_do_not_verify_a_rollback() -> None:
     assert desk.state == "verifying", "these rows were answered by version 2"
     desk.pass_rows(0.9, version="1", rows=500)
     assert desk.state == "resolved"
+
+
+def test_a_retrain_that_came_late_is_held_against_what_was_measured_just_before_it() -> None:
+    desk = Desk()
+    desk.steady()
+    desk.alert("concept_drift", ("model", "1"), severity="critical", value=0.8, since_row=1000)
+    desk.answer(desk.last, "failed", detail="no better")
+    for _ in range(5):
+        desk.pass_rows(0.2)
+    assert desk.actions == ["retrain", "retrain"]
+
+    desk.retrained(desk.last, "2")
+    desk.pass_rows(0.6, version="2")
+    desk.pass_rows(0.6, version="2")
+
+    assert "rollback" not in desk.actions, (
+        "0.6 is less than the 0.8 of the alert, and far more than version 1 had since"
+    )

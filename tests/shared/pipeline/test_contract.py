@@ -179,3 +179,43 @@ def test_an_id_that_is_no_number_where_its_field_is_one_is_refused_by_name() -> 
     found = Contract(Specification.model_validate(document)).check_row({"order": "A-7", "x": 1})
 
     assert str(found) == "order: is the text 'A-7', not a whole number"
+
+
+@pytest.mark.parametrize(
+    ("bounds", "value", "detail"),
+    [
+        ((0, None), -3.0, "x: is -3.0, below 0"),
+        ((None, 5), 7, "x: is 7, above 5"),
+        ((0, 5), 7, "x: is 7, outside of 0 to 5"),
+        ((0, None), 10**400, "outside of 0 to 1.79769e+308"),
+    ],
+)
+def test_a_value_out_of_a_range_with_one_end_is_told_by_that_end(
+    bounds: tuple[float | None, float | None], value: float, detail: str
+) -> None:
+    schema = {"x": {"type": "number", "range": list(bounds)}, "y": {"type": "number"}}
+    spec = Specification.model_validate({"name": "p", "kind": "regression", "schema": schema, "target": "y"})
+
+    assert detail in str(Contract(spec).check_row({"x": value}))
+
+
+def test_of_several_faults_the_first_is_the_problem_and_names_the_others() -> None:
+    schema = {name: {"type": "number"} for name in "abcdefgh"} | {"y": {"type": "boolean"}}
+    spec = Specification.model_validate({"name": "p", "kind": "binary", "schema": schema, "target": "y"})
+    contract, good = Contract(spec), dict.fromkeys("abcdefgh", 1.0)
+
+    one = contract.check_row(good | {"b": "old"})
+    three = contract.check_row(good | {"b": "old", "d": None, "y": "perhaps"})
+    withheld = contract.check_row(good | {"b": "old", "d": None, "e": "x"}, {"d"})
+    all_missing = contract.check_row({})
+
+    assert str(one) == "b: is the text 'old', not a number"
+    assert isinstance(three, Problem)
+    assert (three.field, three.reason) == ("b", "type")
+    assert three.detail == (
+        "is the text 'old', not a number; and 2 more: d is null; y is the text 'perhaps', not true or false"
+    )
+    assert str(withheld).endswith("and 1 more: e is the text 'x', not a number")
+    assert str(all_missing) == (
+        "a: is missing; and 7 more: b is missing; c is missing; d is missing; e is missing; f is missing; …"
+    )

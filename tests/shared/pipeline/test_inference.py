@@ -279,3 +279,41 @@ def test_columns_of_every_type_of_parquet_become_fields_or_are_said_to_be_left_o
         assert '# "x" is left out: no field can hold' in specification_text(path, "y")
         with pytest.raises(Misconfigured, match="which no model can predict"):
             specification_text(path, "x")
+
+
+@pytest.mark.parametrize(
+    ("values", "score"),
+    [
+        (["nein", "ja"], "# score: P(nein), the later of ja and nein in order"),
+        ([0, 1], "# score: P(1), the later of 0 and 1 in order"),
+        (["true", "false"], "# score: P(true), the later of false and true in order"),
+    ],
+)
+def test_of_two_classes_the_one_that_the_score_speaks_of_is_named(
+    tmp_path: Path, values: list[object], score: str
+) -> None:
+    path = tmp_path / "rows.csv"
+    pl.DataFrame({"x": [n / 7 for n in range(200)], "y": values * 100}).write_csv(path)
+
+    assert score in specification_text(path, "y")
+
+
+def test_a_column_that_nearly_is_an_id_is_named_with_what_is_in_the_way(tmp_path: Path) -> None:
+    path = tmp_path / "rows.csv"
+    customers = [None if n in (7, 8, 9) else f"K{n % 3998}" for n in range(4001)]
+    pl.DataFrame({"x": [n % 97 / 7 for n in range(4001)], "kunde": customers, "y": ["a", *["b"] * 4000]}).write_csv(
+        path
+    )
+
+    text = specification_text(path, "y")
+
+    assert "`kunde` nearly is one: 3,995 different values in 4,001 rows; 3 empty, 3 repeated." in text
+    assert "\n# id: kunde " in text
+
+
+def test_a_column_of_many_repeats_is_not_said_to_be_nearly_an_id(tmp_path: Path) -> None:
+    path = tmp_path / "rows.csv"
+    columns = {"name": [f"K{n % 190}" for n in range(200)], "x": [n % 7 for n in range(200)]}
+    pl.DataFrame(columns | {"y": ["a", "b"] * 100}).write_csv(path)
+
+    assert "nearly" not in specification_text(path, "y")

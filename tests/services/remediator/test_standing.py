@@ -1,0 +1,107 @@
+"""A trouble that lasts always has an incident: whatever is resolved, a grave alert never fires alone."""
+
+from __future__ import annotations
+
+import pytest
+
+from shared.messages import Alert
+from tests.support.desk import Desk
+
+
+def refreshed() -> Desk:
+    """Upkeep has just put version 2 in the place of version 1."""
+    desk = Desk(upkeep=True, restarts=True)
+    desk.steady(windows=8)
+    desk.retrained(desk.last, "2")
+    return desk
+
+
+def blamed(desk: Desk) -> Alert:
+    """The version that upkeep made is named as the cause of a collapse."""
+    desk.pass_rows(0.3, version="2")
+    return desk.alert("performance", ("version", "2"), severity="critical", value=0.3, since_row=2000, version="2")
+
+
+def back_on(desk: Desk, version: str) -> None:
+    desk.model(version, command=desk.last.id)
+    desk.answer(desk.last, version=version)
+
+
+def of_the_alert(desk: Desk, alert: Alert) -> list[str]:
+    return [incident.state for incident in desk.incidents if alert.fingerprint in incident.alerts]
+
+
+def test_a_refresh_blamed_for_a_collapse_is_rolled_back_by_an_incident_that_stays_until_performance_is_back() -> None:
+    desk = refreshed()
+    alert = blamed(desk)
+    assert desk.last.action == "rollback"
+    assert desk.last.expects is not None
+    back_on(desk, "1")
+
+    assert of_the_alert(desk, alert) == ["verifying"]
+
+
+def test_where_the_version_before_is_as_bad_the_rollback_is_undone_and_the_next_remedy_tried() -> None:
+    desk = refreshed()
+    alert = blamed(desk)
+    back_on(desk, "1")
+    desk.pass_rows(0.3, version="1")
+    desk.pass_rows(0.3, version="1")
+
+    assert (desk.last.action, desk.last.arguments) == ("promote", {"version": "2", "force": True})
+    back_on(desk, "2")
+    assert desk.actions == ["retrain", "rollback", "promote", "retrain"]
+    assert desk.last.issued_by == "policy:roll-back-bad-version@default"
+    assert of_the_alert(desk, alert) == ["acting"]
+
+
+def test_the_refresh_that_gave_way_to_the_incident_is_over() -> None:
+    desk = refreshed()
+    blamed(desk)
+
+    assert [(incident.upkeep, incident.state) for incident in desk.incidents] == [(True, "resolved"), (False, "acting")]
+
+
+def test_an_alert_that_fires_on_after_its_incident_was_resolved_is_taken_up_again() -> None:
+    desk = Desk(restarts=True)
+    desk.steady()
+    alert = desk.alert("concept_drift", ("model", "1"), severity="critical", since_row=1000)
+    desk.retrained(desk.last, "2")
+    desk.pass_rows(0.9, version="2")
+    desk.pass_rows(0.9, version="2")
+    assert of_the_alert(desk, alert) == ["resolved"]
+    for _ in range(8):
+        desk.pass_rows(0.5, version="2")
+
+    assert of_the_alert(desk, alert) not in (["resolved"], [])
+
+
+def test_a_late_consequence_that_does_not_pass_is_taken_up() -> None:
+    desk = Desk(restarts=True)
+    desk.steady()
+    bad = desk.alert("data_quality", ("feature", "price"), ("source", "feed"), statistic="unit.price", since_row=1000)
+    desk.answer(desk.last)
+    desk.resolve(bad)
+    desk.answer(desk.last)
+    desk.pass_rows(0.9)
+    desk.pass_rows(0.9)
+    late = desk.alert("concept_drift", ("model", "1"), severity="critical", since_row=1100)
+    for _ in range(8):
+        desk.pass_rows(0.5)
+
+    assert [state for state in of_the_alert(desk, late) if state not in ("resolved", "expired")]
+
+
+@pytest.mark.parametrize("severity", ["info", "critical"])
+def test_what_is_only_watched_needs_no_incident(severity: str) -> None:
+    desk = Desk(restarts=True)
+    desk.steady()
+    alert = desk.alert("concept_drift", ("model", "1"), severity="critical", since_row=1000)
+    desk.retrained(desk.last, "2")
+    desk.pass_rows(0.9, version="2")
+    desk.pass_rows(0.9, version="2")
+    desk.again(alert, severity=severity)
+    for _ in range(8):
+        desk.pass_rows(0.9, version="2")
+
+    assert (of_the_alert(desk, alert) == ["resolved"]) is (severity == "info")
