@@ -88,7 +88,6 @@ def _series(name: str, cells: list[Any]) -> pl.Series | list[Any]:
     plain: Mapping[frozenset[type], Any] = {
         frozenset({int}): pl.Int64,
         frozenset({float}): pl.Float64,
-        frozenset({int, float}): pl.Float64,
         frozenset({str}): pl.String,
         frozenset({bool}): pl.Boolean,
         frozenset(): pl.Null,
@@ -97,7 +96,7 @@ def _series(name: str, cells: list[Any]) -> pl.Series | list[Any]:
     if dtype is None:
         return cells
     try:
-        return pl.Series(name, cells, dtype=dtype, strict=dtype != pl.Float64)
+        return pl.Series(name, cells, dtype=dtype)
     except (pl.exceptions.PolarsError, OverflowError, TypeError):
         return cells
 
@@ -164,6 +163,7 @@ def _field(
 ) -> tuple[pl.Series, Bools]:
     """(the column in the contract's form, which rows surely fit)."""
     dtype = pl.String if field.type == "timestamp" else DTYPES[field.type]
+    column = _numbers(column, field)
     if column is None or isinstance(column, list) or column.dtype == pl.Null:
         missing = column is None or isinstance(column, pl.Series)
         return pl.Series([None] * height, dtype=dtype), np.full(height, missing and nullable)
@@ -175,6 +175,14 @@ def _field(
         allowed = frozenset(field.allowed)
         good &= np.array([value in allowed for value in values.to_list()], bool)
     return values, np.where(_null(column), nullable, good)
+
+
+def _numbers(column: pl.Series | list[Any] | None, field: FieldSpec) -> pl.Series | list[Any] | None:
+    """Whole numbers among others: one column where a number is asked for; in a text they stay what they are."""
+    if not isinstance(column, list) or field.type not in ("number", "integer"):
+        return column
+    mixed = {type(cell) for cell in column if cell is not None} == {int, float}
+    return pl.Series(column, dtype=pl.Float64, strict=False) if mixed else column
 
 
 def _as_id(column: pl.Series | list[Any] | None, field: FieldSpec) -> pl.Series | list[Any] | None:

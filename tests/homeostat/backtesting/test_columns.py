@@ -87,3 +87,12 @@ def test_times_of_a_column_are_those_of_each_cell() -> None:
     cells += ["2026-01-01T23:59:60.000000Z", "2026-01-01T00:00:00.123456Z", "1969-12-31T23:59:59.999999Z", "2026-01-01"]
 
     np.testing.assert_array_equal(times_of(pl.Series(cells, dtype=pl.String)), [seconds_of(each) for each in cells])
+
+
+def test_a_whole_number_in_a_text_stays_one_beside_a_fraction() -> None:
+    row = {"at": TIMES[0], "number": 0.0, "whole": 0, "few": 1, "text": "a", "truth": True, "target": 0.0}
+
+    found = checked(Columns.of_rows([row | {"id": 3}, row | {"id": 2.5}]), SPECIFICATION)
+
+    assert found.fits.tolist() == [True, False]
+    assert found.frame["id"][0] == "3"
