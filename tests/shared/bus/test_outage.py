@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from structlog.testing import capture_logs
-
 from shared.bus.librdkafka.clients import Outage
+from tests.support.logs import logged
 
 
 class Clock:
@@ -21,7 +20,7 @@ def test_a_long_outage_is_said_once_then_every_half_minute_then_that_it_is_over(
     clock = Clock()
     away = Outage(clock)
 
-    with capture_logs() as lines:
+    with logged() as lines:
         for _ in range(280):
             away.failed("Connection refused")
             away.check()
@@ -44,7 +43,7 @@ def test_the_next_outage_is_said_anew() -> None:
     clock = Clock()
     away = Outage(clock)
 
-    with capture_logs() as lines:
+    with logged() as lines:
         for _ in range(2):
             away.failed("Connection refused")
             clock.now += 6
@@ -56,7 +55,7 @@ def test_the_next_outage_is_said_anew() -> None:
 def test_while_all_is_well_nothing_is_said() -> None:
     away = Outage(Clock())
 
-    with capture_logs() as lines:
+    with logged() as lines:
         away.check()
 
     assert lines == []

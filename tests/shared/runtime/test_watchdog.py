@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from structlog.testing import capture_logs
-
 from shared.runtime.progress import Progress
 from shared.runtime.watchdog import STATUS, Watchdog
+from tests.support.logs import logged
 
 
 class _Clock:
@@ -40,7 +39,7 @@ def test_what_is_ended_says_where_it_hung() -> None:
     watchdog = _watchdog(clock, ended)
     watchdog.turned()
 
-    with capture_logs() as logs, watchdog.transaction():
+    with logged() as logs, watchdog.transaction():
         clock.seconds = 41.0
         watchdog.check()
 

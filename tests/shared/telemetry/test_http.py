@@ -11,11 +11,11 @@ import urllib.request
 from collections.abc import Iterator
 
 import pytest
-from structlog.testing import capture_logs
 
 from homeostat.local.waiting import wait_for
 from shared.errors import Misconfigured
 from shared.telemetry.http import Health, HealthServer
+from tests.support.logs import logged
 
 PARTS = {"kafka": Health(True), "state": Health(True)}
 
@@ -73,7 +73,7 @@ def test_a_probe_that_hangs_up_is_one_quiet_line(capfd: pytest.CaptureFixture[st
 
     server = HealthServer("127.0.0.1", 0, alive=lambda: True, parts=dict, metrics=metrics)
     server.start()
-    with capture_logs() as lines:
+    with logged() as lines:
         with socket.create_connection(("127.0.0.1", server.port)) as probe:
             probe.sendall(b"GET /metrics HTTP/1.0\r\n\r\n")
             asked.wait(10)
