@@ -47,11 +47,15 @@ class Incident:
 
     @property
     def state(self) -> str:
-        """Where it stands, by the newest entry that moves it; telling a person moves nothing."""
+        """Where it stands, by the newest entry that moves it. Telling a person moves nothing, nor does the result of a
+        command whose incident was closed before it came.
+        """
         telling = {e.message.body.get("command") for e in self.entries if e.message.body.get("action") == "notify"}
         for entry in reversed(self.entries):
             message = entry.message
             if message.body.get("command") in telling - {None}:
+                continue
+            if message.kind == "command_result" and message.body.get("incident_state") in CLOSED:
                 continue
             if message.kind == "command_result" and "succeeded" in (
                 message.body.get("result"),

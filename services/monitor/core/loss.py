@@ -216,7 +216,8 @@ class Loss(msgspec.Struct):
         return int(min(_MOST_WATCHED, max(_WATCHED, 20 * regime.memory)))
 
     def _admit(self, version: str, before: Regime | None, gate: float | None, tolerance: float) -> None:
-        previous = expected_of(before.recent) if before and len(before.recent) >= _LEAST_PREVIOUS else None
+        shown = self._shown(before)
+        previous = shown.baseline if shown is not None else None
         promised = _promised(previous.mean if previous else None, gate)
         regime = Regime(version)
         if before is not None:
@@ -233,8 +234,16 @@ class Loss(msgspec.Struct):
             regime.level.usual = np.concatenate(self.bases)
         self._keep(version, regime)
         self.releases.pop(version, None)
-        if previous is not None and before is not None:
-            self.releases[version] = Release(previous, len(before.recent), self.live_row, before.memory)
+        if shown is not None:
+            self.releases[version] = Release(shown.baseline, shown.samples, self.live_row, shown.memory)
+
+    def _shown(self, before: Regime | None) -> Release | None:
+        """What a new version is held against: the newest errors of the version before, or where too few of its rows
+        have labels, what that one was held against itself.
+        """
+        if before is None or len(before.recent) < _LEAST_PREVIOUS:
+            return self.releases.get(before.version) if before is not None else None
+        return Release(expected_of(before.recent), len(before.recent), self.live_row, before.memory)
 
     def _regime(self, version: str, withheld: str) -> Regime:
         key = f"{version}|{withheld}" if withheld else version

@@ -215,6 +215,19 @@ def test_an_incident_whose_leading_alert_is_forgotten_is_headed_by_why_it_leads(
     assert (opened, led) == ("accuracy fell", "bad_field: nswprice is times 1000")
 
 
+def test_what_an_incident_ordered_may_end_after_it_and_does_not_open_it_again(gateway: Running) -> None:
+    late = {"command": "command-1", "result": "succeeded", "incident_state": "resolved"}
+    gateway.put(
+        AUDIT,
+        audit(0, "incident_opened", "x"),
+        audit(1, "command_issued", "retrain", body={"command": "command-1"}),
+        audit(2, "incident_resolved", "another takes over"),
+        audit(3, "command_result", "retrained", body=late),
+    )
+
+    assert gateway.http.get("/v1/incidents/incident-1").json()["state"] == "resolved"
+
+
 def test_telling_a_person_does_not_move_an_incident(gateway: Running) -> None:
     telling = {"command": "tell-1", "action": "notify"}
     gateway.put(
