@@ -103,6 +103,19 @@ class Knowledge(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
                 return reign.version
         return None
 
+    @property
+    def below(self) -> str | None:
+        """Where one more rollback goes: the newest version below the live one that was not found bad, or None.
+
+        Champions form a stack, as the trainer has it: one that is gone back to leaves none above it.
+        """
+        stack: list[str] = []
+        for reign in self.reigns:
+            gone_back = reign.action in ("rollback", "") and reign.version in stack
+            stack = stack[: stack.index(reign.version)] if gone_back else [v for v in stack if v != reign.version]
+            stack.append(reign.version)
+        return next((version for version in reversed(stack[:-1]) if version not in self.condemned), None)
+
 
 def replaced_by(known: Knowledge, version: str) -> str | None:
     """The champion that `version` took over from when it last became one, or None where that is not known."""

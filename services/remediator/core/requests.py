@@ -85,8 +85,8 @@ def order_in(request: Request, known: Knowledge) -> Order:
     """The order in a request, with what it leaves out filled in from what is known."""
     action = cast("ActionName", request.action)
     arguments: dict[str, object] = dict(request.arguments)
-    if action == "rollback" and not arguments.get("to_version") and known.earlier is not None:
-        arguments["to_version"] = known.earlier
+    if action == "rollback" and not arguments.get("to_version") and known.below is not None:
+        arguments["to_version"] = known.below
     if action == "rollback":
         return Order(action, arguments, version=str(arguments.get("to_version") or "") or None)
     if action == "promote":

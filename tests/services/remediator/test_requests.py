@@ -24,6 +24,37 @@ def test_a_request_becomes_a_command_under_an_incident_of_that_person() -> None:
     assert "verified" in desk.kinds()
 
 
+def test_a_second_rollback_goes_one_further_back_and_never_to_what_was_just_taken_down() -> None:
+    desk = Desk()
+    desk.steady()
+    desk.model("2")
+    desk.model("3")
+    for number, version in enumerate(("2", "1")):
+        desk.ask("rollback", number=number)
+        assert desk.last.arguments == {"to_version": version}
+        desk.model(version, command=desk.last.id)
+        desk.answer(desk.last, version=version)
+        desk.pass_rows(0.9, version=version)
+        desk.pass_rows(0.9, version=version)
+    desk.ask("rollback", number=2)
+    assert desk.actions == ["rollback", "rollback"]
+    assert "no earlier version" in desk.audit[-1].summary
+
+
+def test_a_model_trained_after_a_rollback_lies_on_the_version_gone_back_to() -> None:
+    desk = Desk()
+    desk.steady()
+    desk.model("2")
+    desk.ask("rollback")
+    desk.model("1", command=desk.last.id)
+    desk.answer(desk.last, version="1")
+    desk.pass_rows(0.9)
+    desk.pass_rows(0.9)
+    desk.model("3")
+    desk.ask("rollback", number=2)
+    assert desk.last.arguments == {"to_version": "1"}
+
+
 def test_what_a_person_did_is_measured_but_never_undone() -> None:
     desk = Desk()
     desk.steady()
