@@ -67,6 +67,24 @@ class Estimator(msgspec.Struct):
         return np.interp(confidence, self.knots, self.levels) if len(self.knots) else confidence
 
 
+class Lesson(msgspec.Struct):
+    """The newest labelled answers of one version, in order: its estimator is fitted once one is asked for.
+
+    Classes: `given` is the confidence of each answer, `shown` 1 where it was right. Numbers: the answer, its residual.
+    """
+
+    version: str
+    regression: bool
+    given: Floats
+    shown: Floats
+
+    def estimator(self) -> Estimator | None:
+        """What these answers teach; None where they are too few."""
+        if self.regression:
+            return number_estimator(self.version, self.given, self.shown)
+        return class_estimator(self.version, self.given, self.shown > 0)
+
+
 def class_estimator(version: str, confidence: Floats, right: Bools) -> Estimator | None:
     """From labelled rows in order: confidence of each answer, and whether it was right."""
     if len(right) < LEAST_ROWS:

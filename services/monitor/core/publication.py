@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Literal
+from typing import Literal, TypeVar
 
 import numpy as np
 
 from services.monitor.core.distributions import codes_in
-from services.monitor.core.estimate import Estimated, Estimator, class_estimator, number_estimator
+from services.monitor.core.estimate import LEAST_ROWS, Estimated, Estimator, Lesson
 from services.monitor.core.slices import PREFIX
 from services.monitor.core.state import Ints, no_rows
 from services.monitor.core.watch import Said, Watch
@@ -23,6 +23,8 @@ _MOST_ESTIMATES = 100
 _REALISED_AT = 0.9
 _LEAST_OF_SLICE = 20
 _MOST_SLICES = 60
+
+V = TypeVar("V", Lesson, Estimator)
 
 
 def metrics(
@@ -57,12 +59,12 @@ def metrics(
 
 
 def performance(pipeline: Watch, closed: Sequence[Span], now: datetime) -> list[Said]:
-    """The closed windows, and the estimators and estimates that their labels bring up to date."""
+    """The closed windows, what their labels teach the estimators, and the estimates that they make true or false."""
     if not closed:
         return []
     windows = [_performance(pipeline, span, now) for span in closed]
     pipeline.performed = {name: value for name, value in windows[-1].values.items() if name != "rows"}
-    _fit(pipeline)
+    _teach(pipeline)
     return [*windows, *_realised(pipeline, now)]
 
 
@@ -168,23 +170,37 @@ def _by_slice(pipeline: Watch, rows: Ints) -> dict[str, dict[str, float]]:
     return found
 
 
-def _fit(pipeline: Watch) -> None:
-    """Teaches the live version's estimator from its newest labelled answers."""
+def _teach(pipeline: Watch) -> None:
+    """Keeps the live version's newest labelled answers for its estimator."""
     record, version = pipeline.record, pipeline.loss.live
     rows = _newest_judged(pipeline, version, _FIT_ROWS)
-    if not len(rows):
+    if len(rows) < LEAST_ROWS:
         return
-    fitted: Estimator | None = None
     answer, truth = record.join.read("prediction", rows), record.join.read("label", rows)
     if record.regression:
-        fitted = number_estimator(version, answer, truth - answer)
+        lesson = Lesson(version, True, answer, truth - answer)
     elif (confidence := record.confidence(rows)) is not None and not np.isnan(confidence).any():
-        fitted = class_estimator(version, confidence, answer == truth)
-    if fitted is not None:
-        pipeline.estimators.pop(version, None)
-        pipeline.estimators[version] = fitted
-    while len(pipeline.estimators) > _MOST_ESTIMATORS:
-        del pipeline.estimators[next(iter(pipeline.estimators))]
+        lesson = Lesson(version, False, confidence, (answer == truth).astype(float))
+    else:
+        return
+    _put_last(pipeline.lessons, version, lesson)
+
+
+def _estimators(pipeline: Watch) -> dict[str, Estimator]:
+    """By version, the one taught last at the end; what they were taught since they were last asked is fitted now."""
+    for version, lesson in pipeline.lessons.items():
+        if (fitted := lesson.estimator()) is not None:
+            _put_last(pipeline.estimators, version, fitted)
+    pipeline.lessons = {}
+    return pipeline.estimators
+
+
+def _put_last(by_version: dict[str, V], version: str, value: V) -> None:
+    """The newest of a few: the oldest goes where there are too many."""
+    by_version.pop(version, None)
+    by_version[version] = value
+    while len(by_version) > _MOST_ESTIMATORS:
+        del by_version[next(iter(by_version))]
 
 
 def _newest_judged(pipeline: Watch, version: str, count: int) -> Ints:
@@ -205,7 +221,7 @@ def _estimated(pipeline: Watch, rows: Ints) -> tuple[dict[str, float], dict[str,
     values: dict[str, float] = {}
     by_version: dict[str, dict[str, float]] = {}
     total = 0
-    for version, estimator in pipeline.estimators.items():
+    for version, estimator in _estimators(pipeline).items():
         own = record.of_version(rows, version)
         if not len(own):
             continue

@@ -7,7 +7,7 @@ import numpy as np
 
 from services.monitor.core.alerting import Alerts
 from services.monitor.core.answers import AnomalyRun, Switch
-from services.monitor.core.estimate import Estimated, Estimator
+from services.monitor.core.estimate import Estimated, Estimator, Lesson
 from services.monitor.core.fairness import Fairness
 from services.monitor.core.inputs import Inputs
 from services.monitor.core.lateness import Lateness
@@ -38,6 +38,7 @@ class Watch(msgspec.Struct):
     alerts: Alerts
     loss: Loss = msgspec.field(default_factory=Loss)
     refusals: Refusals = msgspec.field(default_factory=Refusals)
+    lessons: dict[str, Lesson] = {}
     estimators: dict[str, Estimator] = {}
     estimates: list[Estimated] = []
     answered: Ints = msgspec.field(default_factory=no_rows)
