@@ -100,6 +100,15 @@ PREDICTIONS = Topic(
     "one answer per event",
     spread=True,
 )
+INFERENCES = Topic(
+    "inferences",
+    m.Inference,
+    lambda x: x.id,
+    ("predictor",),
+    (),
+    "what the inference endpoint was asked, and what it answered: outside the stream",
+    spread=True,
+)
 LABELS = Topic(
     "labels",
     m.Label,
@@ -218,6 +227,7 @@ TOPICS: tuple[Topic[Any], ...] = (
     RAW_DATA,
     FEATURES,
     PREDICTIONS,
+    INFERENCES,
     LABELS,
     DEAD_LETTERS,
     PIPELINES,

@@ -158,7 +158,7 @@ def _row(topic: Topic[Any]) -> str:
     name = f"`{topic.name}`" + (" (spread)" if topic.spread else "")
     message = f"[{topic.message.__name__}](schemas/{topic.message.__name__}.json)"
     writers = "every service" if set(SERVICES) <= set(topic.writers) else ", ".join(topic.writers)
-    readers = ", ".join(topic.readers) or "the runtime"
+    readers = ", ".join(topic.readers) or ("the runtime" if "runtime" in topic.about else "your own tools")
     return f"| {name} | {message} | {_key(topic)} | {writers} | {readers} | {kept} | {topic.about} |"
 
 

@@ -6,10 +6,12 @@ import os
 import sys
 
 from services.predictor.board import Board
+from services.predictor.inference_log import InferenceLog
 from services.predictor.rest import Endpoint
 from services.predictor.server import Server
 from services.predictor.service import Predictor
 from services.predictor.settings import predictor_settings
+from shared.bus import connect
 from shared.models.artifact import ModelCache
 from shared.models.store import FileStore
 from shared.runtime import entry, run_service
@@ -23,12 +25,14 @@ def main() -> int:
     settings = predictor_settings(os.environ)
     models = ModelCache(FileStore(common.data_dir / "artifacts"), common.signing_key, settings.models_kept)
     board, meters = Board(), Meters()
+    log = InferenceLog(lambda: connect(common), common.full_name)
+    endpoint = Endpoint(board, models, settings, log.take, meters)
     return run_service(
         "predictor",
         make=lambda task: Predictor(task.partition, models, board),
         settings=common,
         jobs={},
-        companions=(Server(Endpoint(board, models, settings, meters), settings),),
+        companions=(log, Server(endpoint, settings)),
         meters=meters,
     )
 

@@ -10,12 +10,14 @@ the request's id decides. Errors are ``{"error": ...}``.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from importlib.metadata import version as version_of
 from typing import Literal, NamedTuple
 
 from services.predictor.batching import Batcher
 from services.predictor.board import Board
 from services.predictor.core.assign import release_for
+from services.predictor.core.oip.logged import Asked, inferences_of
 from services.predictor.core.oip.request import BINARY_HEADER, Infer, infer_of, rows_of
 from services.predictor.core.oip.response import model_metadata, output_tensors, response_of
 from services.predictor.core.releases import Live
@@ -32,15 +34,16 @@ from services.predictor.http import (
     send_reply,
 )
 from services.predictor.settings import PredictorSettings
-from shared.clock import fresh_id, monotonic
+from shared.clock import fresh_id, monotonic, utc_now
 from shared.errors import Poison, Transient
-from shared.messages import ModelPublished
+from shared.messages import Inference, ModelPublished
 from shared.models.artifact import ModelCache
 from shared.models.base import Model
 from shared.telemetry.metrics import Meters
 
 NAME = "homeostat-predictor"
 SERVICE = "predictor"
+TakeForLog = Callable[[Sequence[Inference], int], None]
 SERVER_PATHS = ("/v2", "/v2/health/live", "/v2/health/ready")
 RETRY_AFTER_SECONDS = 1
 
@@ -54,12 +57,22 @@ class Place(NamedTuple):
 
 
 class Endpoint:
-    """Answers with the versions that hang on the board; a request is answered by one version whole."""
+    """Answers with the versions that hang on the board; a request is answered by one version whole.
+
+    `log` takes each request and its answer, with its bytes, before it is answered: what it does not take
+    (`Transient`) is refused.
+    """
 
     def __init__(
-        self, board: Board, models: ModelCache, settings: PredictorSettings, meters: Meters | None = None
+        self,
+        board: Board,
+        models: ModelCache,
+        settings: PredictorSettings,
+        log: TakeForLog,
+        meters: Meters | None = None,
     ) -> None:
         self._board = board
+        self._log = log
         self._meters = meters or Meters()
         self._models = models
         self._settings = settings
@@ -74,7 +87,7 @@ class Endpoint:
         except HttpError as refused:
             reply = error_reply(refused)
         except Poison as poison:
-            reply = error_reply(HttpError(400, poison.detail))
+            reply = error_reply(HttpError(413 if poison.reason == "too-large" else 400, poison.detail))
         except Transient as error:
             reply = error_reply(HttpError(503, str(error), retry_after_seconds=RETRY_AFTER_SECONDS))
         await send_reply(send, reply)
@@ -95,7 +108,7 @@ class Endpoint:
         if header(scope, "content-encoding") not in (None, "identity"):
             raise HttpError(415, "the body is compressed: send it as it is")
         body = await body_of(scope, receive, self._settings.max_body_bytes)
-        return await self._infer(place, infer_of(body, _header_length(scope)))
+        return await self._infer(place, infer_of(body, _header_length(scope)), len(body))
 
     def _server(self, path: str) -> Reply:
         if path == "/v2":
@@ -115,12 +128,13 @@ class Endpoint:
         metadata = self._loaded(release).metadata
         return json_reply(200, model_metadata(place.pipeline, release.version, list(live.versions), metadata))
 
-    async def _infer(self, place: Place, request: Infer) -> Reply:
+    async def _infer(self, place: Place, request: Infer, body_bytes: int) -> Reply:
         live = self._live(place.pipeline)
         request_id = request.body.id or fresh_id("request")
         release = _pinned(live, place) if place.version else _serving(live, place.pipeline, request, request_id)
         model = self._loaded(release)
-        answers = await self._batcher.answers(model, rows_of(request, model.metadata))
+        rows, role = rows_of(request, model.metadata), _role(live, release)
+        answers = await self._batcher.answers(model, rows)
         failed = next((row for row, answer in enumerate(answers) if answer.reason is not None), None)
         if failed is not None:
             raise HttpError(
@@ -139,8 +153,10 @@ class Endpoint:
             model=place.pipeline,
             version=release.version,
             request_id=request_id,
-            role=_role(live, release),
+            role=role,
         )
+        asked = Asked(request_id, place.pipeline, release.version, role, request.entity, utc_now())
+        self._log(inferences_of(asked, rows, answers, body_bytes), body_bytes)
         if json_length is None:
             return Reply(200, body)
         headers = ((BINARY_HEADER.encode(), str(json_length).encode()),)

@@ -75,7 +75,8 @@ class Predictor:
         return Step(refusals)
 
     def on_features(self, batch: Batch[FeatureRow], now: datetime) -> Step:
-        origins = [(batch.partition, offset) for offset in batch.offsets]
+        partition = batch.partition
+        origins = [(partition, offset) for offset in batch.offsets]
         predictions = predictions_of(batch.messages, origins, self._state.live, self._model)
         for prediction in predictions:
             if prediction.reason is not None:

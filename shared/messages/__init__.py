@@ -25,7 +25,17 @@ from shared.messages.control import (
     Severity,
     Window,
 )
-from shared.messages.data import DeadLetter, FeatureRow, Features, Label, Prediction, RawRecord, ShadowAnswer, Value
+from shared.messages.data import (
+    DeadLetter,
+    FeatureRow,
+    Features,
+    Inference,
+    Label,
+    Prediction,
+    RawRecord,
+    ShadowAnswer,
+    Value,
+)
 from shared.messages.journal import JobFinished, StepTaken
 from shared.messages.models import Artifact, Lineage, ModelPublished, Stage
 
@@ -46,6 +56,7 @@ __all__ = [
     "FeatureRow",
     "Features",
     "Heartbeat",
+    "Inference",
     "JobFinished",
     "Label",
     "Lineage",

@@ -1,4 +1,7 @@
-"""Messages of the data path: raw records, features, predictions, labels, dead letters."""
+"""Messages of the data path: raw records, features, predictions, labels, dead letters.
+
+Those that come by the row are hidden from the garbage collector (`gc=False`): they are trees, never part of a cycle.
+"""
 
 from __future__ import annotations
 
@@ -20,7 +23,7 @@ SEVERAL_SOURCES = "several"
 """The name of all sources that the monitor has no room for: none of them can be told apart, or withheld."""
 
 
-class RawRecord(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+class RawRecord(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     """An event or a label as it came in, unchecked. On `raw-data`, keyed by `entity`.
 
     `kind` is ``event`` (then `values` is the row) or ``label`` (then `label` is set). `source` names
@@ -39,7 +42,7 @@ class RawRecord(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     received_at: datetime | None = None
 
 
-class Features(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+class Features(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     """One valid event with its features. On `features`, keyed by `entity`.
 
     `values` holds the model's inputs by name. `raw` holds the event's checked fields, for the
@@ -75,7 +78,7 @@ class FeatureRow(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, 
     received_at: datetime | None = None
 
 
-class ShadowAnswer(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+class ShadowAnswer(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     """What a shadow version would have answered. It never reaches a client as the answer."""
 
     model_version: str
@@ -83,7 +86,7 @@ class ShadowAnswer(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True
     score: float | None = None
 
 
-class Prediction(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+class Prediction(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     """The one answer to one event. On `predictions`, keyed by `entity`.
 
     `prediction` is the class label, the number, or for anomaly pipelines whether the row is
@@ -108,7 +111,27 @@ class Prediction(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     received_at: datetime | None = None
 
 
-class Label(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+class Inference(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
+    """What was asked of the inference endpoint, and what it answered. On `inferences`, keyed by `id`.
+
+    `id` is the request's. `rows` are features by name, `predictions` and `scores` theirs, in the request's order
+    from its row `first_row` on: a request too large for one record is several. No event of the stream, so no label
+    joins it and no metric counts it.
+    """
+
+    id: str
+    pipeline: str
+    model_version: str
+    role: str
+    at: datetime
+    rows: tuple[dict[str, Value], ...]
+    predictions: tuple[Value, ...]
+    scores: tuple[float | None, ...]
+    first_row: int = 0
+    entity: str | None = None
+
+
+class Label(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     """The truth about one event, checked. On `labels`, keyed by `id`. The last one for an id wins."""
 
     pipeline: str

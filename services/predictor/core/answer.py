@@ -46,7 +46,7 @@ def _rows(answers: Answers, count: int) -> list[Answer]:
     found = [Answer(*row) for row in zip(answers.predictions, answers.scores, answers.probabilities, strict=True)]
     if len(found) != count:
         raise ValueError(f"{len(found)} answers to {count} rows")
-    if any(isinstance(value, float) and not math.isfinite(value) for value in answers.predictions):
+    if [value for value in answers.predictions if isinstance(value, float) and not math.isfinite(value)]:
         return [_checked(answer) for answer in found]
     return found
 

@@ -45,7 +45,11 @@ def _of_one(rows: Sequence[FeatureRow], origins: Sequence[Origin], live: Live, m
         drawn = [i for i, row in enumerate(rows) if release_for(live, row.pipeline, row.entity) is canary]
         _fill(said, canary, "canary", drawn, rows, model_of)
     if champion is not None:
-        unanswered = [i for i, (answer, _, _) in enumerate(said) if answer.reason is not None]
+        unanswered = (
+            range(len(rows))
+            if canary is None
+            else [i for i, (answer, _, _) in enumerate(said) if answer.reason is not None]
+        )
         _fill(said, champion, "champion", unanswered, rows, model_of)
     return [
         Prediction(

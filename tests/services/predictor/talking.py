@@ -10,9 +10,9 @@ import httpx
 
 from services.predictor.board import Board, View
 from services.predictor.core.releases import Live, after
-from services.predictor.rest import Endpoint
+from services.predictor.rest import Endpoint, TakeForLog
 from services.predictor.settings import PredictorSettings
-from shared.messages import ModelPublished
+from shared.messages import Inference, ModelPublished
 from shared.models.artifact import ModelCache
 from shared.models.store import MemoryStore
 from tests.support.models import KEY, constant_model, linear_model, published, stored
@@ -41,8 +41,12 @@ def linear() -> ModelPublished:
     return published("7", stored(STORE, estimator, metadata), metadata)
 
 
-def endpoint(board: Board) -> Endpoint:
-    return Endpoint(board, ModelCache(STORE, KEY), SETTINGS)
+def unlogged(inferences: Sequence[Inference], body_bytes: int) -> None:
+    """For tests that ask nothing of the log."""
+
+
+def endpoint(board: Board, log: TakeForLog = unlogged) -> Endpoint:
+    return Endpoint(board, ModelCache(STORE, KEY), SETTINGS, log)
 
 
 def call(board: Board, method: str, path: str, **more: Any) -> httpx.Response:

@@ -20,6 +20,7 @@ from tests.services.predictor.talking import (
     client_of,
     constant,
     endpoint,
+    unlogged,
     x_request,
 )
 from tests.support.models import KEY, NAMES, linear_model, published, rows, stored
@@ -62,7 +63,7 @@ def together(app: Endpoint, send: Callable[[httpx.AsyncClient], Sequence[Awaitab
 def test_requests_that_arrive_together_are_scored_in_one_call_and_each_gets_its_own() -> None:
     estimator, metadata = linear_model()
     models = Counting()
-    app = Endpoint(board_of(published("7", stored(STORE, estimator, metadata), metadata)), models, SETTINGS)
+    app = Endpoint(board_of(published("7", stored(STORE, estimator, metadata), metadata)), models, SETTINGS, unlogged)
     some = rows(30)
 
     def one(row: dict[str, Value]) -> dict[str, Any]:

@@ -24,6 +24,7 @@ from tests.services.predictor.talking import (
     constant,
     endpoint,
     linear,
+    unlogged,
     x_request,
 )
 from tests.support.models import KEY, NAMES, rows
@@ -47,7 +48,7 @@ def test_the_server_is_not_ready_before_a_task_has_been_at_work() -> None:
 
 def test_calls_and_predictions_are_counted_by_pattern_and_version_never_by_name() -> None:
     meters = Meters()
-    app = Endpoint(board_of(constant(7)), ModelCache(STORE, KEY), SETTINGS, meters)
+    app = Endpoint(board_of(constant(7)), ModelCache(STORE, KEY), SETTINGS, unlogged, meters)
 
     async def talk() -> None:
         async with client_of(app) as client:
@@ -256,7 +257,7 @@ def test_a_damaged_artefact_answers_503_on_rest() -> None:
     store = MemoryStore()
 
     async def talk() -> httpx.Response:
-        async with client_of(Endpoint(board_of(publication), ModelCache(store, KEY), SETTINGS)) as client:
+        async with client_of(Endpoint(board_of(publication), ModelCache(store, KEY), SETTINGS, unlogged)) as client:
             return await client.post("/v2/models/demo/infer", json=x_request(1.0))
 
     assert asyncio.run(talk()).status_code == 503
