@@ -10,6 +10,7 @@ positions in `ModelMetadata.classes`.
 
 from __future__ import annotations
 
+import struct
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from operator import itemgetter
@@ -33,6 +34,7 @@ class MatrixOf:
         self._texts = [(index, item.name, _codes(item)) for index, item in enumerate(inputs) if item.categories]
         names = [inputs[index].name for index in self._numbers]
         self._values = itemgetter(*names) if names else None
+        self._packed = struct.Struct(f"={len(names)}d").pack
 
     def __call__(self, rows: Sequence[Mapping[str, Value]]) -> NDArray[np.float64]:
         """ValueError names the feature that is no number."""
@@ -43,9 +45,7 @@ class MatrixOf:
 
     def _quickly(self, rows: Sequence[Mapping[str, Value]]) -> NDArray[np.float64]:
         """Rows that hold every feature, all numbers at once."""
-        table = np.empty((len(rows), 0))
-        if self._values is not None:
-            table = np.array([self._values(row) for row in rows], dtype=np.float64).reshape(-1, len(self._numbers))
+        table = self._table(rows)
         if len(self._numbers) == len(self._inputs):
             return table
         found = np.full((len(rows), len(self._inputs)), MISSING)
@@ -53,6 +53,19 @@ class MatrixOf:
         for index, name, codes in self._texts:
             found[:, index] = [codes.get(row[name], MISSING) for row in rows]
         return found
+
+    def _table(self, rows: Sequence[Mapping[str, Value]]) -> NDArray[np.float64]:
+        """The columns of numbers. Rows without a gap are packed at half the cost of an array of tuples."""
+        values, packed = self._values, self._packed
+        if values is None:
+            return np.empty((len(rows), 0))
+        shape = (len(rows), len(self._numbers))
+        try:
+            if len(self._numbers) == 1:
+                return np.array([values(row) for row in rows], dtype=np.float64).reshape(shape)
+            return np.frombuffer(bytearray().join([packed(*values(row)) for row in rows])).reshape(shape)
+        except struct.error:  # None is NaN, and what is no number is told of
+            return np.array([values(row) for row in rows], dtype=np.float64).reshape(shape)
 
     def _by_columns(self, rows: Sequence[Mapping[str, Value]]) -> NDArray[np.float64]:
         """An absent feature is a gap, and an error names its feature."""

@@ -16,6 +16,9 @@ Headers = tuple[tuple[str, bytes], ...]
 _ROOM = 24
 """Bits of an id that count a step's records."""
 
+_DIGITS = tuple(f"{number:03x}" for number in range(1 << _ROOM // 2))
+"""Half a count in hexadecimal: looking it up takes half the time of writing it."""
+
 _FORM = re.compile(r"^00-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}$")
 
 
@@ -35,17 +38,19 @@ class Traces:
         # The top bit keeps an id from ever being zero; the low bits leave room for a step's records.
         span = (int.from_bytes(seed[16:], "big") | 1 << 63) >> _ROOM
         trace = int.from_bytes(seed[:16], "big") | 1 << 127
-        self._span = f"{span:010x}".encode()
-        self._trace = f"00-{(trace >> _ROOM) ^ span:026x}".encode()
+        self._span = f"{span:010x}"
+        self._trace = f"00-{(trace >> _ROOM) ^ span:026x}"
         self._low = trace & ((1 << _ROOM) - 1)
         self._count = 0
 
     def next(self, parent: str | None) -> bytes:
         """The header of a new span in the trace of `parent`, or in a new trace where there is none that is valid."""
         self._count = count = self._count + 1
+        span = f"{self._span}{_DIGITS[count >> 12]}{_DIGITS[count & 0xFFF]}"
         if parent is not None and len(parent) == 55:
-            return b"%b%b%06x%b" % (parent[:36].encode(), self._span, count, parent[52:].encode())
-        return b"%b%06x-%b%06x-01" % (self._trace, self._low ^ count, self._span, count)
+            return f"{parent[:36]}{span}{parent[52:]}".encode()
+        low = self._low ^ count
+        return f"{self._trace}{_DIGITS[low >> 12]}{_DIGITS[low & 0xFFF]}-{span}-01".encode()
 
 
 class Parents(Sequence[str | None]):
