@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from services.monitor.core.forgotten import Forgotten
-from services.monitor.core.state import Bools, Floats, Ints
+from services.monitor.core.state import Bools, Floats, Ints, in_order, no_rows
 from shared.messages import Label
 
 _FIRST_CAPACITY = 1024
@@ -95,11 +95,12 @@ class Join(msgspec.Struct):
         known = self.find(ids)
         if (known >= 0).all():
             return known
-        index, following = self.index, self.next_row
-        for place in np.flatnonzero(known < 0).tolist():
-            row = index.setdefault(ids[place], following)
-            following += row == following
-            known[place] = row
+        unknown = np.flatnonzero(known < 0)
+        names = [ids[place] for place in unknown.tolist()]
+        fresh = dict.fromkeys(names)
+        following = self.next_row + len(fresh)
+        self.index.update(zip(fresh, range(self.next_row, following), strict=True))
+        known[unknown] = self.find(names)
         self._open(following)
         return known
 
@@ -147,12 +148,13 @@ class Join(msgspec.Struct):
         """Writes labels in order: the last one for a row wins. All rows must be known."""
         before = self.read("label", rows)
         self.write(rows, label=codes, label_source=sources)
-        first = np.unique(rows[np.isnan(before)])
-        final = self.read("label", rows)
-        changed = ~np.isnan(before) & (before != final)
+        bare = np.isnan(before)
+        first, corrected = in_order(rows[bare]), no_rows()
+        if not bare.all():
+            corrected = in_order(rows[~bare & (before != self.read("label", rows))])
         self.labelled += len(first)
         self._weigh(len(rows), 0)
-        return Joined(first=first, corrected=np.unique(rows[changed]))
+        return Joined(first, corrected)
 
     def take_late(self, ids: Sequence[str]) -> list[bool]:
         """Labels for ids that are not known: which of them belong to rows that have been forgotten.

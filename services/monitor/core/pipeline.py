@@ -15,6 +15,7 @@ import numpy as np
 
 from services.monitor.core import budget, judgement, objectives, publication
 from services.monitor.core.alerting import Alerts
+from services.monitor.core.distributions import codes_in
 from services.monitor.core.fairness import Fairness
 from services.monitor.core.fields import Fields
 from services.monitor.core.forgotten import Forgotten
@@ -23,7 +24,7 @@ from services.monitor.core.join import Join, Waiting
 from services.monitor.core.plan import Patience, Plan, plan_of
 from services.monitor.core.record import Record
 from services.monitor.core.slices import PREFIX, slicings_of
-from services.monitor.core.state import Ints, no_rows
+from services.monitor.core.state import Ints, in_order, no_rows
 from services.monitor.core.watch import Said, Watch
 from services.monitor.core.watched import Sizes
 from services.monitor.core.windows import Windows
@@ -88,28 +89,28 @@ class Pipeline(Watch):
     ) -> list[Said]:
         ids = [m.id for m in messages]
         rows = self._rows_of(ids, messages, now)
-        _, places = np.unique(rows, return_index=True)
-        fresh = np.sort(places[self.record.join.read("offset", rows[places]) < 0])
-        self.record.join.repeated += len(rows) - len(fresh)
+        fresh = self._fresh(rows)
+        self.record.join.repeated += len(rows) - len(rows[fresh])
         sources = self.record.sources.codes([m.source for m in messages])
         times = np.array([m.at.timestamp() for m in messages])[fresh]
+        withheld = [m.withheld for m in messages]
         self.record.join.write(
             rows[fresh],
             partition=float(partition),
             offset=np.array(offsets, np.int64)[fresh],
             at=times,
             source=sources[fresh],
-            withheld=self.record.withheld.codes([",".join(m.withheld) for m in messages])[fresh],
+            withheld=self.record.withheld.codes([",".join(names) for names in withheld])[fresh],
         )
         raw = [m.raw for m in messages]
         for slicing in self.slicings:
             self.record.join.write(rows[fresh], **{PREFIX + slicing.field: slicing.cells(raw)[fresh]})
         self.lateness.see(times)
         values = self.inputs.fields.matrix(raw)
-        hidden = self.inputs.fields.withheld([m.withheld for m in messages])
+        hidden = self.inputs.fields.withheld(withheld)
         self.inputs.take(values[fresh], rows[fresh], sources[fresh], None if hidden is None else hidden[fresh])
-        for source, rows_of in zip(*np.unique(sources[fresh], return_counts=True), strict=True):
-            self.refusals.accept(self.record.sources.names[source], int(rows_of))
+        for source in codes_in(sources[fresh]):
+            self.refusals.accept(self.record.sources.names[source], np.count_nonzero(sources[fresh] == source))
         self.last_row_at = now.timestamp()
         said = self._arrived(ids, now)
         said += judgement.of_inputs(self, now)
@@ -122,7 +123,7 @@ class Pipeline(Watch):
         self.record.write_predictions(rows, messages)
         objectives.take_waits(self, messages, now)
         said = self._arrived(ids, now)
-        answered = np.unique(rows[(self.record.join.read("version", rows) >= 0)])
+        answered = in_order(rows[self.record.join.read("version", rows) >= 0])
         self.answered = np.concatenate([self.answered, answered])
         said += publication.estimates(self, now)
         said += judgement.of_answers(self, answered, [m.entity for m in messages], rows, now)
@@ -187,6 +188,14 @@ class Pipeline(Watch):
             first = messages[int(np.argmax(rows == following))]
             self.alerts.arrivals.see(following, (first.received_at or now).timestamp())
         return rows
+
+    def _fresh(self, rows: Ints) -> Ints | slice:
+        """The places of the rows whose features are here for the first time; a slice where that is all of them."""
+        if (rows[1:] > rows[:-1]).all():
+            new = self.record.join.read("offset", rows) < 0
+            return slice(None) if new.all() else np.flatnonzero(new)
+        _, places = np.unique(rows, return_index=True)
+        return np.sort(places[self.record.join.read("offset", rows[places]) < 0])
 
     def _without_row(
         self, places: Sequence[int], labels: Sequence[Label], partition: int, offsets: Sequence[int], now: datetime

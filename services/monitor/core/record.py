@@ -125,7 +125,7 @@ class Record(msgspec.Struct):
 
     def judged(self, rows: Ints) -> Ints:
         """Those of these known rows that have both an answer and a label."""
-        return rows[self.is_judged(rows)]
+        return rows[self.is_judged(rows)] if len(rows) else rows
 
     def is_judged(self, rows: Ints) -> Bools:
         """Which of these known rows have both an answer and a label."""

@@ -142,13 +142,15 @@ class Course(msgspec.Struct):
         self.unlike = np.where(calm, 0, self.unlike + 1)
         self.known |= calm
         before, self.former = self.former, window
-        apart = np.where(self.known, limits, np.maximum(limits, _UNKNOWN_SOURCE))
-        sudden = (distance > apart) & (self.unlike >= 2) & (self.unlike <= _SUDDEN)
-        strange, judged = np.count_nonzero(~calm & ~np.isnan(distance)), np.count_nonzero(~np.isnan(distance))
-        if not len(before) or (strange >= _MANY and strange > _MOST * judged):
+        lately = (self.unlike >= 2) & (self.unlike <= _SUDDEN)
+        if not len(before) or not lately.any():
             return []
+        strange, judged = np.count_nonzero(~calm & ~np.isnan(distance)), np.count_nonzero(~np.isnan(distance))
+        if strange >= _MANY and strange > _MOST * judged:
+            return []
+        apart = np.where(self.known, limits, np.maximum(limits, _UNKNOWN_SOURCE))
         found = []
-        for column in np.flatnonzero(sudden).tolist():
+        for column in np.flatnonzero(lately & (distance > apart)).tolist():
             both, limit = np.concatenate([before[:, column], window[:, column]]), float(apart[column])
             far = shape.distance(column, both)
             part = shape.distance(column, before[:, column]) < _WHOLE * distance[column]
@@ -163,9 +165,10 @@ def _blocks(values: Floats, rows: int) -> Floats:
 
 
 def _apart(windows: Floats, edges: Floats, shares: Floats) -> Floats:
-    present = windows.shape[1] - np.isnan(windows).sum(axis=1)
-    enough = np.where(present >= _LEAST_PRESENT * windows.shape[1], present, np.nan)
-    far = np.full(enough.shape, np.nan)
-    for edge, share in zip(edges, shares, strict=True):
-        far = np.fmax(far, np.abs((windows <= edge).sum(axis=1) / enough - share))
+    cells = np.ascontiguousarray(windows.transpose(0, 2, 1))  # what is summed lies side by side
+    rows = cells.shape[2]
+    present = rows - np.isnan(cells).sum(axis=2)
+    enough = np.where(present >= _LEAST_PRESENT * rows, present, np.nan)
+    up_to = (cells <= edges[:, None, :, None]).sum(axis=3)
+    far: Floats = np.fmax.reduce(np.abs(up_to / enough - shares[:, None, :]))
     return far

@@ -30,6 +30,11 @@ def empty() -> Floats:
     return np.empty(0)
 
 
+def in_order(rows: Ints) -> Ints:
+    """`np.unique`: mostly they are distinct and in order already."""
+    return rows if (rows[1:] > rows[:-1]).all() else np.unique(rows)
+
+
 def no_rows() -> Ints:
     """A fresh array of no row numbers, as a default of state."""
     return np.empty(0, np.int64)
