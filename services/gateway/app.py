@@ -54,7 +54,7 @@ def create_app(parts: Parts) -> FastAPI:
             await parts.deliveries.stop()
             await asyncio.to_thread(parts.follower.stop)
             parts.searches.close()
-            await parts.predictor.aclose()
+            await parts.predictor.close()
             await asyncio.to_thread(parts.writer.close)
 
     app = FastAPI(title="Homeostat", version="1", description=ABOUT, lifespan=lifespan, docs_url=None, redoc_url=None)

@@ -9,7 +9,6 @@ from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
 
-import httpx
 import structlog
 from fastapi import Depends, Request
 
@@ -20,6 +19,7 @@ from services.gateway.follower import Follower, Partition
 from services.gateway.hub import Hub
 from services.gateway.keeping import TASK, Keeper
 from services.gateway.leftovers import remove_leftovers
+from services.gateway.predictor import InferenceClient
 from services.gateway.readmodel.entry import Entry
 from services.gateway.rest.auth import Keys, session_secret
 from services.gateway.searches import Searches
@@ -116,7 +116,7 @@ class Parts:
     meter: Meter
     bus: Bus
     full_name: Callable[[str], str]
-    predictor: httpx.AsyncClient
+    predictor: InferenceClient
     now: Callable[[], datetime] = utc_now
 
     async def write(self, outs: Sequence[Out]) -> list[Position]:
@@ -173,12 +173,12 @@ def make_parts(
         meter=meter,
         bus=bus,
         full_name=full_name,
-        predictor=httpx.AsyncClient(base_url=settings.predictor_url, timeout=httpx.Timeout(60.0, connect=2.0)),
+        predictor=InferenceClient(settings.predictor_url),
         now=now,
     )
 
 
-def _parts(request: Request) -> Parts:
+async def _parts(request: Request) -> Parts:
     parts: Parts = request.app.state.parts
     return parts
 

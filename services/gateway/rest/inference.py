@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import Annotated
 
-import httpx
 from fastapi import APIRouter, Request
 from fastapi import Path as PathParameter
 from fastapi.responses import Response
 
 from services.gateway.parts import Needs
+from services.gateway.predictor import Away, Slow
 from services.gateway.rest.problems import Problem
 
 router = APIRouter(tags=["inference"])
@@ -43,12 +43,10 @@ async def _hand_on(request: Request, parts: Needs) -> Response:
     headers = {name: request.headers[name] for name in HANDED_ON if name in request.headers}
     target = request.url.path + (f"?{request.url.query}" if request.url.query else "")
     try:
-        answer = await parts.predictor.request(request.method, target, content=await request.body(), headers=headers)
-    except httpx.TimeoutException as error:
-        raise Problem(504, "predictor-slow", f"the predictor took too long: {type(error).__name__}") from error
-    except httpx.HTTPError as error:
-        where = parts.settings.predictor_url
-        detail = f"the predictor does not answer at {where}: {error}"
-        raise Problem(503, "unavailable", detail, headers={"Retry-After": "2"}, part="predictor") from error
+        answer = await parts.predictor.ask(request.method, target, await request.body(), headers)
+    except Slow as slow:
+        raise Problem(504, "predictor-slow", str(slow)) from slow
+    except Away as away:
+        raise Problem(503, "unavailable", str(away), headers={"Retry-After": "2"}, part="predictor") from away
     back = {name: answer.headers[name] for name in HANDED_BACK if name in answer.headers}
-    return Response(answer.content, answer.status_code, back)
+    return Response(answer.body, answer.status, back)
