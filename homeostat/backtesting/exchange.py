@@ -19,6 +19,7 @@ from shared.service import Batch, JobResult, Service, Step
 from shared.topics import TOPICS, Out, Topic
 
 TICK = timedelta(seconds=1.0)
+_TOPICS = {topic.name: topic for topic in TOPICS}
 _ORDER = {topic.name: (topic.spread, index) for index, topic in enumerate(TOPICS)}
 
 
@@ -100,23 +101,28 @@ class Exchange:
     def _turn(self, seat: _Seat, now: datetime) -> bool:
         inbox, seat.inbox = seat.inbox, {}
         ended, seat.ended = seat.ended, []
-        step = Step()
-        for topic in sorted((t for t in TOPICS if t.name in inbox), key=lambda t: _ORDER[t.name]):
-            for post in _joined(inbox[topic.name]):
-                step += seat.member.take(topic, post, now)
-        for result in ended:
-            step += seat.member.service.on_job(result, now)
-        if tick := seat.tick_at is None or now >= seat.tick_at:
-            step += seat.member.service.on_tick(now)
+        tick = seat.tick_at is None or now >= seat.tick_at
+        step = _step_of(seat, inbox, ended, tick, now) if inbox or ended or tick else Step()
         self.publish(step.messages)
-        finished = seat.jobs.finished(now)
-        seat.jobs.forget(finished)
-        seat.ended += [JobResult(e.job, e.name, e.seconds, e.result, e.error) for e in finished]
+        if finished := seat.jobs.finished(now):
+            seat.jobs.forget(finished)
+            seat.ended += [JobResult(e.job, e.name, e.seconds, e.result, e.error) for e in finished]
         for job in step.jobs:
             seat.jobs.start(seat.task, job, now)
-        if tick:
-            seat.tick_at = now + TICK
         return bool(inbox or ended or finished)
+
+
+def _step_of(seat: _Seat, inbox: dict[str, list[Post]], ended: list[JobResult], tick: bool, now: datetime) -> Step:
+    step = Step()
+    for name in sorted(inbox, key=lambda name: _ORDER[name]):
+        for post in _joined(inbox[name]):
+            step += seat.member.take(_TOPICS[name], post, now)
+    for result in ended:
+        step += seat.member.service.on_job(result, now)
+    if tick:
+        step += seat.member.service.on_tick(now)
+        seat.tick_at = now + TICK
+    return step
 
 
 def _joined(posts: Sequence[Post]) -> Sequence[Post]:

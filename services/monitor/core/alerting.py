@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from functools import lru_cache
 
 import msgspec
 
@@ -54,8 +55,7 @@ class Alerts(msgspec.Struct):
 
     def fingerprint(self, kind: str, place: str) -> str:
         """One for each trouble: a model's loss is the same one whichever test saw it first."""
-        name = "loss" if (kind, place) in _LOSSES else kind
-        return stable_id("trouble", self.pipeline, name, place)
+        return _fingerprint(self.pipeline, "loss" if (kind, place) in _LOSSES else kind, place)
 
     def fires(self, kind: str, place: str) -> bool:
         return self.fingerprint(kind, place) in self.firing
@@ -140,6 +140,11 @@ class Alerts(msgspec.Struct):
         change = finding.evidence.change
         arrived = None if change is None else self.arrivals.of(change.first_row)
         return finding.since if arrived is None else datetime.fromtimestamp(arrived, UTC)
+
+
+@lru_cache(maxsize=4096)
+def _fingerprint(pipeline: str, name: str, place: str) -> str:
+    return stable_id("trouble", pipeline, name, place)
 
 
 def _sources(causes: Sequence[Cause]) -> set[str]:

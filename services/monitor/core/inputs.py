@@ -155,8 +155,9 @@ class Inputs(msgspec.Struct):
         if hidden is not None:
             for column in np.flatnonzero(hidden.any(axis=0)).tolist():
                 self.recent.doubt(places[hidden[:, column]], column)
-        for source in codes_in(sources):
-            own = sources == source
+        codes = codes_in(sources)
+        for source in codes:
+            own = sources == source if len(codes) > 1 else slice(None)
             self._extend(source, values[own], places[own])
         self._learn()
         while self.starts + self.sizes.window <= self.recent.seen:
@@ -172,7 +173,7 @@ class Inputs(msgspec.Struct):
             start, course = int(places[0]), Course.of(width)
             stream = Stream(np.empty((0, width)), no_rows(), nothing, np.zeros(width), course, last_place=start)
             self.streams[source] = stream
-        gaps = np.diff(np.concatenate([[stream.last_place], places]))
+        gaps = places - np.concatenate([[stream.last_place], places[:-1]])
         stream.longest_gap = max(stream.longest_gap, int(gaps.max(initial=1)))
         stream.turns += int(np.count_nonzero(gaps > 1))
         stream.rows, stream.last_place = stream.rows + len(places), int(places[-1])

@@ -110,7 +110,8 @@ class Pipeline(Watch):
         hidden = self.inputs.fields.withheld(withheld)
         self.inputs.take(values[fresh], rows[fresh], sources[fresh], None if hidden is None else hidden[fresh])
         for source in codes_in(sources[fresh]):
-            self.refusals.accept(self.record.sources.names[source], np.count_nonzero(sources[fresh] == source))
+            count = int(np.count_nonzero(sources[fresh] == source))
+            self.refusals.accept(self.record.sources.names[source], count)
         self.last_row_at = now.timestamp()
         said = self._arrived(ids, now)
         said += judgement.of_inputs(self, now)
@@ -236,7 +237,7 @@ class Pipeline(Watch):
 
     def _meet_champion(self, messages: Sequence[Prediction]) -> None:
         """A champion nobody announced (its announcement is still on its way) is live from its first answer."""
-        for version in dict.fromkeys(m.model_version for m in messages if m.role == "champion"):
+        for version in dict.fromkeys([m.model_version for m in messages if m.role == "champion"]):
             if version and version not in self.record.versions.places:
                 self._go_live(version, None)
 

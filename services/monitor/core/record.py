@@ -97,7 +97,7 @@ class Record(msgspec.Struct):
         self.join.write(
             rows,
             prediction=self.encoded([m.prediction for m in messages]),
-            score=np.array([np.nan if m.score is None else m.score for m in messages], float),
+            score=np.array([m.score for m in messages], float),  # None becomes NaN
             version=np.where(answered, versions, -1),
             champion=np.array([m.role == "champion" for m in messages], bool),
         )

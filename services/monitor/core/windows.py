@@ -35,16 +35,21 @@ class Windows(msgspec.Struct):
 
     def add(self, first: Ints, corrected: Ints) -> list[Span]:
         """Takes rows labelled for the first time and rows relabelled; returns windows that closed."""
-        touched = np.concatenate([first[first < self.starts], corrected])
-        self._mark(touched[touched < self.starts])
-        self.open_rows = np.sort(np.concatenate([self.open_rows, first[first >= self.starts]]))
+        late = first < self.starts
+        if late.any() or len(corrected):
+            touched = np.concatenate([first[late], corrected])
+            self._mark(touched[touched < self.starts])
+            first = first[~late]
+        if len(first):
+            self.open_rows = np.sort(np.concatenate([self.open_rows, first]))
         closing = []
         while len(self.open_rows) >= self.size:
             span = Span(self.following, self.starts, int(self.open_rows[self.size - 1]))
             self.open_rows = self.open_rows[self.size :]
             self.starts, self.following = span.last + 1, self.following + 1
             closing.append(span)
-        self.closed = (self.closed + closing)[-self.keep :]
+        if closing:
+            self.closed = (self.closed + closing)[-self.keep :]
         return closing
 
     def revised(self, oldest: int) -> list[Span]:
