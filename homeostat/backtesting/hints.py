@@ -9,7 +9,7 @@ import numpy as np
 
 from homeostat.backtesting.history import History
 from homeostat.backtesting.loop import Pace
-from homeostat.durations import in_words
+from shared.durations import in_words
 from shared.messages import Value
 from shared.pipeline.specification import Policy, Rung
 

@@ -17,8 +17,8 @@ from numpy.typing import NDArray
 
 from homeostat.backtesting.columns import Checked, Columns, Ints, checked, times_of
 from homeostat.backtesting.errors import HistoryError, Treatment
-from homeostat.durations import in_words
 from homeostat.simulation.simulation import id_of
+from shared.durations import in_words
 from shared.messages import Value
 from shared.pipeline.problems import did_you_mean
 from shared.pipeline.span import Span

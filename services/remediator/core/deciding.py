@@ -16,6 +16,7 @@ from services.remediator.core.orders import Impossible, Order, order_of
 from services.remediator.core.policies import only_watched, policy_for
 from services.remediator.core.triage import diagnosis_of
 from services.remediator.core.turn import Turn
+from shared.durations import in_words
 from shared.pipeline.specification import Policy, Rung
 
 URGENT = ("service_down", "load", "bad_field", "refused_rows", "bad_labels", "bad_version", "request")
@@ -23,6 +24,8 @@ URGENT = ("service_down", "load", "bad_field", "refused_rows", "bad_labels", "ba
 
 TRAININGS = ("retrain", "recalibrate")
 """Orders that a trainer carries out one at a time. What it does to versions that are there it does at once."""
+
+_AT_WORK = ("acting", "verifying", "undoing")
 
 
 def decide(turn: Turn, incident_id: str) -> None:
@@ -67,14 +70,20 @@ def await_approval(turn: Turn, incident_id: str) -> None:
         expire(turn, incident_id, f"nobody approved {incident.policy} within {turn.limits.approval_within}")
 
 
-def wait(turn: Turn, incident_id: str, why: str) -> None:
-    """Leaves the incident where it is, with the reason; past its deadline a person is called."""
-    incident = turn.incident(incident_id)
-    if incident.deadline is not None and turn.now >= incident.deadline:
-        escalate(turn, incident_id, f"it waited too long: {why}")
-    elif incident.why != why:
-        turn.update(incident_id, why=why)
-        turn.record("suppressed", incident.pipeline, f"not now: {why}", incident_id)
+def wait(turn: Turn, incident_id: str, verdict: Verdict) -> None:
+    """Leaves the incident where it is, with the reason. Past its deadline a person is called, but for no wait that
+    passes as rows come: on a stream of a row an hour, a cool-down of 1,000 rows takes six weeks and needs nobody.
+    """
+    incident, row = turn.incident(incident_id), turn.row(turn.incident(incident_id).pipeline)
+    overdue = incident.deadline is not None and turn.now >= incident.deadline
+    within = turn.limits.rows_within if verdict.passes else turn.limits.wait_within
+    if overdue and incident.why == verdict.why and not (verdict.passes and row > incident.waits_from):
+        escalate(turn, incident_id, f"it has waited {in_words(within)}: {verdict.why}")
+        return
+    if overdue or incident.why != verdict.why:
+        turn.update(incident_id, why=verdict.why, deadline=turn.now + within, waits_from=row)
+    if incident.why != verdict.why:
+        turn.record("suppressed", incident.pipeline, f"not now: {verdict.why}", incident_id)
 
 
 def turn_of(incident: Incident, action: str, others: Iterable[Incident]) -> tuple[Verdict, list[str]]:
@@ -86,23 +95,23 @@ def turn_of(incident: Incident, action: str, others: Iterable[Incident]) -> tupl
     paused = []
     for other in others:
         last = other.last
-        if other.id == incident.id or last is None or other.state not in ("acting", "verifying", "undoing"):
+        if other.id == incident.id or last is None or other.state not in _AT_WORK:
             continue
         if other.paused_by and other.state == "verifying":
             continue
         touches_model = last.name in MODEL_ACTIONS or (last.role == "release" and other.state == "verifying")
         training = last.name in TRAININGS and last.role == "act"
         if training and other.state == "acting" and action in TRAININGS:
-            return Verdict("wait", f"incident {other.id} is acting: {last.name}"), []
+            return Verdict("wait", f"incident {other.id} is acting: {last.name}", passes=True), []
         if training and incident.diagnosis.name in URGENT:
             if action in MODEL_ACTIONS or action in ("quarantine_source", "release_source"):
                 paused.append(other.id)
         elif other.upkeep and other.state == "verifying":
             paused.append(other.id)
         elif other.state != "verifying":
-            return Verdict("wait", f"incident {other.id} is {other.state}: {last.name}"), []
+            return Verdict("wait", f"incident {other.id} is {other.state}: {last.name}", passes=True), []
         elif touches_model and other.request is None and not _harmless(action):
-            return Verdict("wait", f"incident {other.id} is verifying {last.name}"), []
+            return Verdict("wait", f"incident {other.id} is verifying {last.name}", passes=True), []
     return GO, paused
 
 
@@ -115,12 +124,12 @@ def _weigh(turn: Turn, incident_id: str, policy: Policy, rung: Rung, order: Orde
         return
     spend = spending(policy, order.action, known, turn.now, row)
     if spend.answer == "refuse":
-        escalate(turn, incident_id, spend.why)
+        _spent_out(turn, incident_id, order, spend)
         return
     its_turn, paused = turn_of(incident, order.action, turn.of(incident.pipeline))
     for verdict in (spend, _learning_is_blocked(turn, incident, order.action), its_turn):
         if verdict.answer == "wait":
-            wait(turn, incident_id, verdict.why)
+            wait(turn, incident_id, verdict)
             return
     agreed = consent(policy, bool(incident.approved_by), turn.limits)
     if agreed.answer == "suppress":
@@ -132,6 +141,19 @@ def _weigh(turn: Turn, incident_id: str, policy: Policy, rung: Rung, order: Orde
         why = incident.diagnosis.why or incident.diagnosis.name
         issue(turn, incident_id, order, "act", why, aim_of(turn, incident, rung), turn.now + rung.deadline)
         withhold_everywhere(turn, incident_id, incident.diagnosis)
+
+
+def _spent_out(turn: Turn, incident_id: str, order: Order, spend: Verdict) -> None:
+    """The budget allows no more. Before a person is called, a version that upkeep is just making may still help."""
+    incident = turn.incident(incident_id)
+    refreshing = next(
+        (other.id for other in turn.of(incident.pipeline) if other.upkeep and other.state in _AT_WORK), ""
+    )
+    if refreshing and order.action == "retrain":
+        why = f"{spend.why}; the version that incident {refreshing} makes or measures may help"
+        wait(turn, incident_id, Verdict("wait", why, passes=True))
+    else:
+        escalate(turn, incident_id, spend.why)
 
 
 def pause(turn: Turn, incident_ids: Iterable[str], by: str) -> None:
@@ -154,7 +176,9 @@ def _give_way(turn: Turn, incident_id: str, by: str) -> None:
 
 
 def resume(turn: Turn, incident_id: str) -> bool:
-    """Starts a paused incident's clock again once what paused it is over; measuring begins anew."""
+    """Starts a paused incident's clock again once what paused it is over, which has deadlines of its own; measuring
+    begins anew.
+    """
     incident = turn.incident(incident_id)
     if incident.state == "escalated":
         turn.update(incident_id, paused_by="")
@@ -162,10 +186,7 @@ def resume(turn: Turn, incident_id: str) -> bool:
     by = turn.state.incidents.get(incident.paused_by)
     action = incident.last
     done = by is None or not by.open or by.state == "escalated" or (by.request is not None and by.state == "verifying")
-    if by is not None and not done:
-        if turn.now - incident.since >= turn.limits.wait_within:
-            turn.update(incident_id, paused_by="")
-            escalate(turn, incident_id, f"it was paused too long by incident {by.id}")
+    if not done:
         return False
     turn.update(incident_id, paused_by="")
     why = f"incident {incident.paused_by} is over"
@@ -214,7 +235,8 @@ def _no_way_on(incident: Incident, policy: Policy | None) -> str:
 def _learning_is_blocked(turn: Turn, incident: Incident, action: str) -> Verdict:
     known = turn.known(incident.pipeline)
     if action in TRAININGS and (running := _runs_still(turn, incident)):
-        return Verdict("wait", f"a training of incident {running}, which nobody waits for any more, still runs")
+        why = f"a training of incident {running}, which nobody waits for any more, still runs"
+        return Verdict("wait", why, passes=True)
     if action != "retrain":
         return GO
     if known.held:

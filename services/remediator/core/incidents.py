@@ -116,8 +116,8 @@ class Incident(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     `paused_by` names the more urgent incident that holds this one's clock, or took its place. `told` says that a person
     has been called, `good_news` that one has heard of its end. `tried_before`: how many of its actions are older
     than its last reopening, or than its handing over to a person. `lingers_from`: how many rows there were when a late
-    consequence of it was last told. `unrestored`: its alert ended, and performance was not back. `request` is set where
-    a person, not an alert, began it.
+    consequence of it was last told, `waits_from`: when its clock was last set for a wait. `unrestored`: its alert
+    ended, and performance was not back. `request` is set where a person, not an alert, began it.
     """
 
     id: str
@@ -139,6 +139,7 @@ class Incident(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     closed_at: datetime | None = None
     closed_row: int = 0
     lingers_from: int = 0
+    waits_from: int = 0
     unrestored: bool = False
     told: bool = False
     good_news: bool = False

@@ -10,8 +10,10 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Literal
 
-from services.remediator.core.knowledge import Knowledge, elapsed, fields_in
+from services.remediator.core.knowledge import Knowledge, Spent, elapsed, fields_in
+from shared.durations import in_words
 from shared.messages.data import SEVERAL_SOURCES
+from shared.pipeline.span import Span
 from shared.pipeline.specification import Policy, Specification
 from shared.topics import SERVICES
 
@@ -24,7 +26,8 @@ FLAP_ROWS = 1000
 class Limits:
     """Limits that hold whatever a policy says.
 
-    `wait_within`: how long an incident may wait for its turn or a cool-down. `stretch_rows` and
+    `wait_within`: how long an incident may wait for what does not end by itself. `rows_within`: how long one that
+    waits for what passes may see no further row. `stretch_rows` and
     `stretch_time`: how far apart two alerts may begin and still be one trouble. `max_reopens`: how
     often one trouble may come back before a person is called. `quarantine_share`: the largest share
     of a pipeline's fields that may be withheld at once. `tell_after`: how long a healed incident
@@ -33,6 +36,7 @@ class Limits:
     """
 
     wait_within: timedelta = timedelta(hours=24)
+    rows_within: timedelta = timedelta(days=30)
     approval_within: timedelta = timedelta(hours=4)
     request_within: timedelta = timedelta(minutes=15)
     escalated_within: timedelta = timedelta(days=7)
@@ -50,10 +54,14 @@ class Limits:
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """Whether to go on now (``go``), later (``wait``), or not at all (``refuse``), and why."""
+    """Whether to go on now (``go``), later (``wait``), or not at all (``refuse``), and why.
+
+    `passes`: what is waited for ends by itself (a cool-down) or at a deadline of its own (another incident's order).
+    """
 
     answer: Literal["go", "wait", "refuse", "suppress", "approve"]
     why: str = ""
+    passes: bool = False
 
 
 GO = Verdict("go")
@@ -74,13 +82,27 @@ def spending(policy: Policy, action: str, known: Knowledge, now: datetime, row: 
     spent = [s for s in known.spent if s.policy == policy.name]
     counted = [s for s in spent if not elapsed(policy.budget.per, s.at, s.row, now, row)]
     if len(counted) >= policy.budget.actions:
-        return Verdict(
-            "refuse", f"the budget is spent: {len(counted)} actions of {policy.budget.actions} per {policy.budget.per}"
-        )
+        return Verdict("refuse", _spent_out(policy, len(counted)))
     last = next((s for s in reversed(spent) if s.action == action), None)
     if last is not None and not elapsed(policy.cooldown, last.at, last.row, now, row):
-        return Verdict("wait", f"cooling down: {policy.cooldown} between two of {action}")
+        return Verdict("wait", _cooling(policy, last), passes=True)
     return GO
+
+
+def _spent_out(policy: Policy, actions: int) -> str:
+    span, allowed = _long(policy.budget.per), policy.budget.actions
+    many = f"{actions} actions" if actions != 1 else "1 action"
+    return f"the budget is spent: policy {policy.name} took {many} within {span}, and may take {allowed}"
+
+
+def _cooling(policy: Policy, last: Spent) -> str:
+    span = policy.cooldown
+    ends = f"row {last.row + (span.rows or 0):,}" if span.time is None else f"{last.at + span.time:%Y-%m-%d %H:%M:%S}"
+    return f"cooling down until {ends}, {_long(span)} after the last {last.action}"
+
+
+def _long(span: Span) -> str:
+    return f"{span.rows or 0:,} rows" if span.time is None else in_words(span.time)
 
 
 def consent(policy: Policy, approved: bool, limits: Limits) -> Verdict:

@@ -41,7 +41,7 @@ def test_the_same_action_waits_for_its_cool_down_and_says_so_once() -> None:
     desk.pass_rows(0.6)
     assert desk.actions == ["retrain"]
     assert [e.summary for e in desk.audit if "cooling down" in e.summary] == [
-        "not now: cooling down: 1000 rows between two of retrain"
+        "not now: cooling down until row 2,000, 1,000 rows after the last retrain"
     ]
     for _ in range(3):
         desk.pass_rows(0.6)
@@ -68,7 +68,7 @@ def test_a_spent_budget_calls_a_person_instead_of_acting() -> None:
     desk.pass_rows(0.9)
     drift(desk, firing=2)
     assert desk.actions == ["retrain"]
-    assert desk.incidents[-1].why == "the budget is spent: 1 actions of 1 per 86400s"
+    assert desk.incidents[-1].why == "the budget is spent: policy learn took 1 action within 1 day, and may take 1"
 
 
 def test_a_budget_in_time_is_given_back_when_its_time_has_passed() -> None:
