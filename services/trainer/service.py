@@ -15,7 +15,7 @@ from services.trainer.core.deciding import Job as Wanted
 from services.trainer.core.orders import Judged, Rows, plain, typed
 from services.trainer.core.quarantine import without_refused
 from services.trainer.core.releases import Candidate, pruned, publication, refused, with_version, without_card
-from services.trainer.core.rollout import Move, at_once, first_move, next_move
+from services.trainer.core.rollout import Move, at_once, first_move, next_move, settled
 from services.trainer.core.state import (
     Pipeline,
     State,
@@ -257,7 +257,7 @@ class Trainer:
         if judged.candidate is None:
             told = f"{judged.verdict.reason} ({judged.window})"
             return self._came_to_nothing(name, work, told, now, cost, broke=False)
-        if why := unfit(pipeline, judged.candidate, specification.definition):
+        if why := unfit(pipeline, work, judged.candidate, specification.definition):
             return self._came_to_nothing(name, work, why, now, cost)
         return self._made(pipeline, work, judged, judged.candidate, specification, now)
 
@@ -319,7 +319,7 @@ class Trainer:
 
     def _moved(self, name: str, moves: tuple[Move, ...], command: Command | None) -> Step:
         step = Step()
-        for move in moves:
+        for move in settled(moves, command):
             pipeline = self._state.pipelines[name]
             replaced = pipeline.releases.champion
             self._put(msgspec.structs.replace(pipeline, releases=move.releases))

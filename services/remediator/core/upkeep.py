@@ -82,7 +82,7 @@ def carry_out(turn: Turn, incident_id: str) -> None:
         resolve(turn, incident_id, f"version {known.live} goes on; {incident.why}")
         return
     aim = _aim(turn, incident, rung)
-    order = order_of(rung, incident, turn.known(incident.pipeline), turn.specification(incident.pipeline))
+    order = order_of(_yielding(rung), incident, turn.known(incident.pipeline), turn.specification(incident.pipeline))
     if aim is None or isinstance(order, Impossible):
         resolve(turn, incident_id, "there is nothing to measure its effect by" if aim is None else order.why)  # type: ignore[union-attr]
         return
@@ -94,6 +94,11 @@ def carry_out(turn: Turn, incident_id: str) -> None:
         ask(turn, incident_id, order, agreed.why)
     else:
         issue(turn, incident_id, order, "act", incident.diagnosis.why, aim, turn.now + rung.deadline)
+
+
+def _yielding(rung: Rung) -> Rung:
+    """The rung whose version is dropped where another one answers before it is made: that is not the one to refresh."""
+    return rung.model_copy(update={"arguments": {"gives_way": True, **rung.arguments}})
 
 
 def _quiet(turn: Turn, known: Knowledge) -> bool:

@@ -8,7 +8,7 @@ import msgspec
 
 from services.trainer.core.gate import gain
 from services.trainer.core.releases import Releases, Trial, on_trial, promoted, trial_ended
-from shared.messages import Metrics, Stage
+from shared.messages import Command, Metrics, Stage
 from shared.pipeline.specification import Specification
 
 
@@ -37,6 +37,18 @@ def first_move(releases: Releases, specification: Specification, version: str, r
 def at_once(releases: Releases, version: str, reason: str) -> Move:
     """Champion without the release's steps: what a person means who promotes a version."""
     return Move(promoted(releases, version), version, "champion", 1.0, reason)
+
+
+def settled(moves: tuple[Move, ...], command: Command | None) -> tuple[Move, ...]:
+    """The moves; where a person made a version the champion, with the end of another one's trial: it was tried against
+    the champion before, and is not to take over from what a person chose.
+    """
+    trial = moves[-1].releases.trial if moves else None
+    by_a_person = command is not None and command.issued_by.startswith("person:")
+    if trial is None or not by_a_person or moves[-1].stage != "champion":
+        return moves
+    why = f"a person made version {moves[-1].version} the champion"
+    return (*moves, Move(trial_ended(moves[-1].releases), trial.version, "retired", 0.0, why))
 
 
 def next_move(releases: Releases, specification: Specification, metrics: Metrics) -> tuple[Releases, Move | None]:

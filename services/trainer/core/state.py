@@ -178,10 +178,14 @@ def quarantined_since(pipeline: Pipeline, lineage: Lineage) -> tuple[int, int] |
     return None
 
 
-def unfit(pipeline: Pipeline, candidate: Candidate, definition: str) -> str:
+def unfit(pipeline: Pipeline, work: Work, candidate: Candidate, definition: str) -> str:
     """Why the candidate cannot be released, by what became known while it was made; empty where it can."""
     if candidate.definition != definition:
         return "the version takes features of another definition than the specification has now"
+    if _gives_way(work) and _another_answers(pipeline, work):
+        return (
+            f"version {pipeline.releases.champion} answers by now: what was to refresh the one before gives way to it"
+        )
     bad = quarantined_since(pipeline, candidate.lineage)
     if bad is None:
         return ""
@@ -189,7 +193,12 @@ def unfit(pipeline: Pipeline, candidate: Candidate, definition: str) -> str:
 
 
 def overtaken(pipeline: Pipeline, work: Work) -> bool:
-    """Whether another champion answers than the one that the work was judged against, which decides nothing now.
+    """Whether the work is to be done once more, against the champion that answers by now."""
+    return _another_answers(pipeline, work) and not _gives_way(work)
+
+
+def _another_answers(pipeline: Pipeline, work: Work) -> bool:
+    """Whether the verdict on the work decides nothing any more, since it speaks of a champion that is none now.
 
     What was made while the pipeline is held is kept as it is: nothing begins, and nothing is released.
     """
@@ -197,6 +206,10 @@ def overtaken(pipeline: Pipeline, work: Work) -> bool:
     if now is None or work.order.forced or pipeline.releases.held:
         return False
     return then is None or now.artifact.sha256 != then.artifact.sha256
+
+
+def _gives_way(work: Work) -> bool:
+    return work.command is not None and work.command.arguments.get("gives_way") is True
 
 
 def with_noted(state: State, command: str, changed: Pipeline | None = None) -> State:

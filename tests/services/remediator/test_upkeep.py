@@ -24,7 +24,7 @@ def test_so_many_labelled_rows_after_the_last_training_the_live_version_is_made_
 
     assert desk.actions == ["retrain"]
     assert desk.last.issued_by == "policy:keep-fresh@default"
-    assert desk.last.arguments["proof"] == 0.2
+    assert (desk.last.arguments["proof"], desk.last.arguments["gives_way"]) == (0.2, True)
     assert desk.last.expects is not None
 
 

@@ -100,7 +100,11 @@ class Bench:
         self.take(self.trainer.on_metrics(Batch("metrics", 0, [0], [told]), self.now))
 
     def command(self, action: Any, name: str = "", **arguments: Any) -> list[CommandResult]:
-        """What was answered to this command, by the time the step had ended."""
+        """What was answered to this command of a person, by the time the step had ended."""
+        return self.by("person:test", action, name, **arguments)
+
+    def by(self, who: str, action: Any, name: str = "", **arguments: Any) -> list[CommandResult]:
+        """The same for a command that `who` issued."""
         self.commands += 1
         order = Command(
             id=name or f"c{self.commands}",
@@ -109,7 +113,7 @@ class Bench:
             action=action,
             arguments=arguments,
             reason="test",
-            issued_by="person:test",
+            issued_by=who,
             at=self.now,
             deadline=self.now + timedelta(minutes=10),
         )
