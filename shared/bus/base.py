@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple, Protocol
+from typing import ClassVar, NamedTuple, Protocol
 
 import msgspec
 
@@ -166,6 +166,9 @@ class Transaction(Protocol):
     A group consumer and a transactional producer that commit together. `read_committed`,
     cooperative-sticky, fencing by full group metadata and by `transactional_id`.
     """
+
+    commits_aside: ClassVar[bool]
+    """Whether `commit` may go on in a second thread while this one polls. A listener then waits for its end first."""
 
     def subscribe(self, topics: Iterable[str], on_change: RebalanceListener) -> None: ...
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import ClassVar
 
 from shared.bus.base import (
     ENOUGH_BYTES,
@@ -278,6 +279,8 @@ class MemoryReader:
 
 
 class MemoryTransaction:
+    commits_aside: ClassVar[bool] = False
+
     def __init__(self, bus: MemoryBus, group: str, transactional_id: str, epoch: int) -> None:
         self._bus = bus
         self._group_name = group

@@ -1,6 +1,10 @@
 """One turn after another: read what is there, take steps, commit them in one transaction.
 
 The same loop drives a service on Kafka and in memory; it is told the time and what to read from.
+
+Under load the commit of a turn goes on aside while the next turn reads and takes its steps. It is settled before that
+one commits, and before anything that must not see what is not committed: starts, snapshots, set-backs, partitions that
+come and go, the ends of jobs. Where it failed, the steps that were taken upon it are given up with it.
 """
 
 from __future__ import annotations
@@ -17,10 +21,13 @@ from shared.codec import encode
 from shared.errors import Overloaded, Transient
 from shared.messages import JobFinished
 from shared.runtime.appetite import Appetite
+from shared.runtime.assignment import TopicPartition
 from shared.runtime.host import HandlerFailed, Slice, Taken
 from shared.runtime.task import Task
 from shared.runtime.tasks import Parts, Running, Tasks
+from shared.runtime.under_way import WORTH_RECORDS, UnderWay
 from shared.telemetry.http import Health
+from shared.telemetry.spans import NO_SPANS
 from shared.topics import JOB_RESULTS, PARTITIONED, TELEMETRY, TOPICS
 
 _log = structlog.get_logger("homeostat.runtime")
@@ -47,12 +54,15 @@ class ServiceLoop:
         self._clock = clock
         self._guarded = guarded
         self._prefix = len(parts.settings.topic_prefix)
+        self._aside = parts.transaction.commits_aside and parts.spans is NO_SPANS  # a span ends with its turn
+        self._worth = min(WORTH_RECORDS, parts.settings.batch_records)
         self._divided = parts.meter.service in PARTITIONED
         self._aborts = 0
+        self._under_way: UnderWay | None = None
         self._appetite = Appetite(parts.settings.batch_records)
         start = parts.meter.started
         self._tick_at, self._beat_at, self._save_at = start, start, start
-        parts.transaction.subscribe(tasks.assignment.topics, tasks)
+        parts.transaction.subscribe(tasks.assignment.topics, self)
 
     def turn(self, wait: float) -> bool:
         """One turn; waits up to `wait` seconds for a first record. Returns whether there may be more to do at once.
@@ -60,17 +70,22 @@ class ServiceLoop:
         `Fenced`, and `Transient` after many failed transactions, mean that this process must end.
         """
         most = self._appetite.records
-        records = self.parts.transaction.poll(most, wait)
+        records = self.parts.transaction.poll(most, wait if self._under_way is None else 0.0)
         now = self._clock()
+        if len(records) < self._worth or self.tasks.waiting or self._save_due(now):
+            self._settle()
+        work = self._grouped(records)  # before any start: what was read for a task that is set back is not for its next
         started = self.tasks.start_waiting(now)
-        work = self._work(records, self._followed(most))
+        self._add_followed(work, self._followed(most))
         tick = _due(self._tick_at, now, self.parts.settings.tick_seconds)
         with self.parts.spans.turn() if work else nullcontext():
             taken = self._take_steps(work, now, tick)
+            self._settle(stepped=True)
+            taken = [(one, step) for one, step in taken if self.tasks.running.get(one.host.task) is one]
             ended = self.parts.jobs.finished(now)
             beat = _due(self._beat_at, now, BEAT_SECONDS)
-            if (taken or ended or beat) and self._commit(taken, ended, now, beat=beat):
-                self._settled(taken, ended, now)
+            if taken or ended or beat:
+                self._commit(taken, ended, now, beat=beat, aside=self._aside and len(records) >= self._worth)
         if tick:
             self._tick_at = now + timedelta(seconds=self.parts.settings.tick_seconds)
         released = self.tasks.release_data()
@@ -83,6 +98,7 @@ class ServiceLoop:
         Only between two turns. After an exception from `turn` the state may be ahead of what is
         committed: leave it to the next process, which starts from what is.
         """
+        self._settle()
         now = self._clock()
         pulse = self.parts.meter.beat(now, self._lag(), "draining")
         try:
@@ -117,6 +133,16 @@ class ServiceLoop:
             ),
         }
 
+    # -- told by the bus, in the middle of a poll
+
+    def assigned(self, partitions: Sequence[TopicPartition]) -> None:
+        self._settle()
+        self.tasks.assigned(partitions)
+
+    def revoked(self, partitions: Sequence[TopicPartition]) -> None:
+        self._settle()
+        self.tasks.revoked(partitions)
+
     # -- what there is to do
 
     def _followed(self, most: int) -> list[Record]:
@@ -127,13 +153,17 @@ class ServiceLoop:
             self.parts.reader.follow(self.tasks.followed())
         return self.parts.reader.poll(most, 0.0) if self.tasks.running else []
 
-    def _work(self, records: Sequence[Record], followed: Sequence[Record]) -> dict[Task, list[Slice]]:
-        """The records by task, in slices of one partition, rules and other control topics first."""
+    def _grouped(self, records: Sequence[Record]) -> dict[Task, list[Slice]]:
+        """The records of running tasks, in slices of one partition."""
         work: dict[Task, list[Slice]] = {}
         for piece in self._slices(records):
             task = self.tasks.assignment.task_of(piece.partition)
             if task in self.tasks.running:
                 work.setdefault(task, []).append(piece)
+        return work
+
+    def _add_followed(self, work: dict[Task, list[Slice]], followed: Sequence[Record]) -> None:
+        """What every task follows joins its work, and goes before the data: rules and other control topics first."""
         for piece in self._slices(followed):
             for task, running in self.tasks.running.items():
                 position = running.host.positions[piece.topic, piece.partition]
@@ -142,7 +172,6 @@ class ServiceLoop:
                     work.setdefault(task, []).append(Slice(piece.topic, piece.partition, unseen))
         for pieces in work.values():
             pieces.sort(key=lambda piece: (_ORDER[piece.topic], piece.partition))
-        return work
 
     def _slices(self, records: Sequence[Record]) -> list[Slice]:
         groups: dict[tuple[str, int], list[Record]] = {}
@@ -171,13 +200,16 @@ class ServiceLoop:
             taken = running.host.take(pieces, now, tick=tick, careful=setback is not None and setback.careful)
         except Transient as error:
             meter.failed("transient")
+            self._settle(stepped=True)
             self.tasks.set_back(task, now, str(error))
             return None
         except Overloaded as error:
+            self._settle(stepped=True)
             self.tasks.set_back(task, now, str(error), wait=timedelta(seconds=error.retry_after_seconds))
             return None
         except HandlerFailed as error:
             meter.failed("handler")
+            self._settle(stepped=True)
             _log.error("a handler failed", task=task.name, exc_info=error)
             if pieces and not (setback is not None and setback.careful):
                 self.tasks.take_carefully(task, now, str(error))
@@ -190,8 +222,14 @@ class ServiceLoop:
         return taken
 
     def _commit(
-        self, taken: Sequence[tuple[Running, Taken]], ended: Sequence[JobFinished], now: datetime, *, beat: bool
-    ) -> bool:
+        self,
+        taken: Sequence[tuple[Running, Taken]],
+        ended: Sequence[JobFinished],
+        now: datetime,
+        *,
+        beat: bool,
+        aside: bool,
+    ) -> None:
         records = [record for _, one in taken for record in one.records]
         records += [self._control(JOB_RESULTS.name, end.task, encode(end)) for end in ended]
         if beat:
@@ -199,18 +237,42 @@ class ServiceLoop:
             pulse = self.parts.meter.beat(now, self._lag())
             records.append(self._control(TELEMETRY.name, pulse.service, encode(pulse)))
             self._beat_at = now + timedelta(seconds=BEAT_SECONDS)
-        began = self.parts.stopwatch()
-        try:
+        offsets = self._offsets(running for running, _ in taken)
+
+        def commit() -> float:
+            began = self.parts.stopwatch()
             with self._guarded(), self.parts.spans.commit(records):
-                self.parts.transaction.commit(records, self._offsets(running for running, _ in taken))
+                self.parts.transaction.commit(records, offsets)
+            return self.parts.stopwatch() - began
+
+        self._under_way = UnderWay(taken, ended, records, now)
+        self._under_way.run(commit, aside=aside)
+        if not aside:
+            self._settle()
+
+    def _settle(self, *, stepped: bool = False) -> None:
+        """Waits for the commit that is under way. `stepped`: the state holds steps that were taken upon it.
+
+        Where it failed its tasks are set back: what they took upon it must not be committed.
+        """
+        done, self._under_way = self._under_way, None
+        if done is None:
+            return
+        try:
+            self.parts.meter.committed(done.outcome.result())
         except Transient as error:
-            self._aborted(taken, now, error)
-            return False
+            self._aborted(done.taken, done.now, error)
+            return
         self._aborts = 0
-        self.parts.meter.committed(self.parts.stopwatch() - began)
-        for topic, count in Counter([record.topic for record in records]).items():
+        for topic, count in Counter([record.topic for record in done.records]).items():
             self.parts.meter.wrote(topic[self._prefix :], count)
-        return True
+        self._settled(done.taken, done.ended, done.now)
+        if not stepped and self._save_due(done.now):
+            self._save_at = done.now + timedelta(seconds=self.parts.settings.snapshot_seconds)
+            self.tasks.save(self.tasks)
+
+    def _save_due(self, now: datetime) -> bool:
+        return _due(self._save_at, now, self.parts.settings.snapshot_seconds)
 
     def _aborted(self, taken: Sequence[tuple[Running, Taken]], now: datetime, error: Transient) -> None:
         self._aborts += 1
@@ -235,9 +297,6 @@ class ServiceLoop:
                 self.parts.jobs.start(running.host.task, job, now)
             if (gauges := getattr(running.host.service, "gauges", None)) is not None:
                 self.parts.meter.expose(running.host.task.name, gauges())
-        if _due(self._save_at, now, self.parts.settings.snapshot_seconds):
-            self._save_at = now + timedelta(seconds=self.parts.settings.snapshot_seconds)
-            self.tasks.save(self.tasks)
 
     def _offsets(self, which: Iterable[Running]) -> dict[tuple[str, int], int]:
         """Where each task's partitions go on: all of them, so that every transaction is fenced."""

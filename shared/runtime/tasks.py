@@ -157,6 +157,11 @@ class Tasks:
         if setback.retry_at is None or now - setback.retry_at > FORGIVEN_AFTER:
             del self.setbacks[task]
 
+    @property
+    def waiting(self) -> bool:
+        """Whether a task may run and does not."""
+        return len(self.running) < len(self.assignment.tasks())
+
     def due(self, now: datetime) -> bool:
         """Whether a task that was set back may start again now."""
         return any(

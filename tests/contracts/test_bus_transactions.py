@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
+
 import pytest
 
 from homeostat.local.waiting import wait_for
@@ -31,6 +33,26 @@ def test_outputs_and_offsets_are_committed_together(rig: Rig) -> None:
 
     assert rig.everything(target) == [b"1", b"2", b"3"]
     assert transaction.committed([(source, 0)]) == {(source, 0): 3}
+
+
+def test_more_is_read_while_a_commit_goes_on_aside(rig: Rig) -> None:
+    source, target = rig.topic("source"), rig.topic("target")
+    rig.write(source, *(b"%d" % number for number in range(2_000)))
+    transaction, _ = joined(rig, [source])
+    first = poll_until(lambda: transaction.poll(1_000, 0.5), lambda found: len(found) >= 1_000)
+    values = [record.value for record in first]
+
+    with ThreadPoolExecutor(1) as aside:
+        records = [NewRecord(target, b"k", value) for value in values]
+        under_way = aside.submit(transaction.commit, records, {(source, 0): len(first)})
+        if not transaction.commits_aside:
+            under_way.result()
+        rest = poll_until(lambda: transaction.poll(1_000, 0.1), lambda found: len(found) == 2_000 - len(first))
+        under_way.result()
+
+    assert rig.everything(target) == values
+    assert values + [record.value for record in rest] == [b"%d" % number for number in range(2_000)]
+    assert transaction.committed([(source, 0)]) == {(source, 0): len(first)}
 
 
 def test_what_a_group_has_committed_is_seen_from_outside_of_it(rig: Rig) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
+from typing import ClassVar
 
 from kafka import (
     ConsumerGroupMetadata,
@@ -38,6 +39,8 @@ class KafkaPythonTransaction:
 
     `leave` gives up a member's place in a group; `ping` returns where a broker answers, else raises `Transient`.
     """
+
+    commits_aside: ClassVar[bool] = False
 
     def __init__(
         self,

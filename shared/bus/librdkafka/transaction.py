@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
+from typing import ClassVar
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, Producer, TopicPartition
 
@@ -38,6 +39,8 @@ class LibrdkafkaTransaction:
     hang for ever. The next one takes the slot anew, and with that the broker decides what was left open.
     """
 
+    commits_aside: ClassVar[bool] = True
+
     def __init__(self, clients: Clients, group: str, transactional_id: str, client_id: str) -> None:
         self._limits = clients.limits
         self._slot = transactional_id
@@ -47,21 +50,23 @@ class LibrdkafkaTransaction:
         self._producing = clients.producing(client_id) | {
             "transactional.id": transactional_id,
             "transaction.timeout.ms": int(TRANSACTION_SECONDS * 1000),
+            "linger.ms": 20,  # a commit sends at once what waits; meanwhile a few large batches cost all less than many
         }
         self._producer: Producer | None = None
         self._membership: object | None = None
         self._in_slot(FIRST_SLOT_SECONDS)
 
     def subscribe(self, topics: Iterable[str], on_change: RebalanceListener) -> None:
+        # A commit that goes on meanwhile is fenced by the membership before: the listener waits for its end.
         def assigned(consumer: Consumer, partitions: list[TopicPartition]) -> None:
-            self._membership = consumer.consumer_group_metadata()
             consumer.incremental_assign(partitions)
             on_change.assigned([(at.topic, at.partition) for at in partitions])
+            self._membership = consumer.consumer_group_metadata()
 
         def revoked(consumer: Consumer, partitions: list[TopicPartition]) -> None:
-            self._membership = consumer.consumer_group_metadata()
             gone = [(at.topic, at.partition) for at in partitions]
             on_change.revoked(gone)
+            self._membership = consumer.consumer_group_metadata()
             for at in gone:
                 self._ends.pop(at, None)
                 self._paused.discard(at)
