@@ -131,6 +131,8 @@ class Inputs(msgspec.Struct):
             return Accepted(fault, learned=False)
         self.recent.trust(own, column)
         self._widen(column, own, self.bounds)
+        if source in self.streams:
+            self.streams[source].course.settle(column)
         return Accepted(fault, learned=True)
 
     def _widen(self, column: int, places: Ints, known: Bounds) -> None:

@@ -174,6 +174,11 @@ class Loss(msgspec.Struct):
             return "yes"
         return "passed"
 
+    def judged_up_to(self, trouble: Trouble) -> int:
+        """The newest row of the version in trouble whose answer has been judged; -1 where none is known."""
+        rows = self._regime(trouble.version, trouble.withheld).recent_rows
+        return int(rows.max()) if len(rows) else -1
+
     def dismiss(self) -> None:
         """The pending trouble has passed by itself."""
         if self.trouble is not None:

@@ -120,10 +120,10 @@ class Pipeline(Watch):
     def on_predictions(self, messages: Sequence[Prediction], now: datetime) -> list[Said]:
         ids = [m.id for m in messages]
         rows = self._rows_of(ids, messages, now)
-        self._meet_champion(messages)
+        said = self._meet_champion(messages, now)
         self.record.write_predictions(rows, messages)
         objectives.take_waits(self, messages, now)
-        said = self._arrived(ids, now)
+        said += self._arrived(ids, now)
         answered = in_order(rows[self.record.join.read("version", rows) >= 0])
         self.answered = np.concatenate([self.answered, answered])
         said += publication.estimates(self, now)
@@ -146,8 +146,7 @@ class Pipeline(Watch):
             self.record.classes.declared = model.classes
         if model.stage == "champion":
             self.pace.released = (model.version, now.timestamp())
-            said = judgement.replaced(self, now) if model.version != self.loss.live else []
-            self._go_live(model.version, judgement.gate_error(self, model.metrics))
+            said = self._go_live(model.version, judgement.gate_error(self, model.metrics), now)
             self.gated = model.command is None or model.command in self.retrains
             return said + judgement.of_loss(self, now)
         if model.stage == "canary":
@@ -235,16 +234,19 @@ class Pipeline(Watch):
         judgement.take_errors(self, first)
         return said + judgement.of_loss(self, now) + objectives.of_slices(self, now)
 
-    def _meet_champion(self, messages: Sequence[Prediction]) -> None:
+    def _meet_champion(self, messages: Sequence[Prediction], now: datetime) -> list[Said]:
         """A champion nobody announced (its announcement is still on its way) is live from its first answer."""
+        said = []
         for version in dict.fromkeys([m.model_version for m in messages if m.role == "champion"]):
             if version and version not in self.record.versions.places:
-                self._go_live(version, None)
+                said += self._go_live(version, None, now)
+        return said
 
-    def _go_live(self, version: str, gate: float | None) -> None:
-        if version == self.loss.live:
-            return
+    def _go_live(self, version: str, gate: float | None, now: datetime) -> list[Said]:
         before = self.loss.live
+        if version == before:
+            return []
+        said = judgement.replaced(self, now)
         self.record.versions.code(version)
         self.loss.go_live(version, self.record.join.next_row, gate, self.plan.limits.tolerance)
         if version not in self.lived:
@@ -254,6 +256,7 @@ class Pipeline(Watch):
         self.gated = False
         self.switch = judgement.switch_of(self, version, before) if before else None
         self.switch_rows = self.record.join.next_row
+        return said
 
     def _give_up(self, now: datetime) -> list[Said]:
         patience, time = self.plan.patience, now.timestamp()

@@ -202,13 +202,15 @@ def right_again(window: Floats, bounds: Bounds, began: Suspicion, moved: float, 
 
 def _lies_right(present: Floats, column: int, bounds: Bounds, moved: float, fault_level: float) -> bool:
     """Whether the values lie where they did: within the range, around one of the levels, in the same proportions."""
+    far = bounds.shape.distance(column, present)
+    if far > bounds.shape.limits[column]:
+        return False
     outside = np.count_nonzero((present < bounds.low[column]) | (present > bounds.high[column]))
     slack, level = _RIGHT_SPREADS * bounds.spread[column], float(np.median(present))
     if outside <= _RIGHT_OUT_SHARE * len(present) and _is_back(level, fault_level, column, bounds, slack):
         return True
     if level < bounds.level_low[column] - slack or level > bounds.level_high[column] + slack:
         return False
-    far = bounds.shape.distance(column, present)
     near = np.isnan(far) or far <= max(float(bounds.shape.own[column]), _CLOSER * moved)
     return bool(near and outside <= _RIGHT_OUT_SHARE * len(present))
 

@@ -99,10 +99,13 @@ class Shape(msgspec.Struct):
         tried = tried[np.isfinite(tried) & (tried > 0)]
         if not len(tried):
             return None
-        scaled = cells[None, :, None] / np.unique(np.append(tried, np.median(tried)))[:, None, None]
-        far = _apart(scaled * (1 - 1e-9), edges[:, None], shares[:, None])[:, 0]
+        middle = np.median(tried)
+        factors = np.append(tried, middle)
+        factors = factors[np.abs(np.log(factors / middle)).argsort(kind="stable")]  # of several that fit, the middle
+        scaled = cells[None, :, None] / factors[:, None, None]
+        far = _apart(scaled - 1e-9 * np.abs(scaled), edges[:, None], shares[:, None])[:, 0]
         best = int(far.argmin())
-        found = float(cells[0] / scaled[best, 0, 0]) if cells[0] else float(np.median(tried))
+        found = float(factors[best])
         fits = far[best] <= max(_LEAST_FIT, float(self.own[column]))
         return found if fits and max(found, 1 / found) >= _LEAST_FACTOR else None
 
@@ -132,6 +135,10 @@ class Course(msgspec.Struct):
     @classmethod
     def of(cls, width: int) -> Course:
         return cls(np.zeros(width, np.int64), np.zeros(width, bool), np.empty((0, width)))
+
+    def settle(self, column: int) -> None:
+        """What the field is now is no leap any more, however unlike the reference; it may leap from being like it."""
+        self.unlike[column] = _SUDDEN + 1
 
     def take(self, window: Floats, distance: Floats, shape: Shape, limits: Floats) -> list[Leap]:
         """The fields that leapt: like the reference until shortly before, and apart from it for two windows now.

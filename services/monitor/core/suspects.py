@@ -16,12 +16,12 @@ _MOST = 3
 
 
 def moved_with(pipeline: Watch, trouble: Trouble) -> list[Cause]:
-    """Inputs of the model that moved far (KS of a half, or PSI of one) where the loss begins, and were like the
-    reference in as many rows before; the furthest first.
+    """Inputs of the model that moved far (KS of a half, or PSI of one) in the rows that show the loss, and were like
+    the reference in as many rows before; the furthest first.
     """
     names, inputs = pipeline.inputs.fields.names, pipeline.inputs
-    since, before = _around(pipeline, trouble.onset)
-    if not inputs.references:
+    since, before = _around(pipeline, trouble)
+    if not inputs.references or not len(since) or not len(before):
         return []
     level = inputs.sizes.drift_level
     already = {shift.column for shift in significant(shifts_in(before, inputs.references), level) if _far(shift)}
@@ -43,12 +43,17 @@ def gate_speaks_for(pipeline: Watch, trouble: Trouble) -> bool:
     return trouble.release and not trouble.canary and trouble.version == pipeline.loss.live and pipeline.gated
 
 
-def _around(pipeline: Watch, row: int) -> tuple[Floats, Floats]:
-    """The newest trusted rows from `row` on, and as many before it."""
+def _around(pipeline: Watch, trouble: Trouble) -> tuple[Floats, Floats]:
+    """The newest trusted rows from the loss's first to the newest that has its label, and as many before.
+
+    Labels may come late: what moved in rows that nobody has judged yet is not what the judged ones suffered from.
+    """
     recent = pipeline.inputs.recent
-    place = recent.seen - (pipeline.record.join.next_row - row)
-    since = recent.places(max(place, recent.seen - _MOST_ROWS), recent.seen)
-    before = recent.places(place - max(1, len(since)), place)
+    ahead = pipeline.record.join.next_row - recent.seen
+    judged = max(trouble.row, pipeline.loss.judged_up_to(trouble))
+    begin, end = trouble.onset - ahead, judged + 1 - ahead
+    since = recent.places(max(begin, end - _MOST_ROWS), end)
+    before = recent.places(begin - max(1, len(since)), begin)
     return recent.trusted(since), recent.trusted(before)
 
 

@@ -69,6 +69,8 @@ def change_in_words(level: float, low: float, high: float) -> str | None:
     'its level is 1,000 times the usual, which fits a change of unit: times 1000'
     >>> change_in_words(5.3, 1.5, 2.6)
     'its level is 2.59 times the usual, too far for chance'
+    >>> change_in_words(12.0, -1.0, 1.0)
+    'its level went from 0 to 12, too far for chance'
     """
     middle = (low + high) / 2
     name = named_change(level, low, high, middle)
@@ -76,6 +78,8 @@ def change_in_words(level: float, low: float, high: float) -> str | None:
         return (
             name and f"its level went from {_rounded(middle)} to {_rounded(level)}, which fits a change of unit: {name}"
         )
+    if low <= 0 <= high:
+        return f"its level went from {_rounded(middle)} to {_rounded(level)}, too far for chance"
     factor = level / middle
     named = {text: times for text, times, _ in (*_ratios(_DECADES), *_ratios(_OTHERS))}[name]
     fits = factor > 0 and abs(_log(factor / named)) <= _LOOSE

@@ -54,6 +54,17 @@ def test_what_is_accepted_is_plausible_from_then_on() -> None:
     assert not inputs.faults
 
 
+def test_what_is_accepted_soon_after_it_began_is_not_called_a_leap_in_the_next_window() -> None:
+    inputs = watched([0, 1])
+    rows(inputs, 150, [0], times=2.2)
+
+    accepted = inputs.accept(0, 0)
+    rows(inputs, 1000, [0], times=2.2, seed=1)
+
+    assert accepted is not None
+    assert not inputs.faults
+
+
 def test_a_source_of_which_nothing_is_left_teaches_nothing_and_the_checks_stay_on_for_all() -> None:
     inputs = watched([0, 1])
     rows(inputs, 200, [0], times=1000)

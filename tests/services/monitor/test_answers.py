@@ -70,3 +70,17 @@ def test_what_was_said_of_a_version_s_answers_is_over_once_it_answers_no_more(st
 
     (_, over) = s.alerts("prediction_drift")[-1]
     assert (over.state, over.summary) == ("resolved", "version 2 answers no more")
+
+
+def test_that_is_so_too_where_the_next_version_answers_before_it_is_announced(stream: Make) -> None:
+    s = stream(warm=2000)
+    s.publish("2")
+    shifted_answers(s)
+    s.run(500, labels=False)
+
+    s.version = "3"
+    s.run(50, labels=False)
+    s.publish("3")
+
+    (_, over) = s.alerts("prediction_drift")[-1]
+    assert (over.state, over.summary) == ("resolved", "version 2 answers no more")

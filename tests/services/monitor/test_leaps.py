@@ -142,3 +142,23 @@ def test_values_far_outside_do_not_become_the_usual_ones_with_a_new_version(stre
     assert float(after.high[column]) == high
     assert inputs_of(s).references[column] == reference
     assert told(s, "anomaly") == ["firing"], "nobody is told that the rows are in their usual range again"
+
+
+def test_a_field_around_zero_that_goes_elsewhere_is_told_without_a_ratio(stream: Make) -> None:
+    s = stream()
+    s.run(1500, change=lambda row: row | {"price": float(row["load"] > 12) * 2 - 1})
+    s.run(300, change=lambda row: row | {"price": 30.0 + float(row["load"] > 12)})
+
+    ((_, fault),) = s.alerts("data_quality")
+    assert "times" not in fault.summary
+    assert fault.causes[0].what == "price"
+
+
+@pytest.mark.parametrize("left", [0.45, 1.8])
+def test_a_fault_that_is_mended_by_half_is_not_over(stream: Make, left: float) -> None:
+    s = stream()
+    s.run(1500, change=drawn(SHAPES["narrow"]))
+    s.run(300, change=drawn(SHAPES["narrow"], 100.0, seed=1))
+    s.run(1500, change=drawn(SHAPES["narrow"], left, seed=2))
+
+    assert told(s)[-1] == "firing"

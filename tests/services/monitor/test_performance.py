@@ -88,6 +88,15 @@ def test_a_version_that_collapses_alone_or_passed_no_gate_is_suspect_first(strea
         assert (alert.causes[0].kind, alert.causes[0].what) == ("version", "2")
 
 
+def test_an_input_that_moves_among_rows_whose_labels_have_not_come_is_not_suspected(stream: Make) -> None:
+    s = stream(warm=3000, delay=1500)
+    s.publish("2", accuracy=0.95)
+    s.run(1000, error=0.7)
+    s.run(1000, error=0.7, change=moved_load)
+
+    assert s.alerts("performance")[0][1].causes[0].kind == "version"
+
+
 def test_an_input_that_had_moved_before_is_not_suspected_of_a_collapse_that_comes_later(stream: Make) -> None:
     s = stream(warm=2000)
     s.run(150, change=moved_load)

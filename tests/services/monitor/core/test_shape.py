@@ -50,6 +50,14 @@ def test_the_factor_is_measured(factor: float) -> None:
     assert leap.factor == pytest.approx(factor, rel=0.15)
 
 
+@pytest.mark.parametrize("sign", [1, -1])
+def test_the_factor_of_whole_numbers_is_measured_on_either_side_of_zero(sign: int) -> None:
+    rng = np.random.default_rng(1)
+    whole = rng.integers(1, 8, (3000, 1)) * float(sign)
+
+    assert shape_of(whole[:2000]).factor(0, whole[2000:, 0] * 2.2) == pytest.approx(2.2)
+
+
 def test_another_shape_at_another_place_is_no_factor() -> None:
     rng = np.random.default_rng(2)
     reference = rng.normal(18, 3, (2000, 1))
