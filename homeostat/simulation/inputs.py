@@ -211,7 +211,8 @@ def _schema_change(case: _Case) -> Inputs:
         features = {
             name: spec.expression for name, spec in case.world.specification.features.items() if spec.lag is None
         }
-        other = specification_of(case.world.specification.kind, features={**features, "both": "heat + load"})  # type: ignore[arg-type]
+        was, features = case.world.specification, {**features, "both": "heat + load"}
+        other = specification_of(was.kind, sliced=bool(was.monitor.slices), features=features)  # type: ignore[arg-type]
         at = START + timedelta(seconds=case.fault.at)
         found.append(input_of(PIPELINES, definition_of(other, 2, at), case.fault.at))
     return found

@@ -42,6 +42,16 @@ LABEL_LAG = 2.0
 TROUBLE = (260, 420)
 UNIT_IS_RIGHT = 380
 """Where a unit is right again: soon enough for models to be made after the field was given back."""
+LATE_TURN: dict[Kind, tuple[int, int]] = {"regression": (400, 920)}
+"""Where a concept changes, and how many rows there are, by kinds whose models have no reference but their first 200
+answered rows: sooner, nobody could know.
+"""
+
+SLICED = 1
+"""The data set whose rows come from two shifts, by which answers are told apart."""
+NIGHT = 7
+"""One row in so many is of the night: a window has enough of the day to tell figures of it."""
+
 STREAM_ENDS = 37.0
 """The virtual second of the last rows: faults begin before."""
 
@@ -140,12 +150,14 @@ def world_of(seed: int) -> World:
 def build(kind: Kind, trouble: Trouble, data: int) -> World:
     """The world of this kind, with this trouble in its middle."""
     rng = Random(f"data/{kind}/{trouble}/{data}")
-    specification = specification_of(kind)
+    specification = specification_of(kind, sliced=data == SLICED)
+    rows = _turn_and_rows(kind, trouble)[1]
     inputs = [input_of(PIPELINES, definition_of(specification, 1, START), 0.0)]
     last = 0.0
-    for index in range(ROWS):
+    for index in range(rows):
         at = 1.0 if index < WARM_UP else 8.0 + (index - WARM_UP) // A_SECOND
         row, label = _row(rng, kind, index, trouble)
+        row |= {"shift": "day" if index % NIGHT else "night"} if data == SLICED else {}
         inputs.append(input_of(RAW_DATA, event_of(specification, row, f"plant-{index % 2}", _time(at)), at))
         if kind != "anomaly":
             told = at if index < WARM_UP else at + LABEL_LAG
@@ -164,7 +176,7 @@ def build(kind: Kind, trouble: Trouble, data: int) -> World:
         inputs += [request(specification, *order) for order in _versions(found)]
         return replace(world, artifacts=found.artifacts).with_inputs(inputs)
     if trouble == "person":
-        inputs += [request(specification, action, at) for action, at in _orders(rng)]
+        inputs += [request(specification, *order) for order in _orders(rng)]
     return world.with_inputs(inputs)
 
 
@@ -187,7 +199,7 @@ def topic_of(one: Input) -> Topic[Any]:
     return BY_NAME[one.topic]
 
 
-def specification_of(kind: Kind, **changes: Any) -> Specification:
+def specification_of(kind: Kind, *, sliced: bool = False, **changes: Any) -> Specification:
     """A pipeline whose models train in milliseconds and whose monitor decides on some dozens of rows."""
     target = {"binary": {"type": "integer", "allowed": [0, 1]}, "regression": {"type": "number"}}
     document: dict[str, Any] = {
@@ -200,6 +212,7 @@ def specification_of(kind: Kind, **changes: Any) -> Specification:
             "heat": {"type": "number"},
             "load": {"type": "number", "nullable": True},
             "flow": {"type": "number", "nullable": True},
+            **({"shift": {"type": "string"}} if sliced else {}),
             **({} if kind == "anomaly" else {"fault": target[kind]}),
         },
         "id": "id",
@@ -227,17 +240,23 @@ def specification_of(kind: Kind, **changes: Any) -> Specification:
             "performance_window": 25,
             "reference_rows": 100,
             "false_alarms_per_million": 1000.0,
+            "slices": ["shift"] if sliced else [],
         },
         **changes,
     }
     return Specification.model_validate(document)
 
 
+def _turn_and_rows(kind: Kind, trouble: Trouble) -> tuple[int, int]:
+    """The row from which a changed concept holds, and how many rows there are."""
+    return LATE_TURN.get(kind, (TROUBLE[0], ROWS)) if trouble == "concept-change" else (TROUBLE[0], ROWS)
+
+
 def _row(rng: Random, kind: Kind, index: int, trouble: Trouble) -> tuple[dict[str, Any], object]:
     heat, load, flow = (round(rng.gauss(0.0, 1.0), 6) for _ in range(3))
     inside = TROUBLE[0] <= index < TROUBLE[1]
     wrong_unit = trouble == "unit-change" and TROUBLE[0] <= index < UNIT_IS_RIGHT
-    turned = trouble == "concept-change" and index >= TROUBLE[0]
+    turned = trouble == "concept-change" and index >= _turn_and_rows(kind, trouble)[0]
     level = (2.0 * heat - load) * (-1.0 if turned else 1.0) + 0.3 * rng.gauss(0.0, 1.0)
     label: object = int(level > 0.0) if kind == "binary" else round(level, 6)
     if trouble == "bad-labels" and inside:
@@ -253,14 +272,17 @@ def _row(rng: Random, kind: Kind, index: int, trouble: Trouble) -> tuple[dict[st
     return row, label
 
 
-def _orders(rng: Random) -> list[tuple[str, float]]:
+def _orders(rng: Random) -> list[tuple[str, float, Mapping[str, object] | None]]:
+    """Among them a version by name, that a rollback may have taken down: without force, and with it."""
     return [
-        ("retrain", 14.0),
-        (rng.choice(["rollback", "recalibrate", "notify"]), 20.0),
-        ("rollback", 21.0),
-        ("hold", 23.0),
-        ("retrain", 24.0),
-        ("release_hold", 26.0),
+        ("retrain", 14.0, None),
+        (rng.choice(["rollback", "recalibrate", "notify"]), 20.0, None),
+        ("rollback", 21.0, None),
+        ("hold", 23.0, None),
+        ("retrain", 24.0, None),
+        ("release_hold", 26.0, None),
+        ("promote", 28.0, {"version": "2"}),
+        ("promote", 31.0, {"version": "2", "force": True}),
     ]
 
 

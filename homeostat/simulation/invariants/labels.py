@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from math import inf
 from typing import Any
 
 from homeostat.simulation.run import Run
-from shared.messages import Metrics, Prediction, Value
+from shared.messages import Features, Metrics, Prediction, Value
 from shared.topics import FEATURES, LABELS, METRICS, PREDICTIONS, STEPS, Topic
 
 CLOSE = 1e-9
+Pair = tuple[Value, Value]
+"""What was answered, and what is true."""
 
 
 def counted_once(run: Run) -> Iterator[str]:
@@ -34,11 +37,36 @@ def last_wins(run: Run) -> Iterator[str]:
     for metrics in run.messages(METRICS):
         if metrics.family == "performance" and metrics.revision >= newest.get(metrics.window.index, metrics).revision:
             newest[metrics.window.index] = metrics
+    events = {one.id: one for one in run.messages(FEATURES)}
     for index, metrics in sorted(newest.items()):
         inside = rows[metrics.window.first_row : metrics.window.last_row + 1]
-        found = figure(metrics, inside, answers, truth)
-        if found is not None and abs(found[1] - found[2]) > CLOSE:
-            yield f"window {index} (revision {metrics.revision}) says {found[0]} {found[1]}, the topics say {found[2]}"
+        judged = _judged(inside, answers, truth)
+        if not judged or len(judged) != metrics.values.get("rows"):
+            continue
+        for which, said, pairs in _parts(metrics, judged, answers, events, truth):
+            for name, value in _figures("accuracy" in metrics.values, pairs).items():
+                if abs(said.get(name, inf) - value) > CLOSE:
+                    where = f"window {index} (revision {metrics.revision}{which})"
+                    yield f"{where} says {name} {said.get(name)}, the topics say {value}"
+
+
+def _parts(
+    metrics: Metrics,
+    judged: Mapping[str, Pair],
+    answers: Mapping[str, Prediction],
+    events: Mapping[str, Features],
+    truth: Mapping[str, Value],
+) -> Iterator[tuple[str, Mapping[str, float], list[Pair]]]:
+    """The whole window, each slice of it, and the rows that each version answered or would have."""
+    yield "", metrics.values, list(judged.values())
+    for name, said in metrics.by_slice.items():
+        field, _, value = name.partition(" = ")
+        yield f", {name}", said, [pair for id_, pair in judged.items() if str(events[id_].raw.get(field)) == value]
+    for version, said in metrics.by_version.items():
+        own = [pair for id_, pair in judged.items() if answers[id_].model_version == version]
+        shadows = [(one, truth[id_]) for id_ in judged for one in answers[id_].shadows]
+        own += [(one.prediction, label) for one, label in shadows if one.model_version == version]
+        yield f", version {version}", said, own
 
 
 def positions(run: Run) -> Iterator[str]:
@@ -63,18 +91,19 @@ def positions(run: Run) -> Iterator[str]:
             yield f"window {metrics.window.index} names {named}, its rows begin at {first}"
 
 
-def figure(
-    metrics: Metrics, ids: list[str], answers: Mapping[str, Prediction], truth: Mapping[str, Value]
-) -> tuple[str, float, float] | None:
-    """The figure's name, as published and as the topics give it; None where the window judged other rows."""
-    found = [(answers[id_].prediction, truth[id_]) for id_ in ids if id_ in truth and id_ in answers]
-    judged = [(answer, label) for answer, label in found if answer is not None and label is not None]
-    if not judged or len(judged) != metrics.values.get("rows"):
-        return None
-    if "accuracy" in metrics.values:
-        return "accuracy", metrics.values["accuracy"], sum(a == b for a, b in judged) / len(judged)
-    errors = [abs(float(a) - float(b)) for a, b in judged]
-    return "mae", metrics.values["mae"], sum(errors) / len(errors)
+def _judged(ids: list[str], answers: Mapping[str, Prediction], truth: Mapping[str, Value]) -> dict[str, Pair]:
+    """The rows of a window that have an answer and a label, with both."""
+    found = {id_: (answers[id_].prediction, truth[id_]) for id_ in ids if id_ in truth and id_ in answers}
+    return {id_: pair for id_, pair in found.items() if None not in pair}
+
+
+def _figures(classes: bool, pairs: list[Pair]) -> dict[str, float]:
+    """The main metric, and over how many rows."""
+    if not pairs:
+        return {"rows": 0.0}
+    if classes:
+        return {"rows": len(pairs), "accuracy": sum(a == b for a, b in pairs) / len(pairs)}
+    return {"rows": len(pairs), "mae": sum(abs(float(str(a)) - float(str(b))) for a, b in pairs) / len(pairs)}
 
 
 def _row_order(run: Run) -> list[str]:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
 from typing import Any
 
 from homeostat.simulation.run import Run
 from shared.messages import AuditEntry
-from shared.topics import AUDIT, COMMANDS
+from shared.topics import AUDIT, COMMAND_RESULTS, COMMANDS, REQUESTS
 
 FIRST = "0" * 64
 UNDER_WAY = ("accepted", "running")
@@ -62,10 +62,34 @@ def tells_all(run: Run) -> Iterator[str]:
     for id_ in told - sent:
         yield f"the ledger says that command {id_} was issued, and it was not sent"
     yield from _ends_told_twice(run.messages(AUDIT))
+    yield from _results_told(run)
+    yield from _requests_told(run)
     for one in run.messages(AUDIT):
         for ref in one.refs:
             if ref.offset >= run.ends.get((ref.topic, ref.partition), 0):
                 yield f"entry {one.sequence} points at {ref.topic}[{ref.partition}]@{ref.offset}, which is no record"
+
+
+def _results_told(run: Run) -> Iterator[str]:
+    told = {
+        tuple(one.body.get(name) for name in ("command", "service", "state", "model_version"))
+        for one in run.messages(AUDIT)
+        if one.kind == "command_result"
+    }
+    for result in run.messages(COMMAND_RESULTS):
+        if (result.command, result.service, result.state, result.model_version) not in told:
+            yield f"the ledger does not know that {result.command} {result.state} ({result.service})"
+
+
+def _requests_told(run: Run) -> Iterator[str]:
+    """Of a request that is there twice, one is enough."""
+    told = {ref.offset for one in run.messages(AUDIT) for ref in one.refs if ref.topic == REQUESTS.name}
+    places: dict[str, list[int]] = defaultdict(list)
+    for record, request in run.of(REQUESTS):
+        places[request.id].append(record.offset)
+    for id_, offsets in places.items():
+        if told.isdisjoint(offsets):
+            yield f"request {id_} (requests@{offsets[0]}) is in no entry of the ledger"
 
 
 def _ends_told_twice(entries: list[AuditEntry]) -> Iterator[str]:

@@ -128,9 +128,22 @@ def _take(live: Live, release: ModelPublished) -> None:
 
 
 def _wrong(row: Features, answer: Prediction, live: Live) -> str | None:
-    able = {one.version for one in live.values() if one.definition == row.definition}
+    """The canary answers the entities that lie below its weight, the same ones every time; the champion the others."""
+    able = {stage: one for stage, one in live.items() if one.definition == row.definition}
+    canary = able.get("canary")
+    drawn = canary is not None and _share(row) < canary.weight
+    role, due = ("canary", canary) if drawn else ("champion", able.get("champion"))
     if answer.model_version:
-        return None if answer.model_version in able else f"was answered by {answer.model_version}, live: {sorted(able)}"
+        said = f"was answered by {answer.model_version} as {answer.role}"
+        if due is None or answer.model_version != due.version:
+            return f"{said}, live: {sorted(one.version for one in able.values())}"
+        return None if answer.role == role else f"{said}, which is the {role}"
     if not answer.reason:
         return "has neither an answer nor a reason"
-    return f"got no answer ({answer.reason}), live: {sorted(able)}" if able else None
+    return None if due is None else f"got no answer ({answer.reason}), live: {due.version}"
+
+
+def _share(row: Features) -> float:
+    """Where the entity stands from 0 to 1."""
+    digest = hashlib.blake2b(f"{row.pipeline}\x1f{row.entity}".encode(), digest_size=8).digest()
+    return int.from_bytes(digest, "big") / 2.0**64

@@ -7,7 +7,10 @@ from dataclasses import dataclass
 from itertools import islice
 
 from homeostat.simulation.invariants import (
+    accounts,
+    answers,
     bounds,
+    content,
     data,
     incidents,
     jobs,
@@ -16,7 +19,9 @@ from homeostat.simulation.invariants import (
     log,
     models,
     orders,
+    releases,
     same,
+    seen,
     training,
     withheld,
 )
@@ -50,6 +55,8 @@ _ALL = (
     Invariant("unique", "no derived record is there twice", data.unique),
     Invariant("order", "outputs of a partition follow the order of what they were made from", data.order),
     Invariant("lineage", "every output names the record it was made from, and that record is it", data.lineage),
+    Invariant("as-sent", "what is derived has the values, the source and the time that were sent", content.as_sent),
+    Invariant("over-rows", "a feature over rows is that of its key's rows before it", content.over_rows),
     Invariant("whole-letters", "a dead letter has a reason, and the original key and bytes", data.whole_letters),
     Invariant("no-handler-fails", "nothing is refused because a handler raised", data.no_handler_fails),
     Invariant("offsets", "committed offsets never go back, and reach the end of the log", log.offsets),
@@ -62,23 +69,43 @@ _ALL = (
     ),
     Invariant("bounded", "no state is larger than it may be", bounds.bounded),
     Invariant("labels-once", "every label is counted once", labels.counted_once),
-    Invariant("last-label-wins", "the figures are those of each event's last label", labels.last_wins),
+    Invariant(
+        "last-label-wins", "the figures, also of slices and versions, are those of each last label", labels.last_wins
+    ),
     Invariant("positions", "a window names the places where its rows begin", labels.positions),
     Invariant("withheld", "what is in quarantine is in no feature, and nothing else is missing", withheld.withheld),
-    Invariant("serving", "each row is answered by the version that was live when it was", models.serving),
+    Invariant(
+        "serving", "each row is answered by the version that was live for its entity when it was", models.serving
+    ),
+    Invariant("own-answers", "an answer is what the version that is named says of the row", answers.of_their_versions),
     Invariant(
         "verified-artefacts", "only registered, signed, undamaged artefacts answer, each as what it is", models.verified
     ),
     Invariant("fits", "no version is released that takes features of another definition", models.fits),
+    Invariant("one-number", "a version's number stands for one model", releases.numbered),
+    Invariant(
+        "gated", "no version is released that its figures do not show to be better, but by force", releases.gated
+    ),
+    Invariant("in-steps", "what is trained takes a champion's place by the steps of its release", releases.in_steps),
+    Invariant("taken-down", "what was taken down comes back by force, or by a rollback to it", releases.taken_down),
+    Invariant(
+        "goes-back", "a person's rollback goes to the version below, never to what was taken down", releases.goes_back
+    ),
+    Invariant("held", "nothing is begun or released while a pipeline is held", releases.held),
     Invariant("said-why", "every change of the live version has a record that says why", models.said_why),
     Invariant("clean-training", "nothing is trained on quarantined rows", training.clean),
     Invariant("clean-orders", "no training is asked to take rows known to be quarantined", training.ordered),
     Invariant("one-effect", "a command acts at most once and ends at most once", orders.one_effect),
     Invariant("commands-end", "every command ends, by its deadline", orders.ended),
+    Invariant("within-limits", "policies keep their cool-downs and budgets", accounts.within_limits),
     Invariant("jobs-done", "what a service waits for is being done, and a first model comes", jobs.done),
     Invariant("jobs-once", "no job is begun after its end, and no end is forgotten", jobs.once),
     Invariant("ledger", "the ledger's chain holds, and does not when one byte is changed", ledger.chain),
-    Invariant("ledger-tells-all", "every command and its effect stand in the ledger, and no others", ledger.tells_all),
+    Invariant(
+        "ledger-tells-all", "every request, command and result stands in the ledger, and no other", ledger.tells_all
+    ),
+    Invariant("measured", "what is called verified was measured, or its alert has ended", accounts.measured),
+    Invariant("trouble-seen", "what goes wrong in a world is told of, and over when it is over", seen.seen),
     Invariant("incidents-end", "every incident is resolved, escalated or expired", incidents.ended),
     Invariant("people-are-told", "a person hears of every incident handed over", incidents.told),
     Invariant("never-alone", "no critical alert fires whose incidents are all resolved", incidents.never_alone),

@@ -1,0 +1,62 @@
+"""Remediators that forget, or do not ask, and services whose clock never strikes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import msgspec
+
+from homeostat.simulation.world import knobs
+from services.remediator.service import Remediator
+from shared.messages import AuditEntry, Request
+from shared.service import NOTHING, Step
+from tests.simulation.mutants.wrapper import Mutant, Services
+
+
+def deaf(name: str) -> Callable[[Services], Services]:
+    """The service's clock never strikes."""
+
+    class Deaf(Mutant):
+        def on_tick(self, now: object) -> Step:
+            return NOTHING
+
+    return lambda services: {**services, name: lambda task: Deaf(services[name](task))}
+
+
+def unasked(services: Services) -> Services:
+    """A remediator that waits for no approval."""
+    return {**services, "remediator": lambda _: Remediator(knobs(approvals=False).remediator)}
+
+
+def forgets_ends(remediator: Any) -> None:
+    incidents = remediator._state.incidents
+    for id_, incident in incidents.items():
+        actions = tuple(msgspec.structs.replace(action, ends=()) for action in incident.actions)
+        incidents[id_] = msgspec.structs.replace(incident, actions=actions)
+
+
+def in_hindsight(entry: AuditEntry) -> AuditEntry:
+    return msgspec.structs.replace(entry, summary="all was well") if entry.kind == "triaged" else entry
+
+
+def without_results(entry: AuditEntry) -> AuditEntry | None:
+    """A ledger that does not know how orders ended."""
+    return None if entry.kind == "command_result" else entry
+
+
+def holds(request: Request) -> bool:
+    return request.action == "hold"
+
+
+def all_verified(entry: AuditEntry) -> AuditEntry:
+    return msgspec.structs.replace(entry, kind="verified") if entry.kind == "not_verified" else entry
+
+
+def acts_again(_: str, step: Step) -> Step:
+    """A remediator whose ledger has every order of a policy twice."""
+    return Step([one for out in step.messages for one in (out, out)[: 1 + _orders(out.message)]], step.jobs)
+
+
+def _orders(message: Any) -> bool:
+    return isinstance(message, AuditEntry) and message.kind == "command_issued" and message.body["role"] == "act"

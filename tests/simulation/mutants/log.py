@@ -1,0 +1,125 @@
+"""Logs and stores that lose, double or forget."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import msgspec
+
+from homeostat.simulation.ground import FailingBus, FailingStore, _Reader, _Transaction
+from homeostat.simulation.injector import TopicPartition
+from shared.bus.base import NewRecord, Position
+from shared.bus.memory import MemoryProducer, MemoryTransaction
+from shared.runtime.tasks import RULES
+from shared.state import pack, unpack
+from shared.topics import STEPS, TELEMETRY
+
+
+class ForgetsEnds(FailingStore):
+    """Snapshots without the jobs that have ended."""
+
+    def save(self, name: str, data: bytes) -> None:
+        super().save(name, pack(msgspec.structs.replace(unpack(data), ended_jobs=())))
+
+
+class HastyBus(FailingBus):
+    """Says of every topic of rules that nothing is there to be read first."""
+
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        self.readers = _Hasty
+
+
+class _Hasty(_Reader):
+    def written_offsets(self, topic: str) -> dict[int, int]:
+        return {0: 0} if topic in {one.name for one in RULES} else super().written_offsets(topic)
+
+
+class EarlyBus(FailingBus):
+    """Commits offsets and the journal first and outputs after, so that a kill between the two loses them."""
+
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        self.transactions = _Early
+
+
+class _Early(_Transaction):
+    def commit(self, records: Sequence[NewRecord], offsets: Mapping[TopicPartition, int]) -> None:
+        MemoryTransaction.commit(self, [one for one in records if one.topic == STEPS.name], offsets)
+        super().commit([one for one in records if one.topic != STEPS.name], offsets)
+
+
+class LosingBus(FailingBus):
+    """Takes a client's records and loses every hundredth."""
+
+    def producer(self, client_id: str) -> MemoryProducer:
+        return _Losing(self)
+
+
+class _Losing(MemoryProducer):
+    _sent = 0
+
+    def send(self, records: Sequence[NewRecord], timeout: float) -> list[Position]:
+        self._sent += 1
+        return [] if self._sent % 100 == 0 else super().send(records, timeout)
+
+
+class ForgetfulBus(FailingBus):
+    """Commits outputs and now and then not the offsets that belong to them."""
+
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        self.transactions = _Forgetful
+
+
+class _Forgetful(_Transaction):
+    def commit(self, records: Sequence[NewRecord], offsets: Mapping[TopicPartition, int]) -> None:
+        behind = 1 if self.service == "monitor" else 0
+        super().commit(records, {at: max(0, offset - behind) for at, offset in offsets.items()})
+
+
+class JournallessBus(FailingBus):
+    """Now and then loses the journal's entry of a step."""
+
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        self.transactions = _Journalless
+
+
+class _Journalless(_Transaction):
+    _commits = 0
+
+    def commit(self, records: Sequence[NewRecord], offsets: Mapping[TopicPartition, int]) -> None:
+        self._commits += 1
+        lost = self._commits % 20 == 0
+        super().commit([one for one in records if not (lost and one.topic == STEPS.name)], offsets)
+
+
+class SilentBus(FailingBus):
+    """Loses every pulse."""
+
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        self.transactions = _Silent
+
+
+class _Silent(_Transaction):
+    def commit(self, records: Sequence[NewRecord], offsets: Mapping[TopicPartition, int]) -> None:
+        super().commit([one for one in records if one.topic != TELEMETRY.name], offsets)
+
+
+class UnfencedBus(FailingBus):
+    """Takes the commits of a process whose place another has taken."""
+
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        self.transactions = _Unfenced
+
+
+class _Unfenced(_Transaction):
+    def commit(self, records: Sequence[NewRecord], offsets: Mapping[TopicPartition, int]) -> None:
+        self._bus.injector.point("committing", self.service)
+        with self._bus._changed:
+            self._bus._append(records, marker=True)
+            self._state().committed.update(offsets)
