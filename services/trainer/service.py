@@ -180,7 +180,7 @@ class Trainer:
         return step + self._result(command, "succeeded", now, decision.detail, decision.version)
 
     def _running(self, pipeline: Pipeline, command: Command, wanted: Wanted, now: datetime) -> Step:
-        step = self._result(command, "running", now, f"{wanted.name} is running")
+        step = self._result(command, "running", now, "")
         return step + self._started(pipeline, wanted, stable_id(wanted.name, command.id), _left(command, now), command)
 
     def _once_more(self, pipeline: Pipeline, work: Work, command: Command, spent: float, now: datetime) -> Step:

@@ -22,6 +22,7 @@ from services.remediator.core.orders import Impossible, Order, onset, quarantine
 from services.remediator.core.triage import OF_BAD_ROWS, diagnosis_of
 from services.remediator.core.turn import Turn
 from services.remediator.core.undo import release_of, undo_of, withdrawal_of
+from services.remediator.core.wording import called
 from shared.identity import stable_id
 from shared.messages import Alert, Command, CommandResult, Expectation
 from shared.pipeline.specification import Rung
@@ -264,21 +265,22 @@ def _took_effect(turn: Turn, incident_id: str, action: Action) -> None:
     elif action.role == "release" and incident.leading is not None and incident.leading.state == "firing":
         begin_again(turn, incident_id)
     elif action.expects is None:
-        resolve(turn, incident_id, f"{action.name} is done")
+        resolve(turn, incident_id, f"the {called(action)} is done")
     else:
         within = action.expects.by - action.deadline
-        turn.move(incident_id, "verifying", f"{action.name} is done; is it better?", turn.now + within)
+        turn.move(incident_id, "verifying", f"the {called(action)} is done; does it help?", turn.now + within)
 
 
 def _came_to_nothing(turn: Turn, incident_id: str, action: Action, why: str) -> None:
     incident = turn.incident(incident_id)
     turn.put(with_action(incident, msgspec.structs.replace(action, outcome="failed", detail=why)))
-    said = f"{action.name} did not happen: {why}"
+    came = "made no version" if action.name == "retrain" else "could not be done"
+    said = f"the {called(action)} {came}: {why}"
     turn.record("not_verified", incident.pipeline, said, incident_id, command=action.command)
     if action.role == "act" and incident.request is None:
         next_rung(turn, incident_id, said)
     else:
-        escalate(turn, incident_id, f"{action.name} ({action.role}) did not happen: {why}")
+        escalate(turn, incident_id, said)
 
 
 def overdue(turn: Turn, incident_id: str) -> None:
@@ -287,13 +289,14 @@ def overdue(turn: Turn, incident_id: str) -> None:
     action = incident.last
     if action is None or incident.deadline is None or turn.now < incident.deadline:
         return
-    why = f"no answer by its deadline ({action.deadline:%H:%M:%S})"
+    why = f"no answer by its deadline, {action.deadline:%Y-%m-%d %H:%M:%S}"
+    said = f"the {called(action)} got {why}"
     turn.put(with_action(incident, msgspec.structs.replace(action, outcome="expired", detail=why)))
-    turn.record("not_verified", incident.pipeline, f"{action.name}: {why}", incident_id, command=action.command)
+    turn.record("not_verified", incident.pipeline, said, incident_id, command=action.command)
     if action.role == "act" and incident.request is None:
-        next_rung(turn, incident_id, f"{action.name}: {why}")
+        next_rung(turn, incident_id, said)
     else:
-        escalate(turn, incident_id, f"{action.name} ({action.role}): {why}")
+        escalate(turn, incident_id, said)
 
 
 def take_back(turn: Turn, incident_id: str, action: Action, why: str) -> None:
@@ -304,11 +307,12 @@ def take_back(turn: Turn, incident_id: str, action: Action, why: str) -> None:
     if rung is not None and not rung.undo:
         order = Impossible("its policy says so")
     if isinstance(order, Impossible):
-        said = f"{action.name} stays: {order.why}"
+        said = f"the {called(action)} is not taken back: {order.why}"
         turn.record("suppressed", incident.pipeline, said, incident_id, command=action.command)
         next_rung(turn, incident_id, why)
         return
-    issue(turn, incident_id, order, "undo", f"undo {action.name}: {why}", Aim(), turn.now + UNDO_WITHIN)
+    reason = f"the {called(action)} did not help: {why}"
+    issue(turn, incident_id, order, "undo", reason, Aim(), turn.now + UNDO_WITHIN)
 
 
 def take_back_late(turn: Turn, incident_id: str, action: Action, why: str) -> None:
@@ -337,7 +341,8 @@ def undone(turn: Turn, incident_id: str, action: Action) -> None:
     """An action has been taken back."""
     incident = turn.incident(incident_id)
     turn.put(with_action(incident, msgspec.structs.replace(action, outcome="verified")))
-    turn.record("undone", incident.pipeline, f"undone: {action.reason}", incident_id, command=action.command)
+    back = f"; version {action.version} answers again" if action.version else ""
+    turn.record("undone", incident.pipeline, f"{action.reason}{back}", incident_id, command=action.command)
     if action.name == "rollback" and action.left is not None:
         known = turn.known(incident.pipeline)
         turn.learn(msgspec.structs.replace(known, condemned=tuple(sorted({*known.condemned, action.left}))))

@@ -16,6 +16,7 @@ from services.remediator.core.orders import Impossible, Order, order_of
 from services.remediator.core.policies import only_watched, policy_for
 from services.remediator.core.triage import diagnosis_of
 from services.remediator.core.turn import Turn
+from services.remediator.core.wording import about_of, subject, under_way
 from shared.durations import in_words
 from shared.pipeline.specification import Policy, Rung
 
@@ -40,7 +41,7 @@ def decide(turn: Turn, incident_id: str) -> None:
             )
         return
     if _watched_now(turn, incident):
-        why = "what is left of it is only watched"
+        why = "what is left of the trouble is only watched"
         if not follow_up(turn, incident_id, why):
             wind_down(turn, incident_id, why)
         return
@@ -51,7 +52,7 @@ def decide(turn: Turn, incident_id: str) -> None:
     if incident.policy != policy.name:
         incident = turn.update(incident_id, policy=policy.name)
     if incident.reopened > turn.limits.max_reopens:
-        escalate(turn, incident_id, f"it came back {incident.reopened} times")
+        escalate(turn, incident_id, f"it came back {incident.reopened} times: what is done about it does not last")
         return
     order = order_of(rung, incident, turn.known(incident.pipeline), turn.specification(incident.pipeline))
     if isinstance(order, Impossible):
@@ -67,7 +68,7 @@ def await_approval(turn: Turn, incident_id: str) -> None:
         why = "its alert ended, or is only watched by now, before anybody approved"
         turn.move(incident_id, "triaged", why, turn.now + turn.limits.wait_within)
     elif incident.deadline is not None and turn.now >= incident.deadline:
-        expire(turn, incident_id, f"nobody approved {incident.policy} within {turn.limits.approval_within}")
+        expire(turn, incident_id, f"nobody approved {incident.policy} within {in_words(turn.limits.approval_within)}")
 
 
 def wait(turn: Turn, incident_id: str, verdict: Verdict) -> None:
@@ -102,16 +103,14 @@ def turn_of(incident: Incident, action: str, others: Iterable[Incident]) -> tupl
         touches_model = last.name in MODEL_ACTIONS or (last.role == "release" and other.state == "verifying")
         training = last.name in TRAININGS and last.role == "act"
         if training and other.state == "acting" and action in TRAININGS:
-            return Verdict("wait", f"incident {other.id} is acting: {last.name}", passes=True), []
+            return Verdict("wait", under_way(other, last), passes=True), []
         if training and incident.diagnosis.name in URGENT:
             if action in MODEL_ACTIONS or action in ("quarantine_source", "release_source"):
                 paused.append(other.id)
         elif other.upkeep and other.state == "verifying":
             paused.append(other.id)
-        elif other.state != "verifying":
-            return Verdict("wait", f"incident {other.id} is {other.state}: {last.name}", passes=True), []
-        elif touches_model and other.request is None and not _harmless(action):
-            return Verdict("wait", f"incident {other.id} is verifying {last.name}", passes=True), []
+        elif other.state != "verifying" or (touches_model and other.request is None and not _harmless(action)):
+            return Verdict("wait", under_way(other, last), passes=True), []
     return GO, paused
 
 
@@ -150,7 +149,7 @@ def _spent_out(turn: Turn, incident_id: str, order: Order, spend: Verdict) -> No
         (other.id for other in turn.of(incident.pipeline) if other.upkeep and other.state in _AT_WORK), ""
     )
     if refreshing and order.action == "retrain":
-        why = f"{spend.why}; the version that incident {refreshing} makes or measures may help"
+        why = f"{spend.why}; the version that {refreshing} makes or measures may help"
         wait(turn, incident_id, Verdict("wait", why, passes=True))
     else:
         escalate(turn, incident_id, spend.why)
@@ -163,15 +162,23 @@ def pause(turn: Turn, incident_ids: Iterable[str], by: str) -> None:
             _give_way(turn, paused, by)
             continue
         incident = turn.update(paused, paused_by=by)
-        why = f"paused: incident {by} is more urgent ({turn.incident(by).diagnosis.name})"
+        why = f"paused: {by} is more urgent ({_about(turn.incident(by))})"
         turn.record("suppressed", incident.pipeline, why, paused)
+
+
+def _about(incident: Incident) -> str:
+    return (
+        incident.diagnosis.name.replace("_", " ")
+        if incident.request is None
+        else f"{incident.diagnosis.what} asked for"
+    )
 
 
 def _give_way(turn: Turn, incident_id: str, by: str) -> None:
     incident = turn.incident(incident_id)
     if incident.last is not None and incident.state == "acting":
         turn.put(with_action(incident, msgspec.structs.replace(incident.last, outcome="superseded")))
-    resolve(turn, incident_id, f"incident {by} takes over ({turn.incident(by).diagnosis.name})")
+    resolve(turn, incident_id, f"{by} takes over ({_about(turn.incident(by))})")
     turn.update(incident_id, paused_by=by)
 
 
@@ -189,7 +196,7 @@ def resume(turn: Turn, incident_id: str) -> bool:
     if not done:
         return False
     turn.update(incident_id, paused_by="")
-    why = f"incident {incident.paused_by} is over"
+    why = f"{incident.paused_by} is over"
     if incident.state == "verifying" and action is not None and action.expects is not None:
         row = turn.row(incident.pipeline)
         renewed = msgspec.structs.replace(action, from_row=row, fresh=False)
@@ -235,7 +242,7 @@ def _no_way_on(incident: Incident, policy: Policy | None) -> str:
 def _learning_is_blocked(turn: Turn, incident: Incident, action: str) -> Verdict:
     known = turn.known(incident.pipeline)
     if action in TRAININGS and (running := _runs_still(turn, incident)):
-        why = f"a training of incident {running}, which nobody waits for any more, still runs"
+        why = f"the training of {running}, which nobody waits for any more, still runs"
         return Verdict("wait", why, passes=True)
     if action != "retrain":
         return GO
@@ -277,7 +284,7 @@ def _rehearse(turn: Turn, incident_id: str, order: Order, why: str) -> None:
             action=order.action, arguments=order.arguments,
         )  # fmt: skip
     elif incident.deadline is not None and turn.now >= incident.deadline:
-        expire(turn, incident_id, f"{why}: nothing was done and the trouble did not pass")
+        expire(turn, incident_id, f"{why}, and the trouble has not passed by itself")
 
 
 def ask(turn: Turn, incident_id: str, order: Order, why: str) -> None:
@@ -286,4 +293,8 @@ def ask(turn: Turn, incident_id: str, order: Order, why: str) -> None:
         "awaiting_approval", incident.pipeline, f"{order.action} waits for approval: {why}", incident_id,
         action=order.action, arguments=order.arguments, deadline=incident.deadline,
     )  # fmt: skip
-    tell(turn, incident_id, f"{incident.pipeline}: {order.action} waits for your approval ({incident.id})", "warning")
+    message = (
+        f"{subject(incident.pipeline)}: {about_of(incident)}. {order.action} waits for your approval until "
+        f"{incident.deadline:%Y-%m-%d %H:%M} UTC: homeostat incidents approve {incident.id} (or reject)."
+    )
+    tell(turn, incident_id, message, "warning")

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from itertools import groupby
 from typing import Literal
 
-from services.remediator.core.incidents import Action, Incident
+from services.remediator.core.incidents import Action, Incident, Outcome
+from services.remediator.core.verification import RESOLVED
+from services.remediator.core.wording import called
 from shared.messages import AuditEntry
 
 Ending = Literal["healed", "passed", "unrestored", "done"]
@@ -20,7 +23,16 @@ WORDS: Mapping[Ending, str] = {
 }
 
 _HELPED = ("verified", "succeeded")
-_OUTCOMES = {"verified": "", "succeeded": "", "not_verified": " (no help)", "unknown": " (not known to help)"}
+_BECAME: Mapping[Outcome, str] = {
+    "verified": "",
+    "succeeded": "",
+    "not_verified": "did not help enough",
+    "unknown": "is not known to have helped",
+    "sent": "is not answered yet",
+    "failed": "could not be done",
+    "expired": "was not answered in time",
+    "superseded": "was given up when another cause was found",
+}
 
 
 def ending_of(incident: Incident) -> Ending:
@@ -41,8 +53,19 @@ def ending_in(entry: AuditEntry) -> Ending | None:
 
 def done_in(incident: Incident) -> str:
     """What was done about it in all, each action with its outcome where that was not good; empty where nothing was."""
+    undone = {action.rung for action in incident.actions if action.role == "undo" and action.outcome == "verified"}
     tried = [action for action in _tried(incident) if action.role == "act"]
-    return ", ".join(action.name + _OUTCOMES.get(action.outcome, f" ({action.outcome})") for action in tried)
+    told = [called(action) + _became(action, action.rung in undone) for action in tried]
+    runs = [(text, len(list(same))) for text, same in groupby(told)]
+    return "; ".join(text if times == 1 else f"{text} ({times} times)" for text, times in runs)
+
+
+def _became(action: Action, undone: bool) -> str:
+    became = "made no version" if (action.name, action.outcome) == ("retrain", "failed") else _BECAME[action.outcome]
+    if action.outcome == "not_verified" and action.expects is not None and action.expects.metric == RESOLVED:
+        became = "has not ended it"
+    taken_back = " and was taken back" if undone and action.outcome in ("not_verified", "unknown") else ""
+    return f", which {became}{taken_back}" if became else ""
 
 
 def _tried(incident: Incident, since: int = 0) -> list[Action]:

@@ -7,8 +7,9 @@ from datetime import timedelta
 from services.remediator.core.ending import WORDS, done_in, ending_of
 from services.remediator.core.incidents import Action, Incident, with_action
 from services.remediator.core.limits import flap_rows
-from services.remediator.core.postmortem import postmortem
+from services.remediator.core.postmortem import advice, postmortem
 from services.remediator.core.turn import Turn
+from services.remediator.core.wording import about_of, sentence, subject
 from shared.identity import stable_id
 from shared.messages import Command
 
@@ -56,9 +57,9 @@ def escalate(turn: Turn, incident_id: str, why: str) -> None:
     turn.record("escalated", incident.pipeline, f"escalated: {why}{before}", incident_id, **_story(incident))
     if not incident.told:
         turn.update(incident_id, told=True)
-        lead = incident.leading
-        about = lead.summary if lead is not None else incident.diagnosis.why
-        tell(turn, incident_id, f"{incident.pipeline} needs a person: {about}. {why}", "critical")
+        done = f" Tried: {done_in(incident)}." if done_in(incident) else ""
+        needed = f"{subject(incident.pipeline)} needs a person: {about_of(incident)}."
+        tell(turn, incident_id, f"{needed} {sentence(why)}{done} {advice(incident)}", "critical")
 
 
 def resolve(turn: Turn, incident_id: str, why: str) -> None:
@@ -80,7 +81,12 @@ def expire(turn: Turn, incident_id: str, why: str) -> None:
     incident = turn.move(incident_id, "expired", why, None)
     turn.record("incident_expired", incident.pipeline, f"expired: {why}", incident_id, **_story(incident))
     if not told:
-        tell(turn, incident_id, f"{incident.pipeline}: nothing was done. {why}", "warning")
+        tell(
+            turn,
+            incident_id,
+            f"{subject(incident.pipeline)}: {about_of(incident)}. Nothing was done. {sentence(why)}",
+            "warning",
+        )
     turn.forget(incident.pipeline)
 
 
@@ -96,9 +102,8 @@ def tell_of_end(turn: Turn, incident: Incident) -> None:
     if quiet_rows or turn.now - incident.closed_at >= turn.limits.tell_after:
         turn.update(incident.id, good_news=True)
         ending = ending_of(incident)
-        lead = incident.leading
-        about = lead.summary if lead is not None else incident.diagnosis.why
-        message = f"{incident.pipeline}: {WORDS[ending]} ({about}). Done: {done}. {incident.why}"
+        about, why = about_of(incident), sentence(incident.why)
+        message = f"{subject(incident.pipeline)}: {WORDS[ending]} ({about}). Done: {done}. {why}"
         tell(turn, incident.id, message, "warning" if ending == "unrestored" else "info")
 
 

@@ -145,8 +145,9 @@ def _reopen(turn: Turn, alert: Alert, diagnosis: Diagnosis, place: Place) -> Non
         )
     )
     turn.move(incident.id, "triaged", place.why, turn.now + turn.limits.wait_within)
+    said = f"reopened ({incident.reopened + 1} of {turn.limits.max_reopens} times): {place.why}"
     turn.record(
-        "triaged", alert.pipeline, f"reopened, {incident.reopened + 1}: {place.why}", incident.id, alert=alert.id,
+        "triaged", alert.pipeline, said, incident.id, alert=alert.id,
         alert_kind=alert.kind, fingerprint=alert.fingerprint, evidence=_evidence(alert),
     )  # fmt: skip
 

@@ -13,6 +13,7 @@ from services.remediator.core.triage import diagnosis_of
 from services.remediator.core.turn import Turn
 from services.remediator.core.undo import RELEASES, release_of
 from services.remediator.core.verification import CONTAINING, Judgement, Measure, back_before, judgement, mean_of
+from services.remediator.core.wording import called, figure, metric_in_words, wanted
 
 NEWEST_WINDOWS = 2
 
@@ -49,11 +50,15 @@ def judge(turn: Turn, incident_id: str) -> None:
     elif action.role == "release":
         _not_back(turn, incident_id, judged)
     elif incident.request is not None:
-        resolve(turn, incident_id, f"{action.name} was asked for and done; it is not better: {judged.why}")
+        resolve(
+            turn,
+            incident_id,
+            f"the {called(action)} was asked for and done, but performance did not keep: {judged.why}",
+        )
     elif judged.answer == "unknown" and not incident.upkeep:
-        escalate(turn, incident_id, f"what {action.name} did cannot be told: {judged.why}")
+        escalate(turn, incident_id, f"whether the {called(action)} helped cannot be told: {judged.why}")
     elif action.name in ("quarantine_source", "hold"):
-        escalate(turn, incident_id, f"{action.name} stays in force: {judged.why}")
+        escalate(turn, incident_id, f"the {called(action)} stays in force: {judged.why}")
     else:
         take_back(turn, incident_id, action, judged.why)
 
@@ -89,7 +94,8 @@ def _still_lost(turn: Turn, incident: Incident) -> str:
     now = mean_of(turn.known(incident.pipeline), expects.metric, turn.row(incident.pipeline) + 1, NEWEST_WINDOWS)
     if now is None or not better(expects.metric, expects.bound, now):
         return ""
-    return f"{expects.metric} is {now:.4g} in the newest rows, wanted {expects.bound:.4g}"
+    is_now = f"{metric_in_words(expects.metric)} is {figure(now)} in the newest rows"
+    return f"{is_now}, {wanted(expects.direction, expects.bound)}"
 
 
 def watch_escalated(turn: Turn, incident_id: str) -> None:
@@ -98,7 +104,7 @@ def watch_escalated(turn: Turn, incident_id: str) -> None:
     if incident.request is None and not incident.firing:
         wind_down(turn, incident_id, "the trouble is over")
     elif incident.deadline is not None and turn.now >= incident.deadline:
-        expire(turn, incident_id, f"no end in sight since {incident.since:%Y-%m-%d %H:%M}")
+        expire(turn, incident_id, f"a person has had it since {incident.since:%Y-%m-%d %H:%M} UTC and has not ended it")
 
 
 def follow_up(turn: Turn, incident_id: str, why: str) -> bool:
@@ -122,16 +128,20 @@ def follow_up(turn: Turn, incident_id: str, why: str) -> bool:
 def _met(turn: Turn, incident_id: str, action: Action, why: str) -> None:
     if action.role == "act" and action.name in RELEASES:
         wind_down(turn, incident_id, "the alert has resolved")
-    elif action.name in CONTAINING and action.role == "act" and follow_up(turn, incident_id, f"{action.name} worked"):
+    elif (
+        action.name in CONTAINING
+        and action.role == "act"
+        and follow_up(turn, incident_id, f"the {called(action)} worked")
+    ):
         return
     else:
-        resolve(turn, incident_id, f"{action.name} worked: {why}")
+        resolve(turn, incident_id, f"the {called(action)} worked: {why}")
 
 
 def _was_back(turn: Turn, incident: Incident, action: Action, judged: Judgement, before: Measure) -> None:
     """All is well, and was before the action: it is no merit of the action."""
-    value = f"{before.value:.4g} over {before.rows} rows"
-    why = f"version {action.left} was back at {value} before {action.name} was ordered"
+    value = f"{figure(before.value)} over {before.rows:,} rows"
+    why = f"version {action.left} was back at {value} before the {called(action)} was ordered"
     _noted(turn, incident, action, Judgement("unknown", f"{why}; {judged.why}", judged.measure))
     resolve(turn, incident.id, why)
 
@@ -149,7 +159,9 @@ def _noted(turn: Turn, incident: Incident, action: Action, judged: Judgement) ->
     )
     turn.put(with_action(incident, noted))
     met = judged.answer == "met"
-    said = f"{action.name} {'did what was expected' if met else 'is not verified'}: {judged.why}"
+    short = "has not ended it" if judged.measure.value is None else "did not help enough"
+    found = {"met": "did what was expected", "missed": short, "unknown": "is not known to have helped"}
+    said = f"the {called(action)} {found[judged.answer]}: {judged.why}"
     turn.record(
         "verified" if met else "not_verified", incident.pipeline, said, incident.id,
         command=action.command, action=action.name, role=action.role, answer=judged.answer,

@@ -33,7 +33,7 @@ def undo_of(action: Action, known: Knowledge) -> Order | Impossible:
     if release is not None:
         return release
     if action.name not in ("retrain", "rollback", "promote"):
-        return Impossible(f"{action.name} has nothing to take back")
+        return Impossible("there is nothing to take back")
     return _back_to_what_it_left(action, known)
 
 
@@ -55,7 +55,7 @@ def _back_to_what_it_left(action: Action, known: Knowledge) -> Order | Impossibl
         return order
     left = order.version
     if _helped(action, known):
-        return Impossible(f"version {action.version} is better than {left} was, though not by enough")
+        return Impossible(f"version {action.version} did better than version {left}, if not well enough")
     if action.name == "retrain":
         return order
     if action.measured is None:

@@ -36,7 +36,7 @@ def begin(turn: Turn, pipeline: str) -> None:
     if spending(policy, policy.ladder[0].action, known, turn.now, known.rows_seen).answer != "go":
         return
     rows = known.labelled_seen - known.trained_labelled
-    why = f"{rows} labelled rows have come since version {known.live} was trained"
+    why = f"{rows:,} labelled rows have come since version {known.live} was trained"
     incident = Incident(
         id=stable_id("incident", pipeline, UPKEEP, policy.name, known.labelled_seen, turn.now.isoformat()),
         pipeline=pipeline,
@@ -79,7 +79,7 @@ def carry_out(turn: Turn, incident_id: str) -> None:
     if policy is None or rung is None:
         known = turn.known(incident.pipeline)
         turn.learn(msgspec.structs.replace(known, upkeep_missed=known.upkeep_missed + 1))
-        resolve(turn, incident_id, f"version {known.live} goes on; {incident.why}")
+        resolve(turn, incident_id, f"version {known.live} goes on: {incident.why}")
         return
     aim = _aim(turn, incident, rung)
     order = order_of(_yielding(rung), incident, turn.known(incident.pipeline), turn.specification(incident.pipeline))

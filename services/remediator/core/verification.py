@@ -13,6 +13,7 @@ from typing import Literal, NamedTuple
 
 from services.remediator.core.incidents import Action, start_row
 from services.remediator.core.knowledge import Knowledge, Reading, better, direction
+from services.remediator.core.wording import figure, metric_in_words, wanted
 from shared.messages import Alert, Expectation
 from shared.pipeline.specification import Rung, Specification
 
@@ -175,7 +176,9 @@ def _own_share(action: Action, known: Knowledge, metric: str, measure: Measure) 
     pairs = [_row_values(r, action.version, metric) for r in _readings_of(action, known, metric)]
     own = _measure(pairs).rows
     return (
-        "" if own == measure.rows else f" ({own} of them answered by version {action.version}, the rest by newer ones)"
+        ""
+        if own == measure.rows
+        else f" ({own:,} of them answered by version {action.version}, the rest by newer ones)"
     )
 
 
@@ -187,24 +190,24 @@ def judgement(action: Action, known: Knowledge, lead_resolved: bool, now: dateti
         if lead_resolved:
             return Judgement("met", "the alert has resolved")
         return (
-            Judgement("missed", "the alert still fires at the deadline")
+            Judgement("missed", "the alert still fires at its deadline")
             if late
             else Judgement("waiting", "the alert fires")
         )
     measure = effect_of(action, known, expects.metric)
     whose = _own_share(action, known, expects.metric, measure)
-    seen = f"{expects.metric} is {_text(measure.value)} over {measure.rows} rows{whose}"
-    wanted = (
-        f"wanted {'at least' if expects.direction == 'up' else 'at most'} {_text(expects.bound)} over {expects.rows}"
-    )
+    name, rows = metric_in_words(expects.metric), f"{measure.rows:,} rows"
+    seen = f"{name} is {figure(measure.value)} over {rows}{whose}" if measure.rows else f"no {name} could be measured"
+    sought = wanted(expects.direction, expects.bound)
+    sought += f" over {expects.rows:,} rows" if measure.rows < expects.rows else ""
     reached = measure.value is not None and not better(expects.metric, expects.bound, measure.value)
     if measure.rows >= expects.rows and measure.value is not None:
-        return Judgement("met" if reached else "missed", f"{seen}; {wanted}", measure)
+        return Judgement("met" if reached else "missed", f"{seen}, {sought}", measure)
     if not late:
-        return Judgement("waiting", f"{seen}; {wanted}", measure)
+        return Judgement("waiting", f"{seen}, {sought}", measure)
     if measure.value is None or reached:
-        return Judgement("unknown", f"at the deadline {seen}; {wanted}", measure)
-    return Judgement("missed", f"at the deadline {seen}; {wanted}", measure)
+        return Judgement("unknown", f"at the deadline {seen}, {sought}", measure)
+    return Judgement("missed", f"at the deadline {seen}, {sought}", measure)
 
 
 def until(rung: Rung, now: datetime) -> datetime:
@@ -239,7 +242,3 @@ def _measure(pairs: list[tuple[float, float | None]]) -> Measure:
     known = [(rows, value) for rows, value in pairs if value is not None and math.isfinite(value) and rows > 0]
     rows = sum(rows for rows, _ in known)
     return Measure(int(rows), sum(r * v for r, v in known) / rows) if rows else Measure(0, None)
-
-
-def _text(value: float | None) -> str:
-    return "unknown" if value is None else f"{value:.4g}"

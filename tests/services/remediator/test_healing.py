@@ -71,7 +71,7 @@ def test_a_retrain_that_helped_too_little_is_not_undone() -> None:
     for _ in range(8):
         desk.pass_rows(0.7, version="2")
     assert desk.actions == ["retrain", "retrain"]
-    assert any("better than 1 was" in entry.summary for entry in desk.audit)
+    assert any("version 2 did better than version 1" in entry.summary for entry in desk.audit)
 
 
 def test_an_earlier_version_that_fits_again_is_rolled_back_to_without_training() -> None:

@@ -144,7 +144,7 @@ def test_an_approval_that_nobody_gives_expires_and_a_person_hears_of_it() -> Non
     desk.wait(4 * 3600 + 1)
     assert desk.state == "expired"
     assert desk.actions == []
-    assert "nobody approved" in desk.told[-1]
+    assert "Nobody approved learn within 4 h." in desk.told[-1]
     desk.again(alert)
     assert len(desk.incidents) == 1, "the same firing is not asked about again"
 

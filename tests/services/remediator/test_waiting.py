@@ -78,7 +78,7 @@ def test_where_rows_stop_a_person_is_called_after_a_month() -> None:
     desk.wait(DAY)
 
     (message,) = desk.told
-    assert "it has waited 30 days: cooling down until row 2,000" in message
+    assert "It has waited 30 days: cooling down until row 2,000" in message
 
 
 def test_who_waits_for_another_incident_s_measuring_calls_nobody_while_that_goes_on() -> None:
@@ -91,7 +91,7 @@ def test_who_waits_for_another_incident_s_measuring_calls_nobody_while_that_goes
     for _ in range(5):
         desk.wait(DAY)
 
-    assert "is verifying retrain" in desk.incidents[-1].why
+    assert "is being measured" in desk.incidents[-1].why
     assert desk.told == []
 
 

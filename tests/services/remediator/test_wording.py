@@ -1,0 +1,68 @@
+"""What people read of an incident: plain, exact, with figures that can be read."""
+
+from __future__ import annotations
+
+from tests.support.desk import Desk
+
+
+def refused_thrice() -> Desk:
+    desk = Desk()
+    desk.steady()
+    desk.alert("concept_drift", ("model", "1"), severity="critical")
+    for _ in range(3):
+        desk.answer(desk.last, "failed", detail="not better")
+        for _ in range(4):
+            desk.pass_rows(0.5)
+    desk.wait()
+    return desk
+
+
+def test_who_is_called_reads_why_what_was_tried_and_what_to_do() -> None:
+    (message,) = refused_thrice().told
+
+    assert message == (
+        "prices needs a person: concept_drift at model:1. Policy retrain-on-concept-drift has nothing more to try: no "
+        "earlier version measured better since the change. Tried: retraining, which made no version (3 times). See "
+        "what changed; to train at once: `homeostat models retrain prices`."
+    )
+
+
+def test_what_is_told_of_a_good_end_names_versions_and_what_was_taken_back() -> None:
+    desk = Desk()
+    desk.steady()
+    loss = desk.alert("concept_drift", ("model", "1"), severity="critical")
+    desk.retrained(desk.last, "2")
+    desk.pass_rows(0.4, version="2")
+    desk.pass_rows(0.4, version="2")
+    desk.model("1", command=desk.last.id)
+    desk.answer(desk.last, version="1")
+    desk.pass_rows(0.5)
+    desk.pass_rows(0.5)
+    desk.retrained(desk.last, "3")
+    desk.resolve(loss)
+    for _ in range(12):
+        desk.pass_rows(0.88, version="3")
+
+    assert desk.told == [
+        "prices: healed itself (concept_drift at model:1). Done: retraining (version 2), which did not help enough and "
+        "was taken back; retraining (version 3). The retraining (version 3) worked: accuracy is 0.88 over 500 rows, "
+        "wanted at least 0.75."
+    ]
+    story = [str(e.body["postmortem"]) for e in desk.audit if "postmortem" in e.body][-1]
+    assert (
+        "| retraining (version 2) | policy:retrain-on-concept-drift@default | accuracy ≥ 0.75 | 0.4 over 500" in story
+    )
+    assert "Its 3 actions took 6 s of work." in story
+
+
+def test_a_large_error_is_told_without_an_exponent() -> None:
+    desk = Desk(
+        policies=[{"name": "p", "when": {}, "ladder": [{"action": "retrain", "metric": "performance.accuracy"}]}]
+    )
+    desk.steady(accuracy=91_234.5)
+    desk.alert("concept_drift", ("model", "1"), severity="critical", value=1_000.0, baseline=91_234.5)
+    desk.retrained(desk.last, "2")
+    for _ in range(4):
+        desk.pass_rows(48_210.4, version="2")
+
+    assert any("accuracy is 48,210 over 500 rows, wanted at least 46,120" in e.summary for e in desk.audit)
