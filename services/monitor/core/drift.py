@@ -191,8 +191,11 @@ def _ks(own: Floats, ordered: Floats) -> float:
     begins = np.flatnonzero(np.concatenate([_FIRST, own[1:] != own[:-1]]))
     ends = np.concatenate([begins[1:], [len(own)]])
     steps = own[begins]
-    above = ends / len(own) - ordered.searchsorted(steps, side="right") / len(ordered)
-    below = begins / len(own) - ordered.searchsorted(steps, side="left") / len(ordered)
+    lower = ordered.searchsorted(steps, side="left")
+    upper, met = lower.copy(), ordered[np.minimum(lower, len(ordered) - 1)] == steps
+    upper[met] = ordered.searchsorted(steps[met], side="right")
+    above = ends / len(own) - upper / len(ordered)
+    below = begins / len(own) - lower / len(ordered)
     return float(max(np.abs(above).max(), np.abs(below).max()))
 
 

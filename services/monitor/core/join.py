@@ -96,11 +96,11 @@ class Join(msgspec.Struct):
         if (known >= 0).all():
             return known
         unknown = np.flatnonzero(known < 0)
-        names = [ids[place] for place in unknown.tolist()]
+        names = ids if len(unknown) == len(ids) else [ids[place] for place in unknown.tolist()]
         fresh = dict.fromkeys(names)
         following = self.next_row + len(fresh)
         self.index.update(zip(fresh, range(self.next_row, following), strict=True))
-        known[unknown] = self.find(names)
+        known[unknown] = np.arange(self.next_row, following) if len(fresh) == len(names) else self.find(names)
         self._open(following)
         return known
 

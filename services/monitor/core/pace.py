@@ -16,6 +16,7 @@ from typing import Literal
 import msgspec
 import numpy as np
 
+from services.monitor.core.distributions import quantiles_of
 from services.monitor.core.sequential import Detector
 from services.monitor.core.state import Floats, empty
 
@@ -79,7 +80,7 @@ class Pace(msgspec.Struct):
         if len(self.waits) < BLOCK_ROWS or now - self.begins < BLOCK_SECONDS:
             return "as before"
         self.share = float((self.waits > objective).mean())
-        self.p99 = float(np.quantile(self.waits, 0.99))
+        self.p99 = quantiles_of(np.sort(self.waits), (0.99,))[0]
         answers, began = len(self.waits), self.begins
         self.waits = empty()
         if self.share > SHARE and (self.quiet or not self.since):

@@ -59,8 +59,9 @@ class Detector(msgspec.Struct):
 
         `bar` in (0, 1]; the alarm is raised when the mixed wealth reaches ``1 / rate``.
         """
+        growth = _growth(values, bar, memory)
         for begin in range(0, len(values), _CHUNK):
-            wealth = self._chunk(values[begin : begin + _CHUNK], bar, memory)
+            wealth = self._chunk(growth[begin : begin + _CHUNK])
             over = np.flatnonzero(wealth.sum(axis=1) / len(STAKES) >= 1.0 / rate)
             self.wealth = wealth[-1]
             if len(over):
@@ -75,12 +76,12 @@ class Detector(msgspec.Struct):
     def reset(self) -> None:
         self.wealth = np.zeros(len(STAKES))
 
-    def _chunk(self, values: Floats, bar: float, memory: float) -> Floats:
+    def _chunk(self, growth: Floats) -> Floats:
         """Wealth after each row: ``w[t] = growth[t] * (w[t-1] + 1)``, solved for the whole chunk."""
-        logs = np.cumsum(_growth(values, bar, memory), axis=0)
+        logs = growth.cumsum(axis=0)
         before = np.zeros(logs.shape)
         before[1:] = logs[:-1]
-        started = np.cumsum(np.exp(np.minimum(-before, _MOST_LOG)), axis=0)
+        started = np.exp(np.minimum(-before, _MOST_LOG)).cumsum(axis=0)
         wealth: Floats = np.exp(np.minimum(logs, _MOST_LOG)) * (self.wealth + started)
         return np.minimum(wealth, _MOST_WEALTH)
 
