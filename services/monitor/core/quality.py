@@ -248,8 +248,9 @@ def frozen_runs(windows: Floats, last: Floats, run: Floats) -> tuple[Floats, Flo
 def _learn_range(out: Bounds, column: int, present: Floats, ordered: Floats) -> None:
     low, quarter, three_quarters, high = quantiles_of(ordered, (0.001, 0.25, 0.75, 0.999))
     low, high = (float(ordered[0]), float(ordered[-1])) if high <= low else (low, high)
-    blocks = present[: len(present) // WINDOW * WINDOW].reshape(-1, WINDOW)
-    levels = np.median(blocks, axis=1) if len(blocks) else np.array([np.median(present)])
+    blocks = np.sort(present[: len(present) // WINDOW * WINDOW].reshape(-1, WINDOW), axis=1)
+    middle = blocks[:, WINDOW // 2 - 1 : WINDOW // 2 + 1]
+    levels = middle.mean(axis=1) if len(blocks) else np.array([np.median(present)])
     width = high - low
     out.low[column], out.high[column] = low - width, high + width
     out.level_low[column], out.level_high[column] = levels.min(), levels.max()
