@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Sequence
+from itertools import count
 
 from confluent_kafka import KafkaError, Message, Producer
 
@@ -39,8 +40,7 @@ class LibrdkafkaProducer:
 
             return on_delivery
 
-        for index, record in enumerate(records):
-            produce(producer, record, deadline, told(index))
+        produce(producer, records, deadline, map(told, count()))
         while waiting[0] > 0 and monotonic() < deadline:
             producer.poll(min(0.05, max(0.0, deadline - monotonic())))
         if failures:

@@ -112,8 +112,7 @@ class LibrdkafkaTransaction:
         deadline = monotonic() + TRANSACTION_SECONDS
         try:
             producer.begin_transaction()
-            for record in records:
-                produce(producer, record, deadline)
+            produce(producer, records, deadline)
             if offsets:
                 positions = [TopicPartition(topic, partition, offset) for (topic, partition), offset in offsets.items()]
                 # librdkafka joins a new generation behind our back, while we still write for partitions that it
