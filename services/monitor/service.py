@@ -114,6 +114,8 @@ class Monitor:
             pipeline = self._state.pipelines.get(command.pipeline)
             if pipeline is not None and command.action == "retrain":
                 pipeline.on_retrain(command.id)
+            if pipeline is not None and command.action == "promote":
+                pipeline.on_promotion(command.id)
             if pipeline is not None and command.action in ("quarantine_source", "release_source"):
                 source, fields = str(command.arguments.get("source", "")), _texts(command.arguments.get("fields"))
                 pipeline.on_quarantine(source, fields, begins=command.action == "quarantine_source")

@@ -132,11 +132,12 @@ def take_errors(pipeline: Watch, rows: Ints) -> None:
     champion, version, withheld = record.join.cells(("champion", "version", "withheld"), rows)
     champion = champion > 0
     limits = pipeline.plan.limits
-    live = champion & (version == record.versions.places.get(loss.live, -2)) & (rows >= loss.live_row)
+    by_live = version == record.versions.places.get(loss.live, -2)
+    live = champion & by_live & (rows >= loss.reign)
     if pipeline.slicings:
         bare = live & (withheld == 0)
         pipeline.fairness.add(rows[bare], errors[bare])
-    loss.take_leaving(errors[champion & (withheld == 0) & (rows < loss.live_row)])
+    loss.take_leaving(errors[champion & ~by_live & (withheld == 0)])
     judged = Judged(rows, errors, doubts)
     for code in codes_in(withheld[live]):
         loss.take(loss.live, record.withheld.names[code], judged.part(live & (withheld == code)), limits)

@@ -82,7 +82,8 @@ class Release(msgspec.Struct):
 
 
 class Loss(msgspec.Struct):
-    """All versions of one pipeline. `live` answers since row `live_row`.
+    """All versions of one pipeline. `live` is champion since row `live_row` was the next; where answers come behind
+    their rows, it answers earlier ones too. Those before `reign` were answered in an earlier reign of it.
 
     `bases`: the errors of the first rows of the newest versions before. `former`: a trouble already
     raised that a bad release has taken the place of. `leaving`: the newest errors of rows answered before
@@ -91,6 +92,7 @@ class Loss(msgspec.Struct):
 
     live: str = ""
     live_row: int = 0
+    reign: int = 0
     regimes: dict[str, Regime] = {}
     releases: dict[str, Release] = {}
     trouble: Trouble | None = None
@@ -100,10 +102,11 @@ class Loss(msgspec.Struct):
     changed: bool = False
     leaving: Floats = msgspec.field(default_factory=empty)
 
-    def go_live(self, version: str, row: int, gate: float | None, tolerance: float) -> bool:
+    def go_live(self, version: str, row: int, gate: float | None, tolerance: float, *, chosen: bool = False) -> bool:
         """A version becomes champion; True where it was never live before.
 
-        `gate` is the mean error that its gate saw. A version that comes back keeps its reference.
+        `gate` is the mean error that its gate saw. A version that comes back keeps its reference. Where it was
+        `chosen` in the place of another, and not fallen back to, it is on trial against that one again.
         """
         if version == self.live:
             return False
@@ -114,8 +117,9 @@ class Loss(msgspec.Struct):
         self.leaving = before.recent[-_LEAVING:] if before is not None else empty()
         self.watch, self.changed = empty(), True
         known = self.regimes.get(version)
+        self.reign = row if known is not None else 0
         if known is not None and known.reference is not None:
-            known.restart()
+            self._return(known, before if chosen else None)
             return False
         self._admit(version, before, gate, tolerance)
         return True
@@ -131,7 +135,7 @@ class Loss(msgspec.Struct):
             judged = judged.part(slice(size, None))
 
     def take_leaving(self, errors: Floats) -> None:
-        """Errors of rows that were answered before the live version's first, and labelled since."""
+        """Errors of what the versions before the live one answered, and that was labelled since it is live."""
         self.leaving = np.concatenate([self.leaving, errors])[-_LEAVING:]
 
     def take_canary(self, version: str, rows: Ints, errors: Floats, limits: Limits) -> None:
@@ -242,6 +246,14 @@ class Loss(msgspec.Struct):
         if shown is not None:
             self.releases[version] = Release(shown.baseline, shown.samples, self.live_row, shown.memory)
 
+    def _return(self, regime: Regime, against: Regime | None) -> None:
+        """A version comes back, on trial against another or not."""
+        regime.restart()
+        shown = self._shown(against)
+        if shown is not None:
+            regime.total = 0
+            self.releases[regime.version] = Release(shown.baseline, shown.samples, self.live_row, shown.memory)
+
     def _shown(self, before: Regime | None) -> Release | None:
         """What a new version is held against: the newest errors of the version before, or where too few of its rows
         have labels, what that one was held against itself.
@@ -331,6 +343,11 @@ class Loss(msgspec.Struct):
         """Whether the rows just before the live version's were answered as badly, or nearly so: not its doing."""
         return len(self.leaving) == _LEAVING and float(self.leaving.mean()) >= (baseline + level) / 2
 
+    def _first_row(self, version: str) -> int:
+        """Where the live version's answers begin, as far as they are judged."""
+        judged = self._regime(version, "").tail_rows
+        return int(min([self.live_row, *judged[:1].tolist()]))
+
     def _open_to(self, version: str, *, canary: bool) -> bool:
         """Whether a bad release may be found now: also while the loss of an earlier version is not over."""
         trouble = self.trouble
@@ -356,7 +373,7 @@ class Loss(msgspec.Struct):
             version=version,
             baseline=release.baseline.mean,
             level=level,
-            onset=release.first_row if canary else self.live_row,
+            onset=release.first_row if canary else self._first_row(version),
             row=int(rows[crossed]),
             evidence=release.bet.evidence,
             limit=1.0 / limits.level,

@@ -146,7 +146,8 @@ class Pipeline(Watch):
             self.record.classes.declared = model.classes
         if model.stage == "champion":
             self.pace.released = (model.version, now.timestamp())
-            said = self._go_live(model.version, judgement.gate_error(self, model.metrics), now)
+            gate, chosen = judgement.gate_error(self, model.metrics), model.command in self.promotions
+            said = self._go_live(model.version, gate, now, chosen=chosen)
             self.gated = model.command is None or model.command in self.retrains
             return said + judgement.of_loss(self, now)
         if model.stage == "canary":
@@ -159,6 +160,10 @@ class Pipeline(Watch):
     def on_retrain(self, command: str) -> None:
         """A version is ordered that will have to pass its gate on newer labels."""
         self.retrains = [*self.retrains, command][-_MOST_ORDERS:]
+
+    def on_promotion(self, command: str) -> None:
+        """A version is chosen: it is held against the one whose place it takes, also where it has been live before."""
+        self.promotions = [*self.promotions, command][-_MOST_ORDERS:]
 
     def on_quarantine(self, source: str, fields: Sequence[str], *, begins: bool) -> None:
         """Fields of a source are withheld from the model, or no longer: told in the data figures."""
@@ -242,13 +247,14 @@ class Pipeline(Watch):
                 said += self._go_live(version, None, now)
         return said
 
-    def _go_live(self, version: str, gate: float | None, now: datetime) -> list[Said]:
+    def _go_live(self, version: str, gate: float | None, now: datetime, *, chosen: bool = False) -> list[Said]:
         before = self.loss.live
         if version == before:
             return []
         said = judgement.replaced(self, now)
         self.record.versions.code(version)
-        self.loss.go_live(version, self.record.join.next_row, gate, self.plan.limits.tolerance)
+        row, tolerance = self.record.join.next_row, self.plan.limits.tolerance
+        self.loss.go_live(version, row, gate, tolerance, chosen=chosen)
         if version not in self.lived:
             self.lived = [*self.lived, version][-_MOST_VERSIONS:]
             self.inputs.renew()

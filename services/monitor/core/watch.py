@@ -49,6 +49,7 @@ class Watch(msgspec.Struct):
     stretches: list[Stretch] = []
     lived: list[str] = []
     retrains: list[str] = []
+    promotions: list[str] = []
     gated: bool = False
     refused_quiet: dict[str, int] = {}
     drift_quiet: int = 0

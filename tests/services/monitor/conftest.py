@@ -62,6 +62,8 @@ class Stream:
         self.monitor = Monitor(settings)
         self.now = START
         self.row = 0
+        self.behind = 0
+        self.unanswered: list[tuple[str, int, int]] = []
         self.version = ""
         self.said: list[tuple[int, object]] = []
         self.waiting: list[Label] = []
@@ -97,11 +99,13 @@ class Stream:
         labels: bool = True,
         batch: int = 50,
     ) -> None:
-        """`rows` events in batches: features, predictions, the labels that are due, a tick."""
+        """`rows` events in batches: features, predictions, the labels that are due, a tick.
+
+        The newest `behind` features are not answered yet, as by a predictor with a backlog.
+        """
         for _ in range(rows // batch):
             events = [self._event() for _ in range(batch)]
             truths = [int(e["price"] + e["load"] > 30) for e in events]  # type: ignore[operator]
-            wrong = self.rng.random(batch) < (self.error if error is None else error)
             names = [f"e{self.row + i}" for i in range(batch)]
             offsets = list(range(self.row, self.row + batch))
             features = [
@@ -119,18 +123,29 @@ class Stream:
                 )
                 for i, (name, event, offset) in enumerate(zip(names, events, offsets, strict=True))
             ]
-            answers = [self._answer(n, t, bool(w), o) for n, t, w, o in zip(names, truths, wrong, offsets, strict=True)]
+            self.unanswered += zip(names, truths, offsets, strict=True)
+            now_due = max(0, len(self.unanswered) - self.behind)
+            wrong = self.rng.random(now_due) < (self.error if error is None else error)
+            answers = [
+                self._answer(n, t, bool(w), o) for (n, t, o), w in zip(self.unanswered[:now_due], wrong, strict=True)
+            ]
+            self.unanswered = self.unanswered[now_due:]
             if labels:
                 self.waiting += [
                     Label(pipeline=self.spec.name, id=n, label=t) for n, t in zip(names, truths, strict=True)
                 ]
             self.row += batch
             self.take(self.monitor.on_features(Batch("features", 0, offsets, features), self.now))
-            self.take(self.monitor.on_predictions(Batch("predictions", 0, offsets, answers), self.now))
+            self.answer(answers)
             due = max(0, len(self.waiting) - self.delay)
             self.label(self.waiting[:due])
             self.waiting = self.waiting[due:]
             self.tick()
+
+    def answer(self, answers: Sequence[Prediction]) -> None:
+        if answers:
+            offsets = [answer.origin[1] for answer in answers]
+            self.take(self.monitor.on_predictions(Batch("predictions", 0, offsets, list(answers)), self.now))
 
     def label(self, labels: Sequence[Label]) -> None:
         if labels:

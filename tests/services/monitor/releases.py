@@ -1,11 +1,13 @@
-"""A champion as the trainer announces it, for a monitor that never sees the model itself."""
+"""Orders and champions as others announce them, for a monitor that never sees the model itself."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
-from shared.messages import Artifact, ModelPublished
+from shared.messages import Artifact, Command, ModelPublished
 from shared.pipeline.specification import Specification
+from shared.service import Batch
 from tests.support.lineage import NO_LINEAGE
 
 
@@ -31,3 +33,19 @@ def champion(
         classes=("0", "1"),
         command=command,
     )
+
+
+def ordered(s: Any, action: str) -> None:
+    """The monitor hears of an order `c` about models."""
+    order = Command(
+        id="c",
+        incident="i",
+        pipeline="shop",
+        action=action,  # type: ignore[arg-type]
+        arguments={},
+        reason="",
+        issued_by="policy:p@1",
+        at=s.now,
+        deadline=s.now,
+    )
+    s.take(s.monitor.on_commands(Batch("commands", 0, [0], [order]), s.now))

@@ -7,8 +7,7 @@ from typing import Any
 
 import pytest
 
-from shared.messages import Command
-from shared.service import Batch
+from tests.services.monitor.releases import ordered
 
 Make = Callable[..., Any]
 
@@ -17,21 +16,6 @@ def shifted_answers(s: Any) -> None:
     """From here on the model always says 1."""
     plain = s._answer
     s._answer = lambda name, truth, wrong, offset: plain(name, 1, False, offset)
-
-
-def ordered(s: Any, action: str) -> None:
-    order = Command(
-        id="c",
-        incident="i",
-        pipeline="shop",
-        action=action,  # type: ignore[arg-type]
-        arguments={},
-        reason="",
-        issued_by="policy:p@1",
-        at=s.now,
-        deadline=s.now,
-    )
-    s.take(s.monitor.on_commands(Batch("commands", 0, [0], [order]), s.now))
 
 
 @pytest.mark.parametrize(("action", "early"), [("retrain", "info"), ("promote", "warning")])

@@ -5,6 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+import pytest
+
+from tests.services.monitor.releases import ordered
+
 Make = Callable[..., Any]
 
 
@@ -35,3 +39,36 @@ def test_a_version_is_blamed_though_the_one_it_replaced_never_answered(stream: M
 
     ((_, alert),) = s.alerts(state="firing")
     assert (alert.kind, alert.causes[0].kind, alert.causes[0].what) == ("performance", "version", "3")
+
+
+@pytest.mark.parametrize("announced_first", [True, False])
+def test_a_loss_that_begins_with_the_version_is_its_fault_however_far_behind_the_answers_are(
+    stream: Make, announced_first: bool
+) -> None:
+    s = stream(warm=2000, delay=600)
+    s.behind = 500
+    s.run(1500)
+    s.publish("2", accuracy=0.1) if announced_first else None
+    s.version = "2"
+    s.run(100, error=0.9)
+    s.publish("2", accuracy=0.1)
+    s.run(1200, error=0.9)
+
+    ((row, alert),) = s.alerts(state="firing")
+    assert (alert.kind, alert.causes[0].kind, alert.causes[0].what) == ("performance", "version", "2")
+    assert row <= s.row - 1200 + 600
+
+
+@pytest.mark.parametrize(("action", "cause"), [("promote", "version"), ("rollback", "model")])
+def test_a_version_that_comes_back_and_is_worse_is_at_fault_where_it_was_chosen(
+    stream: Make, action: str, cause: str
+) -> None:
+    s = stream(warm=2000)
+    s.publish("2", accuracy=0.92)
+    s.run(1000)
+    ordered(s, action)
+    s.publish("1", accuracy=0.9, command="c")
+    s.run(600, error=0.6)
+
+    ((_, alert),) = s.alerts(state="firing")
+    assert (alert.causes[0].kind, alert.causes[0].what) == (cause, "1")
