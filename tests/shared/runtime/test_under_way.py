@@ -10,6 +10,7 @@ from typing import ClassVar
 
 import pytest
 
+from homeostat.local.waiting import wait_for
 from shared.bus.base import NewRecord
 from shared.bus.memory import MemoryBus, MemoryTransaction
 from shared.bus.partitioner import partition_of
@@ -27,14 +28,14 @@ EVENTS = 100
 
 
 class _Gate(MemoryBus):
-    """Commits go on aside, each until somebody opens it; as many as `failing` says are refused then."""
+    """Commits go on aside, each until somebody opens it; after `passing` of them `failing` are refused."""
 
     def __init__(self) -> None:
         super().__init__()
         self.transactions = _Gated
         self.opened = threading.Event()
         self.opened.set()
-        self.failing = 0
+        self.passing = self.failing = 0
 
 
 class _Gated(MemoryTransaction):
@@ -44,7 +45,9 @@ class _Gated(MemoryTransaction):
     def commit(self, records: Sequence[NewRecord], offsets: Mapping[tuple[str, int], int]) -> None:
         if not self._bus.opened.wait(PATIENCE_SECONDS):
             raise Poison("no step was taken while the commit was under way")
-        if self._bus.failing:
+        if self._bus.passing:
+            self._bus.passing -= 1
+        elif self._bus.failing:
             self._bus.failing -= 1
             raise Transient("refused by the test")
         super().commit(records, offsets)
@@ -73,9 +76,10 @@ def _idle(partitions: int = 1) -> tuple[MemoryRuntime, _Gate]:
     return runtime, bus
 
 
-def _under_load(*values: Mapping[str, object]) -> tuple[MemoryRuntime, _Gate]:
+def _under_load(*values: Mapping[str, object], after: float = 0.0) -> tuple[MemoryRuntime, _Gate]:
     """A runtime after the turn whose commit is under way, with more events waiting."""
     runtime, bus = _idle()
+    runtime.now += timedelta(seconds=after)
     for number in range(EVENTS):
         runtime.put(FEATURES, event(number, **(values[number] if number < len(values) else {})))
     bus.opened.clear()
@@ -152,6 +156,20 @@ def test_a_snapshot_holds_nothing_that_is_not_committed(failing: int) -> None:
     runtime.turn("predictor")
     runtime.crash("predictor")
     bus.opened.set()
+    runtime.run_until_idle()
+    runtime.advance(30.0)
+
+    assert _answers(runtime) == [(str(number), number + 1) for number in range(EVENTS)]
+
+
+def test_no_snapshot_is_made_upon_a_commit_where_steps_were_taken_upon_it() -> None:
+    runtime, bus = _under_load(after=10.0)  # a snapshot is due with this commit
+    runtime.now -= timedelta(seconds=1)  # the clock is put back: by then it is not
+    bus.passing, bus.failing = 1, 1
+
+    runtime.turn("predictor")
+    assert wait_for(lambda: bus.failing == 0, PATIENCE_SECONDS)
+    runtime.crash("predictor")
     runtime.run_until_idle()
     runtime.advance(30.0)
 
