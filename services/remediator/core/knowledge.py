@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from bisect import insort
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Literal
@@ -144,11 +145,11 @@ def measured(known: Knowledge, metrics: Metrics) -> Knowledge:
         by_version={version: _finite(values) for version, values in metrics.by_version.items()},
         model_version=metrics.model_version,
     )
-    same = [r for r in known.readings if (r.family, r.index) == (new.family, new.index)]
-    if same and same[0].revision > new.revision:
+    same = next((r for r in known.readings if r.index == new.index and r.family == new.family), None)
+    if same is not None and same.revision > new.revision:
         return known
-    others = [r for r in known.readings if (r.family, r.index) != (new.family, new.index)]
-    readings = sorted([*others, new], key=lambda r: (r.last_row, r.family, r.index))
+    readings = [r for r in known.readings if r is not same]
+    insort(readings, new, key=lambda r: (r.last_row, r.family, r.index))
     return msgspec.structs.replace(known, readings=tuple(readings[-KEPT_READINGS:]))
 
 
