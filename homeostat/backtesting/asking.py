@@ -14,9 +14,9 @@ from homeostat.backtesting.history import History
 from homeostat.backtesting.loop import Pace
 from homeostat.column_types import of_events
 from homeostat.rows import frame_of, plain_frame, read_rows
-from services.remediator.settings import policies_in, remediator_settings
+from services.remediator.settings import remediator_settings
 from shared.errors import Misconfigured
-from shared.pipeline.load import load
+from shared.pipeline.load import load, load_policies
 from shared.pipeline.span import Span
 from shared.pipeline.specification import Policy, Specification
 
@@ -69,7 +69,7 @@ def variants_of(policies: Sequence[Path | str]) -> Variants:
     found: dict[str, tuple[Policy, ...] | None] = {}
     for path in map(Path, policies):
         name = path.stem if path.stem not in found else f"{path.stem} ({len(found) + 1})"
-        found[name] = policies_in(path)
+        found[name] = load_policies(path)
     return found or {"default": None}
 
 

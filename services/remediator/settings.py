@@ -7,19 +7,14 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
 
-from pydantic import TypeAdapter, ValidationError
-from ruamel.yaml import YAML
-from ruamel.yaml.error import YAMLError
-
 from services.remediator.core.limits import Limits
-from services.remediator.core.policies import problems_in
 from shared.errors import Misconfigured
+from shared.pipeline.load import load_policies
 from shared.pipeline.span import duration_of
 from shared.pipeline.specification import Policy
 from shared.settings import whole
 
 DEFAULT_POLICIES_FILE = Path(__file__).with_name("policies.yaml")
-_POLICIES: TypeAdapter[tuple[Policy, ...]] = TypeAdapter(tuple[Policy, ...])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,19 +41,7 @@ def remediator_settings(environ: Mapping[str, str]) -> RemediatorSettings:
         dry_run=_flag(environ, "HOMEOSTAT_DRY_RUN"),
     )
     path = Path(environ.get("HOMEOSTAT_POLICIES") or DEFAULT_POLICIES_FILE)
-    return RemediatorSettings(policies=policies_in(path), limits=limits)
-
-
-def policies_in(path: Path) -> tuple[Policy, ...]:
-    """The policies in a YAML file; `Misconfigured` names the file and each thing wrong in it."""
-    try:
-        policies = _POLICIES.validate_python(tuple(YAML(typ="safe").load(path.read_text(encoding="utf-8")) or ()))
-    except (OSError, YAMLError, ValidationError, TypeError) as error:
-        raise Misconfigured(f"{path}: no policies could be read: {error}") from error
-    problems = [problem for policy in policies for problem in problems_in(policy)]
-    if problems:
-        raise Misconfigured(f"{path}: " + "; ".join(problems))
-    return policies
+    return RemediatorSettings(policies=load_policies(path), limits=limits)
 
 
 def _duration(environ: Mapping[str, str], name: str, default: timedelta) -> timedelta:

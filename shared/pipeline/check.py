@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
-from typing import Any, get_args, get_origin
-
-from pydantic import BaseModel, ValidationError
-from pydantic_core import ErrorDetails
+from collections.abc import Iterator, Mapping
 
 from shared.pipeline import vocabulary
 from shared.pipeline.check_features import feature_problems
-from shared.pipeline.problems import Path, Problem, at, did_you_mean
-from shared.pipeline.specification import FieldSpec, Rung, Specification
+from shared.pipeline.check_policies import known_names, policy_problems
+from shared.pipeline.problems import Problem, at, did_you_mean
+from shared.pipeline.specification import FieldSpec, Policies, Policy, Specification
+from shared.pipeline.structure import Mended, read
 
 _PYTHON: Mapping[str, tuple[type, ...]] = {
     "number": (int, float),
@@ -19,54 +17,52 @@ _PYTHON: Mapping[str, tuple[type, ...]] = {
     "string": (str,),
     "boolean": (bool,),
 }
+_OF_KIND = (("target",), ("models", "candidates"), ("gate", "metric"))
+"""What is right for one kind of pipeline and wrong for another."""
 
 
 def checked(document: object) -> tuple[Specification | None, list[Problem]]:
     """The specification as it came in (JSON or YAML, read), or None with every fault."""
     if not isinstance(document, dict):
         return None, [at((), "not-an-object", "a specification is an object with name, kind, schema and target")]
-    try:
-        specification = Specification.model_validate(document)
-    except ValidationError as error:
-        return None, [_structural(each) for each in error.errors(include_url=False)]
-    problems = semantic_problems(specification)
-    return (None, problems) if problems else (specification, [])
+    specification, problems, mended = read(Specification, document)
+    if specification is not None:
+        problems = [*problems, *_semantic(specification, mended)]
+    return (None if problems else specification), problems
 
 
-def semantic_problems(specification: Specification) -> list[Problem]:
-    """Faults that only show when the parts are held against each other."""
-    found = [*_roles(specification), *_fields(specification.fields), *feature_problems(specification)]
-    return [*found, *_learning(specification), *_policies(specification)]
+def checked_policies(document: object) -> tuple[tuple[Policy, ...] | None, list[Problem]]:
+    """The policies of a file of their own (a list), or None with every fault; paths begin with ``policies``."""
+    if document is None:
+        return None, [at((), "empty", "is empty, and a list of policies is expected; [] for none")]
+    if not isinstance(document, list):
+        return None, [at((), "not-a-list", "a file of policies is a list: it begins with `- name: …`")]
+    found, problems, mended = read(Policies, {"policies": document})
+    if found is not None:
+        problems = [*problems, *(each for each in policy_problems(found.policies) if _is_sure(each, mended, None))]
+    return (None if problems or found is None else found.policies), problems
 
 
-def _structural(error: ErrorDetails) -> Problem:
-    path: Path = tuple(part for part in error["loc"] if part != "[key]")
-    if error["type"] == "extra_forbidden":
-        known = _names_at(Specification, path[:-1])
-        return at(path, "unknown-field", f"unknown field `{path[-1]}`{did_you_mean(str(path[-1]), known)}")
-    if error["type"] == "missing":
-        return at(path, "missing", "is missing")
-    text = error["msg"].removeprefix("Value error, ")
-    given = error.get("input")
-    shown = f"{text} (found {given!r})" if isinstance(given, str | int | float | bool | None) else text
-    expected = [
-        word.strip("'") for word in str(error.get("ctx", {}).get("expected", "")).replace(" or ", ", ").split(", ")
-    ]
-    return at(path, "invalid", shown + (did_you_mean(given, expected) if isinstance(given, str) else ""))
+def _semantic(spec: Specification, mended: Mended) -> list[Problem]:
+    """Faults that only show when the parts are held against each other, but for those that a guess may have made."""
+    found = [*_roles(spec), *_fields(spec.fields), *feature_problems(spec, mended.names)]
+    found += [*_learning(spec), *policy_problems(spec.policies)]
+    return [each for each in found if _is_sure(each, mended, spec)]
 
 
-def _names_at(kind: Any, path: Path) -> Iterable[str]:
-    """The fields that an object at `path` may have."""
-    for part in path:
-        if isinstance(kind, type) and issubclass(kind, BaseModel):
-            kind = next(
-                (field.annotation for name, field in kind.model_fields.items() if part in (name, field.alias)), None
-            )
-        elif get_origin(kind) in (dict, tuple):
-            kind = get_args(kind)[1 if get_origin(kind) is dict else 0]
-    if isinstance(kind, type) and issubclass(kind, BaseModel):
-        return [field.alias or name for name, field in kind.model_fields.items()]
-    return []
+def _is_sure(problem: Problem, mended: Mended, spec: Specification | None) -> bool:
+    path = problem.path
+    if path[0] == "features" and problem.reason not in ("invalid", "missing"):
+        return True  # what the names of an expression say does not depend on anything that was guessed
+    if mended.touches(path) or (problem.reason == "invalid" and mended.beside(path)):
+        return False
+    if spec is None or path[0] == "policies":
+        return True
+    if mended.touches(("kind",)) and path in _OF_KIND:
+        return problem.reason == "unknown-field"
+    if path[0] == "features":
+        return not (problem.reason == "missing" and mended.touches(("key",)))
+    return not (problem.reason == "invalid" and len(path) == 1 and getattr(spec, str(path[0]), None) in mended.names)
 
 
 def _roles(spec: Specification) -> Iterator[Problem]:
@@ -112,14 +108,14 @@ def _fits(value: object, kind: str) -> bool:
 
 
 def _learning(spec: Specification) -> Iterator[Problem]:
-    yield from _known(
+    yield from known_names(
         spec.models.candidates,
         vocabulary.CANDIDATES[spec.kind],
         ("models", "candidates"),
         f"candidate of a {spec.kind} pipeline",
     )
     if spec.gate.metric is not None:
-        yield from _known(
+        yield from known_names(
             [spec.gate.metric], vocabulary.METRICS[spec.kind], ("gate", "metric"), f"metric of a {spec.kind} pipeline"
         )
     if spec.models.train_rows < spec.models.min_rows:
@@ -128,41 +124,4 @@ def _learning(spec: Specification) -> Iterator[Problem]:
             "invalid",
             f"is less than min_rows ({spec.models.min_rows}): nothing could be trained",
         )
-    yield from _known(spec.monitor.slices, spec.fields, ("monitor", "slices"), "field of the schema")
-
-
-def _policies(spec: Specification) -> Iterator[Problem]:
-    names: set[str] = set()
-    for index, policy in enumerate(spec.policies):
-        path = ("policies", index)
-        if policy.name in names:
-            yield at((*path, "name"), "conflict", f"there are two policies named `{policy.name}`")
-        names.add(policy.name)
-        yield from _known(policy.when.kinds, vocabulary.ALERT_KINDS, (*path, "when", "kinds"), "kind of alert")
-        yield from _known(policy.when.causes, vocabulary.CAUSES, (*path, "when", "causes"), "kind of cause")
-        if not policy.ladder:
-            yield at((*path, "ladder"), "invalid", "has no action; give at least one, as `- action: notify`")
-        for step, rung in enumerate(policy.ladder):
-            yield from _rung(rung, (*path, "ladder", step))
-
-
-def _rung(rung: Rung, path: Path) -> Iterator[Problem]:
-    yield from _known([rung.action], vocabulary.ACTIONS, (*path, "action"), "action")
-    family, _, name = (rung.metric or "").partition(".")
-    if rung.metric not in (None, "alert.resolved") and (family not in vocabulary.METRIC_FAMILIES or not name):
-        families = ", ".join(vocabulary.METRIC_FAMILIES)
-        detail = (
-            f"`{rung.metric}` cannot be measured: write alert.resolved, or one of {families}, a dot and a metric's name"
-        )
-        yield at((*path, "metric"), "invalid", detail)
-
-
-def _known(names: Iterable[str], known: Iterable[str], path: Path, what: str) -> Iterator[Problem]:
-    known = list(known)
-    for name in names:
-        if name not in known:
-            yield at(
-                path,
-                "unknown-name",
-                f"`{name}` is no {what}{did_you_mean(name, known) or '; known are ' + ', '.join(known)}",
-            )
+    yield from known_names(spec.monitor.slices, spec.fields, ("monitor", "slices"), "field of the schema")

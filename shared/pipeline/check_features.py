@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from typing import Any
 
 from shared.pipeline.expressions import Expression, ExpressionError, expression_of
@@ -10,19 +10,23 @@ from shared.pipeline.problems import Problem, at, did_you_mean
 from shared.pipeline.specification import FeatureSpec, Specification
 
 
-def feature_problems(spec: Specification) -> list[Problem]:
-    """Every fault of every feature, in the order declared."""
+def feature_problems(spec: Specification, doubtful: Collection[str] = ()) -> list[Problem]:
+    """Every fault of every feature, in the order declared. `doubtful`: fields and features whose type is not known."""
     from shared.pipeline.types import schema_of
 
     schema: dict[str, Any] = schema_of(spec.fields)
     problems: list[Problem] = []
+    unsure = set(doubtful)
     for name, feature in spec.feature_specs.items():
         faults = list(_faults(spec, name, feature, schema))
-        if not faults:
+        if not faults and not unsure & {name, *_names_of(feature)}:
             try:
                 schema.setdefault(name, _dtype(feature, schema))
+                continue
             except ExpressionError as error:
                 faults.append(at(("features", name), "bad-expression", str(error)))
+        unsure.add(name)
+        schema.setdefault(name, None)
         problems += faults
     if not spec.feature_names:
         problems.append(
@@ -31,10 +35,18 @@ def feature_problems(spec: Specification) -> list[Problem]:
     return problems
 
 
+def _names_of(feature: FeatureSpec) -> tuple[str, ...]:
+    try:
+        return expression_of(feature.expression).names
+    except ExpressionError:
+        return ()
+
+
 def _dtype(feature: FeatureSpec, schema: dict[str, Any]) -> Any:
     from shared.pipeline.types import expression_dtype, feature_dtype
 
-    return feature_dtype(feature, expression_dtype(expression_of(feature.expression), schema))
+    known = {name: dtype for name, dtype in schema.items() if dtype is not None}
+    return feature_dtype(feature, expression_dtype(expression_of(feature.expression), known))
 
 
 def _faults(spec: Specification, name: str, feature: FeatureSpec, known: dict[str, Any]) -> Iterator[Problem]:

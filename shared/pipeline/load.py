@@ -1,4 +1,4 @@
-"""A specification from a YAML file. Every fault is told at once, each with file, line, column and field."""
+"""A specification, or policies alone, from YAML. All faults at once, each with file, line, column and field."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from ruamel.yaml import YAML
 from ruamel.yaml.comments import CommentedMap, CommentedSeq
 from ruamel.yaml.error import MarkedYAMLError, YAMLError
 
-from shared.pipeline.check import checked
+from shared.pipeline.check import checked, checked_policies
 from shared.pipeline.problems import Path, Problem, SpecificationError, at
-from shared.pipeline.specification import Specification
+from shared.pipeline.specification import Policy, Specification
 
 MAX_BYTES = 1_000_000
 MAX_NODES = 50_000
@@ -27,44 +27,63 @@ def load(path: FilePath | str) -> Specification:
             f"homeostat pipeline init {path} --target COLUMN --out {file.stem}.yaml"
         )
         raise SpecificationError(f"{path} {detail}", [at((), "not-a-specification", detail)])
-    try:
-        data = file.read_bytes()
-    except OSError as error:
-        why = "no such file" if isinstance(error, FileNotFoundError) else (error.strerror or str(error))
-        raise SpecificationError(f"{path}: {why}", [at((), "unreadable", why)]) from error
-    return parse(data, str(path))
+    return parse(_read(path), str(path))
+
+
+def load_policies(path: FilePath | str) -> tuple[Policy, ...]:
+    """The policies in a file of their own, or `SpecificationError` with all that is wrong with it."""
+    return parse_policies(_read(path), str(path))
 
 
 def parse(data: bytes, name: str) -> Specification:
     """The specification in `data`; `name` is what errors call it."""
     tree = _tree(data, name)
-    try:
-        document = _plain(tree, [MAX_NODES])
-    except ValueError as error:
-        raise _error(name, [(0, 0, at((), "too-large", str(error)))]) from error
-    specification, problems = checked(document)
+    if tree is None:
+        raise _error(name, [(0, 0, at((), "empty", "is empty: give at least name, kind, schema and target"))])
+    if not isinstance(tree, CommentedMap):
+        raise _error(name, [(0, 0, at((), "not-an-object", "does not begin with `name: …`: not a specification"))])
+    specification, problems = checked(_document(tree, name))
     if specification is None:
         raise _error(name, [(*_position(tree, problem.path), problem) for problem in problems])
     return specification
 
 
+def parse_policies(data: bytes, name: str) -> tuple[Policy, ...]:
+    """The policies in `data`, a list; `name` is what errors call it."""
+    tree = _tree(data, name)
+    policies, problems = checked_policies(_document(tree, name))
+    if policies is None:
+        raise _error(name, [(*_position(tree, problem.path[1:]), problem) for problem in problems])
+    return policies
+
+
+def _read(path: FilePath | str) -> bytes:
+    try:
+        return FilePath(path).read_bytes()
+    except OSError as error:
+        why = "no such file" if isinstance(error, FileNotFoundError) else (error.strerror or str(error))
+        raise SpecificationError(f"{path}: {why}", [at((), "unreadable", why)]) from error
+
+
+def _document(tree: Any, name: str) -> Any:
+    try:
+        return _plain(tree, [MAX_NODES])
+    except ValueError as error:
+        raise _error(name, [(0, 0, at((), "too-large", str(error)))]) from error
+
+
 def _tree(data: bytes, name: str) -> Any:
     if len(data) > MAX_BYTES:
-        problem = at((), "too-large", f"{len(data)} bytes: a specification has at most {MAX_BYTES}. Is it a data file?")
+        problem = at((), "too-large", f"{len(data)} bytes: such a file has at most {MAX_BYTES}. Is it a data file?")
         raise _error(name, [(0, 0, problem)])
     try:
-        tree = YAML(typ="rt").load(data.decode())
+        return YAML(typ="rt").load(data.decode())
     except UnicodeDecodeError as error:
         raise _error(name, [(0, 0, at((), "not-yaml", "not a text file in UTF-8"))]) from error
     except MarkedYAMLError as error:
         raise _error(name, [_marked(error)]) from error
     except (YAMLError, ValueError, RecursionError) as error:
         raise _error(name, [(0, 0, at((), "not-yaml", f"not YAML: {str(error).splitlines()[0]}"))]) from error
-    if tree is None:
-        raise _error(name, [(0, 0, at((), "empty", "is empty: give at least name, kind, schema and target"))])
-    if not isinstance(tree, CommentedMap):
-        raise _error(name, [(0, 0, at((), "not-an-object", "does not begin with `name: …`: not a specification"))])
-    return tree
 
 
 def _marked(error: MarkedYAMLError) -> tuple[int, int, Problem]:

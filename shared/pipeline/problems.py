@@ -57,5 +57,10 @@ def did_you_mean(name: str, known: Iterable[str]) -> str:
     >>> did_you_mean("nsprice", ["nswprice", "period"])
     '; did you mean `nswprice`?'
     """
-    close = get_close_matches(name, list(known), n=1, cutoff=0.6)
-    return f"; did you mean `{close[0]}`?" if close else ""
+    close = nearest(name, known)
+    return f"; did you mean `{close}`?" if close is not None else ""
+
+
+def nearest(name: str, known: Iterable[str]) -> str | None:
+    """The known name that was probably meant."""
+    return next(iter(get_close_matches(name, list(known), n=1, cutoff=0.6)), None)

@@ -211,6 +211,12 @@ class Policy(_Part):
     dry_run: bool = False
 
 
+class Policies(_Part):
+    """A file of policies: those alone, without a pipeline."""
+
+    policies: tuple[Policy, ...]
+
+
 class RetentionSpec(_Part):
     """How long history is kept as Parquet."""
 

@@ -12,7 +12,7 @@ import msgspec
 from services.remediator.core.incidents import Incident
 from services.remediator.core.limits import Limits
 from services.remediator.service import Remediator
-from services.remediator.settings import DEFAULT_POLICIES_FILE, RemediatorSettings, policies_in
+from services.remediator.settings import DEFAULT_POLICIES_FILE, RemediatorSettings
 from shared.messages import (
     Alert,
     AlertKind,
@@ -32,6 +32,7 @@ from shared.messages import (
     Stage,
     Window,
 )
+from shared.pipeline.load import load_policies
 from shared.service import Batch, Step
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
@@ -49,7 +50,7 @@ SPECIFICATION: dict[str, Any] = {
     "target": "up",
     "features": {"day": "day", "ratio": "demand / price", "transfer": "transfer"},
 }
-DEFAULTS = policies_in(DEFAULT_POLICIES_FILE)
+DEFAULTS = load_policies(DEFAULT_POLICIES_FILE)
 
 
 class Desk:

@@ -8,14 +8,15 @@ from pathlib import Path
 import pytest
 
 from services.remediator.core.policies import problems_in
-from services.remediator.settings import DEFAULT_POLICIES_FILE, policies_in, remediator_settings
+from services.remediator.settings import DEFAULT_POLICIES_FILE, remediator_settings
 from shared.errors import Misconfigured
+from shared.pipeline.load import load_policies
 
 DOCS = Path(__file__).parents[3] / "docs"
 
 
 def test_every_default_policy_can_be_carried_out_and_the_last_answers_anything() -> None:
-    policies = policies_in(DEFAULT_POLICIES_FILE)
+    policies = load_policies(DEFAULT_POLICIES_FILE)
     assert [problem for policy in policies for problem in problems_in(policy)] == []
     assert policies[-1].when.kinds == ()
     assert policies[-1].when.causes == ()
@@ -28,11 +29,12 @@ def test_the_page_on_policies_shows_the_defaults_as_they_are() -> None:
 @pytest.mark.parametrize(
     ("text", "why"),
     [
-        ("- name: x\n  when: {}\n  ladder: [{action: pray}]\n", "no action 'pray'"),
-        ("- name: x\n  when: {}\n  ladder: []\n", "its ladder is empty"),
-        ("- name: x\n  when: {kinds: [mood]}\n  ladder: [{action: hold}]\n", "no alert kind 'mood'"),
-        ("- name: x\n  wen: {}\n", "wen"),
-        ("{", "no policies could be read"),
+        ("- name: x\n  when: {}\n  ladder: [{action: pray}]\n", r"mine.yaml:3:13: policies\[0\].*`pray` is no action"),
+        ("- name: x\n  when: {}\n  ladder: []\n", "has no action"),
+        ("- name: x\n  when: {kinds: [mood]}\n  ladder: [{action: hold}]\n", "`mood` is no kind of alert"),
+        ("- name: x\n  wen: {}\n", "`wen`; did you mean `when`"),
+        ("- {name: x, when: {every: 1d, kinds: [latency]}, ladder: [{action: retrain}]}", "with `every` there are"),
+        ("{", "not YAML"),
     ],
 )
 def test_a_file_of_policies_with_a_fault_is_refused_by_name(tmp_path: Path, text: str, why: str) -> None:

@@ -10,7 +10,7 @@ import pytest
 from ruamel.yaml import YAML
 
 from shared.pipeline.check import checked
-from shared.pipeline.load import load, parse
+from shared.pipeline.load import load, load_policies, parse
 from shared.pipeline.problems import SpecificationError
 from shared.pipeline.schema import PATH, schema_text
 
@@ -140,7 +140,7 @@ def test_faults_have_the_line_on_which_they_stand() -> None:
         (b"name: a\nname: b\n", "x.yaml:2:1: the name stands twice"),
         (b"\xff\xfe\x00\x01", "x.yaml:1:1: not a text file in UTF-8"),
         (b"PAR1" + bytes(range(8)), "x.yaml:1:1: not YAML"),
-        (b"x: " + b"a" * 2_000_000, "a specification has at most 1000000"),
+        (b"x: " + b"a" * 2_000_000, "such a file has at most 1000000"),
     ],
 )
 def test_a_file_that_is_no_specification_is_refused_by_name(content: bytes, expected: str) -> None:
@@ -179,3 +179,86 @@ def test_a_data_file_is_named_as_such_and_how_a_specification_is_made_of_it(tmp_
         load(file)
 
     assert "holds rows by its name, and a specification" in str(caught.value)
+
+
+def test_what_is_wrong_with_names_is_told_beside_what_is_wrong_with_form() -> None:
+    text = RIGHT.replace("{type: number}", "{typ: number}").replace("target: up", "target: upp")
+
+    found = faults(text.replace("gap: price - demand", "gap: price - demnd"))
+
+    assert found == [
+        "x.yaml:7:12: schema.demand.typ: unknown field `typ`; did you mean `type`?",
+        "x.yaml:11:1: target: `upp` is not a field of the schema; did you mean `up`?",
+        "x.yaml:14:3: features.gap: unknown field `demnd`; did you mean `demand`?",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "expected"),
+    [
+        ("demand: {type: number}", "demand: {type: quantity}", 1),
+        ("region: {type: string}", "region: {tpe: strng}", 2),
+        ("demand: {type: number}", "demand: number", 1),
+        ("before: {expression: price, lag: 1}", "before: {expression: price, lag: 0}", 1),
+        ("before: {expression: price, lag: 1}", "before: {lag: 1}", 1),
+        ("key: region", "key: 5", 1),
+        ("kind: binary", "kind: sorting\nmodels: {candidates: [ridge]}", 1),
+        ("target: up", "target: up\nrelease: {canary: [{weight: 2, rows: 5}, {weight: 3, rows: 5}]}", 2),
+        ("target: up", "target: up\nmodels: {train_rows: 1, min_rows: 30000}", 1),
+        ("up: {type: integer, allowed: [0, 1]}", "up: {type: [integer], allowed: [0, 1]}", 1),
+        ("target: up", "target: up\npolicies: [{name: p, when: {}, ladder: [{action: notify, recover: 2}]}]", 1),
+    ],
+)
+def test_a_fault_of_form_makes_no_others_up(old: str, new: str, expected: int) -> None:
+    found = faults(RIGHT.replace(old, new).replace("\nid: id", "\nid: it"))
+
+    assert len([line for line in found if "not a field of the schema" not in line]) == expected
+    assert [line for line in found if "not a field of the schema" in line]
+
+
+POLICIES = """\
+- name: first
+  when: {kind: [performance]}
+  ladder:
+    - {action: retrian, verify_row: 5}
+- name: second
+  when: {causes: [featur]}
+  ladder: []
+"""
+
+
+def test_every_fault_of_a_file_of_policies_is_told_at_once_with_its_line(tmp_path: Path) -> None:
+    file = tmp_path / "mine.yaml"
+    file.write_text(POLICIES)
+
+    with pytest.raises(SpecificationError) as caught:
+        load_policies(file)
+
+    assert str(caught.value).splitlines() == [
+        f"{file}:2:10: policies[0].when.kind: unknown field `kind`; did you mean `kinds`?",
+        f"{file}:4:8: policies[0].ladder[0].action: `retrian` is no action; did you mean `retrain`?",
+        f"{file}:4:25: policies[0].ladder[0].verify_row: unknown field `verify_row`; did you mean `verify_rows`?",
+        f"{file}:6:10: policies[1].when.causes: `featur` is no kind of cause; did you mean `feature`?",
+        f"{file}:7:3: policies[1].ladder: has no action; give at least one, as `- action: notify`",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("content", "expected"),
+    [
+        ("", "mine.yaml:1:1: is empty, and a list of policies is expected"),
+        ("name: p\n", "mine.yaml:1:1: a file of policies is a list"),
+        ("- first\n", "mine.yaml:1:3: policies[0]: Input should be"),
+        ("- [\n", "not YAML"),
+    ],
+)
+def test_a_file_that_has_no_policies_is_refused_by_name(tmp_path: Path, content: str, expected: str) -> None:
+    file = tmp_path / "mine.yaml"
+    file.write_text(content)
+
+    with pytest.raises(SpecificationError) as caught:
+        load_policies(file)
+
+    assert expected in str(caught.value)
+    with pytest.raises(SpecificationError, match="no such file"):
+        load_policies(tmp_path / "nothing.yaml")
