@@ -20,6 +20,7 @@ from homeostat.cli import (
     backtest,
     bench,
     data,
+    holding,
     incidents,
     models,
     pipelines,
@@ -46,6 +47,7 @@ stack.register(app)
 status.register(app)
 data.register(app)
 alerts.register(app)
+holding.register(app)
 backtest.register(app)
 bench.register(app)
 verify.register(app)

@@ -7,6 +7,7 @@ from typing import Any
 
 import typer
 
+from homeostat.cli.holding import holds_of
 from homeostat.cli.options import DEFAULT_DATA, Data, Json, Key, Url, connect
 from homeostat.cli.output import console, show_json, show_rows
 from homeostat.local.discovery import urls_of
@@ -41,6 +42,8 @@ def status(as_json: Json = False, url: Url = None, api_key: Key = None, data: Da
         columns | {"value": "value"},
         empty="no pipeline yet: homeostat pipeline init FILE --target COLUMN writes one",
     )
+    for line in holds_of(found["pipelines"]):
+        console.print(line, highlight=False, markup=False, soft_wrap=True)
     console.print()
     incident_columns = {"id": "open incident", "pipeline": "pipeline", "state": "state", "summary": "what"}
     show_rows(found["incidents"], incident_columns, empty="no open incident")

@@ -28,7 +28,7 @@ log = structlog.get_logger("gateway.keeping")
 TASK = "gateway"
 """What the snapshot is called beside those of other tasks."""
 
-FORM = 4
+FORM = 5
 """Raised when a view comes to hold what it did not: a snapshot of an earlier form lacks that."""
 
 Row = tuple[int, int, int, bytes]

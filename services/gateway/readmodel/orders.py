@@ -10,7 +10,7 @@ from shared.messages import Command, CommandResult
 
 COMMANDS_KEPT = 5000
 RESULTS_PER_COMMAND = 20
-_LASTING = ("quarantine_source", "release_source")
+_LASTING = ("quarantine_source", "release_source", "hold", "release_hold")
 _IN_VAIN = ("failed", "refused", "expired")
 FINAL = ("succeeded", *_IN_VAIN)
 
@@ -78,6 +78,15 @@ class CommandBook:
             for source, orders in sorted(self._withholding(pipeline).items())
             for field, by in sorted(orders.items())
         ]
+
+    def hold(self, pipeline: str) -> dict[str, Any] | None:
+        """Since when nothing is learned or promoted, why, and in which incident; None where learning goes on."""
+        orders = (e.message for e in reversed(self._commands.values()) if e.message.pipeline == pipeline)
+        asked = (by for by in orders if by.action in ("hold", "release_hold"))
+        by = next((each for each in asked if not self._came_to_nothing(each.id)), None)
+        if by is None or by.action != "hold":
+            return None
+        return {"since": by.at.isoformat(), "why": by.reason, "incident": by.incident, "issued_by": by.issued_by}
 
     def _withholding(self, pipeline: str) -> dict[str, dict[str, Command]]:
         """By source and field, the order that withholds it."""

@@ -72,5 +72,6 @@ def _pipeline(parts: Parts, pipeline: Pipeline) -> dict[str, Any]:
         "value": None if measured is None else measured.values[metric],
         "estimated": None if estimated is None else estimated.values[metric],
         "counts": "estimated" if late else "measured",
+        "hold": parts.models.commands.hold(name),
         "per_second": parts.models.predictions.per_second(name, parts.now()),
     }

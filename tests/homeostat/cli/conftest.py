@@ -26,7 +26,7 @@ class Called:
         return json.loads(self.out)
 
 
-PATIENT = {"send", "labels", "promote", "rollback", "retrain", "release"}
+PATIENT = {"send", "labels", "promote", "rollback", "retrain", "release", "hold", "release-hold"}
 """Commands that wait for what becomes of what they asked."""
 
 Call = Callable[..., Called]
