@@ -10,7 +10,9 @@ from homeostat.simulation.faults import NO_FAULTS, Fault, Plan
 from homeostat.simulation.ground import FailingBus, FailingStore
 from homeostat.simulation.invariants import violations_in
 from homeostat.simulation.run import Change, Run, run_of
-from homeostat.simulation.world import World, build, request
+from homeostat.simulation.simulation import START, definition_of
+from homeostat.simulation.world import World, build, input_of, request, specification_of
+from shared.topics import PIPELINES
 
 CALM = build("binary", "none", 0)
 BROKEN_FIELD = build("binary", "unit-change", 0)
@@ -26,6 +28,13 @@ WITHHELD = CALM.with_inputs(
     [*CALM.inputs, request(CALM.specification, "quarantine_source", 13.0, {"source": "*", "fields": ["load"]})]
 )
 """A person withholds a field, whoever sends it."""
+DEFINED_ANEW = CALM.with_inputs(
+    [
+        *CALM.inputs,
+        input_of(PIPELINES, definition_of(specification_of("binary", features={"heat": "heat"}), 2, START), 15.0),
+    ]
+)
+"""Another definition of the features comes in the middle."""
 LATER = build("regression", "concept-change", 1)
 """Answers are told apart by shift, and what is trained takes its champion's place in steps."""
 SENT_EARLY = build("regression", "person", 0)
@@ -54,6 +63,8 @@ DOUBLED = ordered((Fault("commands-doubled", 2.0, 35.0, amount=0.5),))
 EARLY_AND_CORRECTED = ordered(
     (Fault("labels-early", 10.0, 12.0, amount=0.9), Fault("labels-corrected", 2.0, 20.0, amount=0.9))
 )
+CORRECTED = ordered((Fault("labels-corrected", 0.5, 3.0, amount=0.9),))
+"""Before the first training."""
 RESULTS_DOUBLED = ordered((Fault("results-doubled", 2.0, 35.0, amount=0.5),))
 UNKNOWN_YET = ordered((Fault("defined-late", 1.0, amount=0.3),))
 CONFLICTS = ordered((Fault("conflict", 10.0, 6.0, amount=0.5),))

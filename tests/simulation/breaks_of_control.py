@@ -27,12 +27,13 @@ from tests.simulation.mutants.control import (
     without_results,
 )
 from tests.simulation.mutants.data import lets_all_in
-from tests.simulation.mutants.log import ForgetfulBus, HastyBus, JournallessBus, SilentBus
+from tests.simulation.mutants.log import BackwardBus, ForgetfulBus, HastyBus, JournallessBus, SilentBus
 from tests.simulation.mutants.wrapper import altered, forgetting, messages, mutated, without
 
 OF_CONTROL = (
     Break("offsets", CALM, bus=ForgetfulBus),
     Break("steps", CALM, bus=JournallessBus),
+    Break("steps", CALM, bus=BackwardBus),
     Break("rules-first", A_PERSON, AWAY, bus=HastyBus),
     Break("pulses", CALM, bus=SilentBus),
     Break("state-is-the-logs", CALM, ordered(CRASHES), bus=JournallessBus),

@@ -9,6 +9,7 @@ from tests.simulation.breaks import (
     CALM,
     CONFLICTS,
     CRASHES,
+    DEFINED_ANEW,
     EARLY_AND_CORRECTED,
     LATER,
     NO_LABELS,
@@ -39,7 +40,7 @@ from tests.simulation.mutants.data import (
     without_past,
 )
 from tests.simulation.mutants.log import EarlyBus, LosingBus, UnfencedBus
-from tests.simulation.mutants.wrapper import altered, each, messages, mutated
+from tests.simulation.mutants.wrapper import altered, each, messages, mutated, without
 
 OF_DATA = (
     Break("nothing-lost", CALM, bus=LosingBus),
@@ -52,6 +53,9 @@ OF_DATA = (
     Break("as-sent", CALM, change=mutated("ingest", said=messages(Label, other_label))),
     Break("as-sent", CALM, change=mutated("ingest", said=messages(Features, altered(source="plant-0")))),
     Break("as-sent", CALM, change=mutated("predictor", said=messages(Prediction, altered(entity="line-0")))),
+    Break(
+        "defined", DEFINED_ANEW, change=mutated("ingest", given=without("on_pipelines", lambda one: one.version > 1))
+    ),
     Break("over-rows", CALM, change=mutated("ingest", said=messages(Features, without_past))),
     Break("one-answer", CALM, change=mutated("predictor", said=each("on_features", lambda outs: outs[1:]))),
     Break("unique", CALM, change=mutated("predictor", said=each("on_features", lambda outs: outs + outs[-1:]))),

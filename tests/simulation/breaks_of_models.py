@@ -9,6 +9,7 @@ from tests.simulation.breaks import (
     BROKEN_FIELD,
     BROUGHT,
     CALM,
+    CORRECTED,
     DOUBLED,
     JOBS_KNOWN,
     LATER,
@@ -20,6 +21,7 @@ from tests.simulation.breaks import (
 )
 from tests.simulation.mutants.log import ForgetsEnds
 from tests.simulation.mutants.models import (
+    as_at_first,
     at_once,
     by_the_champion,
     careless,
@@ -70,6 +72,7 @@ OF_MODELS = (
     Break("said-why", CALM, change=mutated("trainer", said=messages(ModelPublished, altered(reason="")))),
     Break("clean-training", BROKEN_FIELD, change=mutated("trainer", said=messages(ModelPublished, with_rows(30)))),
     Break("clean-training", BROKEN_FIELD, change=mutated("trainer", said=messages(ModelPublished, with_rows(-30)))),
+    Break("as-told", CALM, CORRECTED, mutated("trainer", said=messages(ModelPublished, as_at_first))),
     Break("clean-orders", BROKEN_FIELD, change=mutated("trainer", said=unhindered)),
     Break("clean-orders", BROKEN_FIELD, change=mutated("trainer", given=without("on_commands", quarantines))),
     Break("one-effect", OTHER_CONCEPT, change=mutated("trainer", said=messages(CommandResult, other_end))),

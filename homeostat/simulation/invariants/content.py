@@ -9,7 +9,7 @@ from math import isclose
 from homeostat.simulation.run import Run
 from shared.messages import Features, RawRecord, Value
 from shared.pipeline.specification import FeatureSpec, Specification
-from shared.topics import FEATURES, LABELS, PIPELINES, PREDICTIONS, RAW_DATA
+from shared.topics import FEATURES, LABELS, PIPELINES, PREDICTIONS, RAW_DATA, STEPS
 
 CLOSE = 1e-9
 
@@ -52,6 +52,28 @@ def _not_as_sent(row: Features, raw: RawRecord, specification: Specification) ->
                 yield f"{name} {value} at {row.at}, sent was {told}"
         elif value != told and name not in row.withheld and name != specification.id:
             yield f"{name} {value}, sent was {told}"
+
+
+def defined(run: Run) -> Iterator[str]:
+    """By what the row's task had read before the step that took it, or in it; some waited for a first definition."""
+    read = {record.offset: message for record, message in run.of(PIPELINES) if not message.removed}
+    definitions = {at: Specification.model_validate(one.specification).definition for at, one in read.items()}
+    known: dict[str, tuple[int, str]] = {}
+    in_force: dict[tuple[int, int], tuple[str, str]] = {}
+    for step in run.messages(STEPS):
+        before = known.get(step.task, (0, ""))
+        for topic, partition, start, until in step.inputs if step.task.startswith("ingest/") else ():
+            for offset in range(start, until) if topic == PIPELINES.name else ():
+                if offset in read:
+                    newest = (read[offset].version, definitions[offset])
+                    known[step.task] = max(known.get(step.task, newest), newest, key=lambda one: one[0])
+            if topic == RAW_DATA.name:
+                now = known.get(step.task, before)
+                in_force |= dict.fromkeys(((partition, at) for at in range(start, until)), (before[1], now[1]))
+    for row in run.messages(FEATURES):
+        found = in_force.get(row.origin, ("", ""))
+        if row.definition not in found and "" not in found:
+            yield f"{row.id} has features of definition {row.definition}, in force was {found[1]}"
 
 
 def over_rows(run: Run) -> Iterator[str]:

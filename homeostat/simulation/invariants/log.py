@@ -5,6 +5,7 @@ from __future__ import annotations
 from bisect import bisect_left
 from collections import defaultdict
 from collections.abc import Iterator
+from datetime import datetime
 
 from homeostat.simulation.faults import SERVICES
 from homeostat.simulation.run import Run
@@ -37,11 +38,15 @@ def offsets(run: Run) -> Iterator[str]:
 def steps(run: Run) -> Iterator[str]:
     offsets_of = _offsets(run)
     numbers: dict[str, int] = {}
+    times: dict[str, datetime] = {}
     reached: dict[tuple[str, str, int], int] = defaultdict(int)
     for _, step in run.of(STEPS):
         if step.step != numbers.get(step.task, 0) + 1:
             yield f"{step.task} took step {step.step} after {numbers.get(step.task, 0)}"
         numbers[step.task] = step.step
+        if step.now < times.setdefault(step.task, step.now):
+            yield f"{step.task}, step {step.step}: its time went back from {times[step.task]:%X} to {step.now:%X}"
+        times[step.task] = max(step.now, times[step.task])
         for topic, partition, start, until in step.inputs:
             before = reached[step.task, topic, partition]
             if start < before:

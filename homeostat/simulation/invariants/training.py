@@ -2,19 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+import hashlib
+from collections.abc import Callable, Iterator, Sequence
 from itertools import chain, repeat
 from typing import Any
+
+import msgspec
 
 from homeostat.simulation.brought import BROUGHT
 from homeostat.simulation.run import Run
 from shared.bus.base import Record
 from shared.messages import Features, ModelPublished
-from shared.topics import COMMANDS, FEATURES, LABELS, METRICS, MODEL_PUBLISHED, STEPS
+from shared.pipeline.specification import Specification
+from shared.topics import COMMANDS, FEATURES, LABELS, METRICS, MODEL_PUBLISHED, PIPELINES, STEPS
 
 Span = tuple[str, int, int, int]
 """Source, partition, from, until."""
 _OPEN = 1 << 60
+_META = {
+    "__id": "String",
+    "__entity": "String",
+    "__source": "String",
+    "__at": "Datetime(time_unit='us', time_zone='UTC')",
+    "__partition": "Int32",
+    "__offset": "Int64",
+}
+"""What a training set holds beside a label and its features, with the names of the types that its hash begins with."""
 
 
 def clean(run: Run) -> Iterator[str]:
@@ -42,6 +55,37 @@ def clean(run: Run) -> Iterator[str]:
             if spoilt:
                 where = f"features[{partition}]@{spoilt[0]} and {len(spoilt) - 1} more rows of {source}"
                 yield f"version {release.version} was trained on {where}, which were quarantined"
+
+
+def as_told(run: Run) -> Iterator[str]:
+    """By the hash in its lineage, made anew from the topics: each row as it came, with the last label in its ranges."""
+    places = {(record.partition, record.offset): message for record, message in run.of(FEATURES)}
+    rows = [(partition, offset, message) for (partition, offset), message in places.items()]
+    labelled: dict[int, list[tuple[int, str, object]]] = {}
+    for record, label in run.of(LABELS):
+        labelled.setdefault(record.partition, []).append((record.offset, label.id, label.label))
+    defined = [Specification.model_validate(one.specification) for one in run.messages(PIPELINES) if not one.removed]
+    features = {one.definition: one.feature_names for one in defined}
+    seen: set[str] = set()
+    for release in run.messages(MODEL_PUBLISHED):
+        if release.version in seen or release.lineage.code_revision == BROUGHT:
+            continue
+        seen.add(release.version)
+        truth = _truth(release, labelled)
+        used = _usable(run, release, rows, labelled)[-release.lineage.rows :]
+        taken = [(place, places[place], truth.get(places[place].id)) for place in used]
+        if _hash(run, features[release.definition], taken) != release.lineage.data_hash:
+            yield f"version {release.version} learned from other rows or labels than its lineage gives on the topics"
+
+
+def _hash(run: Run, names: Sequence[str], taken: list[tuple[tuple[int, int], Features, object]]) -> str:
+    label = {"binary": "Int64", "regression": "Float64"}.get(run.world.specification.kind, "Boolean")
+    types = [*_META.items(), ("__label", label), *((name, "Float64") for name in names)]
+    digest = hashlib.sha256(msgspec.json.encode(types))
+    for (partition, offset), row, truth in taken:
+        cells = [row.values.get(name) for name in names]
+        digest.update(msgspec.json.encode([row.id, row.entity, row.source, row.at, partition, offset, truth, *cells]))
+    return digest.hexdigest()
 
 
 def ordered(run: Run) -> Iterator[str]:
@@ -144,10 +188,7 @@ def _usable(
     labelled: dict[int, list[tuple[int, str, object]]],
 ) -> list[tuple[int, int]]:
     """Where the rows stand that the version's ranges hold and that may be used, oldest event first."""
-    lineage = release.lineage
-    truth: dict[str, object] = {}
-    for partition, (start, until) in sorted(lineage.labels_ranges.items()):
-        truth.update((id_, label) for offset, id_, label in labelled.get(int(partition), ()) if start <= offset < until)
+    truth = _truth(release, labelled)
     found = [
         ((row.at, row.origin), (at, offset))
         for at, offset, row in rows
@@ -155,6 +196,14 @@ def _usable(
         if _used(release, at, offset, row)
     ]
     return [place for _, place in sorted(found)]
+
+
+def _truth(release: ModelPublished, labelled: dict[int, list[tuple[int, str, object]]]) -> dict[str, object]:
+    """By id, the last label that the version's ranges hold."""
+    truth: dict[str, object] = {}
+    for partition, (start, until) in sorted(release.lineage.labels_ranges.items()):
+        truth.update((id_, label) for offset, id_, label in labelled.get(int(partition), ()) if start <= offset < until)
+    return truth
 
 
 def _tight(release: ModelPublished, used: list[tuple[int, int]]) -> bool:

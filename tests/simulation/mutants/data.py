@@ -12,7 +12,7 @@ from services.ingest.core.duplicates import Generation, Seen, Verdict
 from services.ingest.core.quarantine import Quarantine
 from services.ingest.core.waiting import Waiting, WaitingRoom
 from services.monitor.core.join import Join
-from shared.messages import Alert, Features, Label, Metrics
+from shared.messages import Alert, Features, Label, Metrics, PipelineDefined
 from shared.service import Step
 from tests.simulation.mutants.wrapper import Services, messages, mutated, without
 
@@ -135,6 +135,10 @@ def raises(name: str, arguments: tuple[Any, ...]) -> tuple[Any, ...]:
     if name == "on_features" and any(message.id == "row-0300" for message in arguments[0].messages):
         raise ValueError("cannot take this row")
     return arguments
+
+
+def is_revised(message: PipelineDefined) -> bool:
+    return message.version > 1
 
 
 def other_label(label: Label) -> Label:

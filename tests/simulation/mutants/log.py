@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from datetime import timedelta
 from typing import Any
 
 import msgspec
 
 from homeostat.simulation.ground import FailingBus, FailingStore, _Reader, _Transaction
 from homeostat.simulation.injector import TopicPartition
+from shared import codec
 from shared.bus.base import NewRecord, Position
 from shared.bus.memory import MemoryProducer, MemoryTransaction
 from shared.runtime.tasks import RULES
@@ -123,3 +125,25 @@ class _Unfenced(_Transaction):
         with self._bus._changed:
             self._bus._append(records, marker=True)
             self._state().committed.update(offsets)
+
+
+class BackwardBus(FailingBus):
+    """A journal in which one step of the monitor was an hour before the one it follows."""
+
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        self.transactions = _Backward
+
+
+class _Backward(_Transaction):
+    _commits = 0
+
+    def commit(self, records: Sequence[NewRecord], offsets: Mapping[TopicPartition, int]) -> None:
+        self._commits += self.service == "monitor"
+        back = timedelta(hours=int(self.service == "monitor" and self._commits == 20))
+        super().commit([_put_back(one, back) if one.topic == STEPS.name else one for one in records], offsets)
+
+
+def _put_back(record: NewRecord, by: timedelta) -> NewRecord:
+    entry = codec.decode(STEPS, record.value)
+    return msgspec.structs.replace(record, value=codec.encode(msgspec.structs.replace(entry, now=entry.now - by)))
