@@ -14,6 +14,7 @@ from typing import Any
 import structlog
 from tenacity import AsyncRetrying, retry_if_exception, stop_after_delay, wait_exponential_jitter
 
+from services.gateway.delivery.answers import LONGEST_PAUSE, Answers
 from services.gateway.delivery.channels import Channels, NotDelivered
 from services.gateway.delivery.notice import TOPICS, Notice, notice_of
 from services.gateway.delivery.store import Subscription, SubscriptionStore, Undeliverable
@@ -24,12 +25,9 @@ from services.gateway.settings import GatewaySettings
 from services.gateway.stream import LogStreams, text_of, vector_of
 from services.gateway.writer import Writer
 from shared.errors import HomeostatError
-from shared.messages import Command, CommandResult, CommandState
-from shared.topics import COMMAND_RESULTS
+from shared.messages import Command
 
 log = structlog.get_logger("gateway.deliveries")
-
-LONGEST_PAUSE = 60.0
 
 
 class Deliveries:
@@ -52,11 +50,11 @@ class Deliveries:
         self._streams = streams
         self._models = models
         self._hub = hub
-        self._writer = writer
+        self._answers = Answers(models.commands, hub, writer, settings.delivery_pause_seconds, now)
         self._settings = settings
         self._now = now
         self._tasks: dict[str, asyncio.Task[None]] = {}
-        self._unheard: asyncio.Queue[Command] = asyncio.Queue()
+        self._unheard: asyncio.Queue[Notice] = asyncio.Queue()
 
     def start(self) -> None:
         """Goes on with every subscription where it stood, and answers `notify` orders that nobody takes."""
@@ -83,9 +81,12 @@ class Deliveries:
         self._tasks[subscription.id] = task
 
     def end(self, subscription: str) -> None:
+        """Of a subscription that is no longer in the store: orders that only it could still take are answered."""
         task = self._tasks.pop(subscription, None)
         if task is not None:
             task.cancel()
+        for entry in self._models.commands.all():
+            self._heard(entry)
 
     async def _run(self, subscription: Subscription) -> None:
         usual = pause = self._settings.delivery_pause_seconds
@@ -120,13 +121,16 @@ class Deliveries:
                     await self.channels.send(subscription, notice, self._now())
         except NotDelivered as error:
             log.warning("given up", subscription=subscription.id, notice=notice.id, error=str(error))
-            if notice.command is not None and len(self._takers(notice)) == 1:
-                await self._answer(notice.command, notice.pipeline, "failed", f"{subscription.name}: {error}")
             lost = Undeliverable(id=notice.id, type=notice.type, at=self._now(), reason=str(error))
-            await asyncio.to_thread(self._store.gave_up, subscription, cursor, lost)
+            try:
+                await asyncio.to_thread(self._store.gave_up, subscription, cursor, lost)
+            finally:
+                self._left_over(notice)
             return
         if notice.command is not None:
-            await self._answer(notice.command, notice.pipeline, "succeeded", f"delivered to {subscription.name}")
+            of = len(self._given_up(notice)) + len(self._may_yet(notice))
+            detail = f"delivered to {subscription.name}" + (f", the first of {of} subscriptions" if of > 1 else "")
+            await self._answers.give(notice, "succeeded", detail)
         await asyncio.to_thread(self._store.delivered, subscription, cursor, self._now())
 
     def _retrying(self) -> AsyncRetrying:
@@ -137,34 +141,44 @@ class Deliveries:
             reraise=True,
         )
 
-    def _takers(self, notice: Notice) -> list[Subscription]:
-        return [subscription for subscription in self._store if subscription.filters.take(notice)]
+    def _may_yet(self, notice: Notice) -> list[Subscription]:
+        """The subscriptions that this notice is still to be delivered to."""
+        return [each for each in self._store if each.filters.take(notice) and not _is_past(each.cursor, notice)]
+
+    def _given_up(self, notice: Notice) -> dict[str, str]:
+        """By name of the subscriptions that it was given up for, why."""
+        return {each.name: lost.reason for each in self._store for lost in each.undeliverable if lost.id == notice.id}
 
     def _heard(self, entry: Entry[Command]) -> None:
         notice = notice_of(entry)
-        if notice is not None and not self._models.commands.finished(entry.message.id) and not self._takers(notice):
-            self._unheard.put_nowait(entry.message)
+        if notice is not None:
+            self._left_over(notice)
+
+    def _left_over(self, notice: Notice) -> None:
+        """An order that no delivery will answer is answered beside them."""
+        if notice.command is not None and not self._answers.given(notice.command) and not self._may_yet(notice):
+            self._unheard.put_nowait(notice)
 
     async def _answer_unheard(self) -> None:
-        """Nobody subscribes: the dashboard shows the order all the same, and it is answered."""
+        """The dashboard shows the order all the same."""
         while True:
-            command = await self._unheard.get()
-            late = command.deadline < self._now()
-            state: CommandState = "expired" if late else "succeeded"
-            detail = "its deadline had passed" if late else "nobody subscribes to it: shown on the dashboard only"
-            await self._answer(command.id, command.pipeline, state, detail)
+            notice = await self._unheard.get()
+            late = datetime.fromisoformat(str(notice.data["deadline"])) < self._now()
+            reasons = self._given_up(notice)
+            told = "; ".join(f"{name}: {reason}" for name, reason in reasons.items())
+            if reasons:
+                detail = told if len(reasons) == 1 else f"delivered to none of {len(reasons)} subscriptions: {told}"
+                await self._answers.give(notice, "failed", detail)
+            elif late:
+                await self._answers.give(notice, "expired", "its deadline had passed")
+            else:
+                await self._answers.give(notice, "succeeded", "nobody subscribes to it: shown on the dashboard only")
 
-    async def _answer(self, command: str, pipeline: str, state: CommandState, detail: str) -> None:
-        """Once: a command that has its final result gets no other."""
-        if self._models.commands.finished(command):
-            return
-        result = CommandResult(
-            command=command, pipeline=pipeline, state=state, at=self._now(), service="gateway", detail=detail
-        )
-        try:
-            await asyncio.to_thread(self._writer.write, [COMMAND_RESULTS.of(result)], self._now())
-        except HomeostatError as error:
-            log.warning("a notify order stays unanswered", command=command, error=str(error))
+
+def _is_past(cursor: str, notice: Notice) -> bool:
+    """Whether a subscription at this cursor is done with the notice, or began after it."""
+    place = (str(notice.data["topic"]), int(notice.data["partition"]))
+    return bool(cursor) and vector_of(cursor).get(place, 0) > int(notice.data["offset"])
 
 
 def _told(task: asyncio.Task[None]) -> None:

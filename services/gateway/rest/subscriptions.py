@@ -81,8 +81,8 @@ async def one(subscription: str, parts: Needs) -> dict[str, Any]:
 async def delete(subscription: str, parts: Needs) -> Response:
     """The receiver is told no more."""
     _of(parts, subscription)
-    parts.deliveries.end(subscription)
     await asyncio.to_thread(parts.subscriptions.remove, subscription)
+    parts.deliveries.end(subscription)
     return Response(status_code=204)
 
 

@@ -217,6 +217,62 @@ def test_a_person_is_asked_for_only_where_there_is_something_to_do(
     assert (notice["severity"], notice["title"]) == (told, title)
 
 
+def test_an_order_to_notify_several_has_one_result(gateway: Running, receiver: Receiver) -> None:
+    names = ("first", "second", "third")
+    for name in names:
+        subscribe(gateway, f"{receiver.url}/{name}", name=name)
+    gateway.put(COMMANDS, command(action="notify", arguments={"message": "please look"}, expects=None))
+
+    told = [receiver.take()["text"] for _ in names]
+    assert wait_for(lambda: all(each["delivered"] for each in listed(gateway)), WAIT)
+    (answer,) = written(gateway, 1)
+    delivered = [f"delivered to {name}, the first of 3 subscriptions" for name in names]
+    assert (told, answer.state, answer.detail in delivered) == (["please look"] * 3, "succeeded", True)
+
+
+def test_an_order_to_notify_has_failed_only_when_none_took_it(gateway: Running, receiver: Receiver) -> None:
+    receiver.answers = [400, 404]
+    subscribe(gateway, receiver.url, name="first")
+    subscribe(gateway, receiver.url, name="second")
+    gateway.put(COMMANDS, command(action="notify", arguments={"message": "please look"}, expects=None))
+
+    (answer,) = written(gateway, 1)
+    assert answer.state == "failed"
+    assert answer.detail.startswith("delivered to none of 2 subscriptions: ")
+    assert all(f"answered {status}" in answer.detail for status in (400, 404))
+
+
+def test_an_order_that_one_refuses_and_another_takes_has_succeeded(gateway: Running, receiver: Receiver) -> None:
+    receiver.answers = [400]
+    for name in ("first", "second"):
+        subscribe(gateway, receiver.url, name=name)
+    gateway.put(COMMANDS, command(action="notify", arguments={"message": "please look"}, expects=None))
+
+    assert wait_for(lambda: sorted(each["delivered"] for each in listed(gateway)) == [0, 1], WAIT)
+    (answer,) = written(gateway, 1)
+    assert answer.state == "succeeded"
+    assert answer.detail.endswith("the first of 2 subscriptions")
+
+
+def test_an_order_whose_last_receiver_is_taken_away_is_answered(tmp_path: Path, receiver: Receiver) -> None:
+    with running(tmp_path, wait=False, webhook_allow=("127.0.0.1",), delivery_pause_seconds=60.0) as gateway:
+        receiver.answers = [503]
+        name = subscribe(gateway, receiver.url)["id"]
+        order = command(action="notify", arguments={"message": "hello"}, expects=None, deadline=at(1e9))
+        gateway.put(COMMANDS, order)
+        receiver.take()
+
+        gateway.http.delete(f"/v1/subscriptions/{name}")
+
+        (answer,) = written(gateway, 1)
+        assert (answer.state, answer.detail) == ("succeeded", "nobody subscribes to it: shown on the dashboard only")
+
+
+def listed(gateway: Running) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = gateway.http.get("/v1/subscriptions").json()["subscriptions"]
+    return found
+
+
 def test_an_order_to_notify_nobody_is_answered_too(gateway: Running) -> None:
     gateway.put(COMMANDS, command(action="notify", arguments={"message": "hello"}, deadline=at(1e9)))
 
@@ -226,9 +282,7 @@ def test_an_order_to_notify_nobody_is_answered_too(gateway: Running) -> None:
 
 def written(gateway: Running, wanted: int) -> list[Any]:
     """The command results, once there are as many as wanted."""
-    reader = gateway.bus.reader("test")
-    chunks = reader.read(f"t.{COMMAND_RESULTS.name}", 0, 0, wanted, WAIT)
-    assert sum(len(chunk) for chunk in chunks) == wanted
+    assert wait_for(lambda: len(gateway.written(COMMAND_RESULTS)) >= wanted, WAIT)
     return gateway.written(COMMAND_RESULTS)
 
 
