@@ -27,6 +27,7 @@ SCHEMAS: Mapping[str, Mapping[str, Any]] = {
         "actions": pl.Int64,
         "incidents": pl.Int64,
         "resolved": pl.Int64,
+        "open": pl.Int64,
         "escalated": pl.Int64,
     },
     "accuracy": {"who": pl.String, "row": pl.Int64, "at": _TIME, "value": pl.Float64, "rows": pl.Int64},
@@ -105,7 +106,8 @@ class Findings:
     was given), `who` a policy or a learner it is held against:
 
     - `summary`: who. `value` of `metric` over the rows from `compared_from` on that have a label (`rows` of them),
-      `unanswered` of those rows, `trainings` and their virtual `training_seconds`.
+      `unanswered` of those rows, `trainings` and their virtual `training_seconds`; of the `incidents` those `resolved`,
+      and those still `open` when the history ends.
     - `accuracy`: window of `window` rows and who; `row` is the window's last, `value` the metric's mean.
     - `alerts`: alert as it was raised, changed or ended. `decisions`: entry of the ledger.
     - `actions`: command, with what became of it (`state`) and what was measured of it (`outcome`).

@@ -27,6 +27,7 @@ HEADINGS: Mapping[str, Mapping[str, str]] = {
         "actions": "actions",
         "incidents": "incidents",
         "resolved": "resolved",
+        "open": "left open",
         "escalated": "handed to a person",
     },
     "differences": {"row": "row", "at": "virtual time (UTC)", "policy": "only under policy", **_TOLD},

@@ -13,6 +13,8 @@ from homeostat.backtesting.result import Backtest
 from homeostat.tables import Rows
 
 _MOST = 40
+_COUNTS = {each: each for each in ("alerts", "actions", "incidents", "resolved")}
+_COUNTS |= {"open": "left open", "escalated": "escalated"}
 
 
 def show(found: Backtest, console: Console) -> None:
@@ -50,7 +52,7 @@ def _summary(found: Backtest) -> list[Mapping[str, Any]]:
     for line in found.summary.to_dicts():
         value = line["value"]
         text = "-" if value is None else f"{value:.1%}" if found.metric == "accuracy" else f"{value:.4g}"
-        counts = {name: line[name] for name in ("alerts", "actions", "resolved", "escalated")}
+        counts = {heading: line[name] for name, heading in _COUNTS.items()}
         lines.append(
             {
                 "who": line["who"],

@@ -12,8 +12,10 @@ from shared.topics import ALERTS, AUDIT, COMMAND_RESULTS, COMMANDS, MODEL_PUBLIS
 
 Line = dict[str, Any]
 
-COUNTS = ("alerts", "actions", "incidents", "resolved", "escalated")
+COUNTS = ("alerts", "actions", "incidents", "resolved", "open", "escalated")
 _OUTCOMES = ("verified", "not_verified", "undone")
+_BEGINS, _ENDS = ("incident_opened", "triaged"), ("incident_resolved", "incident_expired")
+_OF_MESSAGES = {"verified": "told; it passed", "not_verified": "told; it has not passed"}
 _NOT_DECISIONS = ("model_published", "pipeline_defined")
 
 
@@ -102,18 +104,28 @@ def _outcomes(told: Told) -> Mapping[str, str]:
     for _, _, entry in told.of(AUDIT):
         command = entry.body.get("command")
         if entry.kind in _OUTCOMES and isinstance(command, str):
-            found[command] = f"{found[command]}, {entry.kind}" if command in found else entry.kind
-    return {command: outcome.replace("_", " ") for command, outcome in found.items()}
+            outcome = _outcome(entry)
+            found[command] = f"{found[command]}, {outcome}" if command in found else outcome
+    return found
+
+
+def _outcome(entry: AuditEntry) -> str:
+    """What was measured; of a message to a person, which mends nothing, whether the trouble passed meanwhile."""
+    if entry.body.get("action") == "notify" and entry.kind in _OF_MESSAGES:
+        return _OF_MESSAGES[entry.kind]
+    return entry.kind.replace("_", " ")
 
 
 def counts_of(told: Told) -> Mapping[str, int]:
-    """How many alerts were raised, actions ordered, incidents opened, resolved, and handed to a person."""
+    """How many alerts were raised, actions ordered, incidents opened, resolved, left open, and handed to a person."""
     entries = [entry for _, _, entry in told.of(AUDIT)]
     ended = {kind: {e.incident for e in entries if e.kind == kind} for kind in ("incident_resolved", "escalated")}
+    newest = {entry.incident: entry.kind for entry in entries if entry.kind in (*_BEGINS, *_ENDS)}
     return {
         "alerts": len({alert.id for _, _, alert in told.of(ALERTS)}),
         "actions": len(told.of(COMMANDS)),
         "incidents": len({entry.incident for entry in entries if entry.incident}),
         "resolved": len(ended["incident_resolved"]),
+        "open": sum(kind in _BEGINS for kind in newest.values()),
         "escalated": len(ended["escalated"]),
     }

@@ -135,7 +135,7 @@ def _met(turn: Turn, incident_id: str, action: Action, why: str) -> None:
     ):
         return
     else:
-        resolve(turn, incident_id, f"the {called(action)} worked: {why}")
+        resolve(turn, incident_id, _told(why) if action.name == "notify" else f"the {called(action)} worked: {why}")
 
 
 def _was_back(turn: Turn, incident: Incident, action: Action, judged: Judgement, before: Measure) -> None:
@@ -162,6 +162,7 @@ def _noted(turn: Turn, incident: Incident, action: Action, judged: Judgement) ->
     short = "has not ended it" if judged.measure.value is None else "did not help enough"
     found = {"met": "did what was expected", "missed": short, "unknown": "is not known to have helped"}
     said = f"the {called(action)} {found[judged.answer]}: {judged.why}"
+    said = _told(judged.why) if action.name == "notify" else said
     turn.record(
         "verified" if met else "not_verified", incident.pipeline, said, incident.id,
         command=action.command, action=action.name, role=action.role, answer=judged.answer,
@@ -169,6 +170,11 @@ def _noted(turn: Turn, incident: Incident, action: Action, judged: Judgement) ->
         measured=judged.measure.value, rows=judged.measure.rows, model_version=action.version,
     )  # fmt: skip
     return noted
+
+
+def _told(why: str) -> str:
+    """A message mends nothing: what came of it is only that someone knows."""
+    return f"a person was told, and {why}"
 
 
 def _spoken_against(turn: Turn, incident: Incident, action: Action) -> str:

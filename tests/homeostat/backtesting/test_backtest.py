@@ -69,6 +69,15 @@ def test_the_difference_between_two_policies_is_what_one_ordered_and_the_other_d
     assert min(found.differences["row"].to_list()) > 1500
 
 
+def test_a_message_to_a_person_is_no_remedy_and_what_it_left_open_is_counted(found: homeostat.Backtest) -> None:
+    messages = found.actions.filter((pl.col("policy") == "idle") & (pl.col("action") == "notify"))
+    counts = found.summary.filter(pl.col("who") == "idle").to_dicts()[0]
+
+    assert {outcome.split(";")[0] for outcome in messages["outcome"] if outcome} <= {"told"}
+    assert counts["incidents"] == counts["resolved"] + counts["open"]
+    assert counts["incidents"] > 0
+
+
 def test_each_training_has_a_row_and_its_cost(found: homeostat.Backtest) -> None:
     active = found.summary.filter(pl.col("who") == "active").to_dicts()[0]
     retrains = found.actions.filter((pl.col("policy") == "active") & (pl.col("action") == "retrain"))

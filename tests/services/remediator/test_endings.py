@@ -104,6 +104,9 @@ def test_a_person_who_was_told_has_healed_nothing_yet() -> None:
 
     assert desk.state == "resolved"
     assert ending(desk)[0] == "passed"
+    assert "a person was told, and the alert has resolved" in ending(desk)[1]
+    (judged,) = [entry.summary for entry in desk.audit if entry.kind == "verified"]
+    assert judged == "a person was told, and the alert has resolved"
 
 
 def test_what_a_person_asked_for_is_done_and_neither_healed_nor_passed() -> None:
