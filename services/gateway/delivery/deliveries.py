@@ -105,12 +105,12 @@ class Deliveries:
 
     async def _walk(self, subscription: Subscription) -> None:
         def wanted(entry: Entry[Any]) -> bool:
-            notice = notice_of(entry)
+            notice = notice_of(entry, self._models.incidents.of_alert)
             return notice is not None and subscription.filters.take(notice)
 
         after = vector_of(subscription.cursor) if subscription.cursor else None
         async for entry, vector in self._streams.entries(TOPICS, after, wanted):
-            notice = notice_of(entry)
+            notice = notice_of(entry, self._models.incidents.of_alert)
             if notice is not None:
                 await self._deliver(subscription, notice, text_of(vector))
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import hmac
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -14,7 +15,8 @@ from shared.messages import Alert, AuditEntry, Command
 
 TOPICS = ("alerts", "audit", "commands")
 NEVER = "0001-01-01T00:00:00Z"
-SEVERITY_OF = {"escalated": "critical", "awaiting_approval": "warning", "incident_expired": "warning"}
+SEVERITIES = ("info", "warning", "critical")
+AT_LEAST = {"escalated": "critical", "awaiting_approval": "warning", "incident_expired": "warning"}
 TOLD = (
     "incident_opened",
     "awaiting_approval",
@@ -47,21 +49,29 @@ class Notice:
     command: str | None = None
 
 
-def notice_of(entry: Entry[Any]) -> Notice | None:
-    """The notice that an entry of `TOPICS` is, or None where nobody needs to be told."""
+def notice_of(entry: Entry[Any], incident_of: Callable[[str], str] = lambda _: "") -> Notice | None:
+    """The notice that an entry of `TOPICS` is, or None where nobody needs to be told.
+
+    `incident_of` gives the incident that an alert's id belongs to, empty where none is known.
+    """
     message = entry.message
     data = plain(message) | entry.place
     event = f"{entry.topic}-{entry.partition}-{entry.offset}"
     if isinstance(message, Alert):
-        return _of_alert(event, message, data)
-    if isinstance(message, AuditEntry) and message.incident and message.kind in TOLD:
+        return _of_alert(event, message, data, incident_of(message.id))
+    if isinstance(message, AuditEntry) and message.incident and _is_told(message):
         return _of_incident(event, message, data)
     if isinstance(message, Command) and message.action == "notify":
         return _of_order(event, message, data)
     return None
 
 
-def _of_alert(event: str, alert: Alert, data: dict[str, Any]) -> Notice:
+def _is_told(entry: AuditEntry) -> bool:
+    """An order to notify is told as itself: that it was given is no news beside it."""
+    return entry.kind in TOLD and not (entry.kind == "command_issued" and entry.body.get("action") == "notify")
+
+
+def _of_alert(event: str, alert: Alert, data: dict[str, Any], incident: str) -> Notice:
     return Notice(
         id=event,
         type=f"alert.{alert.state}",
@@ -72,7 +82,7 @@ def _of_alert(event: str, alert: Alert, data: dict[str, Any]) -> Notice:
         title=f"{alert.pipeline}: {alert.kind.replace('_', ' ')} {alert.state}",
         text=alert.summary,
         at=alert.at,
-        incident="",
+        incident=incident,
         fingerprint=alert.fingerprint,
         data=data,
     )
@@ -85,7 +95,7 @@ def _of_incident(event: str, entry: AuditEntry, data: dict[str, Any]) -> Notice:
         type=f"incident.{entry.kind}",
         pipeline=entry.pipeline,
         kind="incident",
-        severity=SEVERITY_OF.get(entry.kind, "info"),
+        severity=max(str(entry.body.get("severity")), AT_LEAST.get(entry.kind, "info"), key=_rank),
         state="resolved" if closed else "firing",
         title=f"{entry.pipeline}: {entry.kind.replace('_', ' ')}",
         text=entry.summary,
@@ -94,6 +104,10 @@ def _of_incident(event: str, entry: AuditEntry, data: dict[str, Any]) -> Notice:
         fingerprint=entry.incident,
         data=data,
     )
+
+
+def _rank(severity: str) -> int:
+    return SEVERITIES.index(severity) if severity in SEVERITIES else -1
 
 
 def _of_order(event: str, order: Command, data: dict[str, Any]) -> Notice:
@@ -151,9 +165,10 @@ def webhook_body(notice: Notice) -> dict[str, Any]:
 def alertmanager_body(notice: Notice, receiver: str, external_url: str) -> dict[str, Any]:
     """Prometheus Alertmanager's webhook, version 4, with one alert in it."""
     labels = {"alertname": notice.kind, "pipeline": notice.pipeline, "severity": notice.severity}
-    if notice.incident:
-        labels["incident"] = notice.incident
     annotations = {"summary": notice.title, "description": notice.text}
+    if notice.incident:
+        # An alert fires before its incident is open, and its labels must stay the same until it is resolved.
+        (annotations if notice.type.startswith("alert.") else labels)["incident"] = notice.incident
     began = str(notice.data.get("since") or notice.at.isoformat())
     resolved = notice.state == "resolved"
     alert = {

@@ -111,15 +111,24 @@ class IncidentBook:
         self._models = models
         self._kept = kept
         self._incidents: dict[str, _Kept] = {}
+        self._by_alert: dict[str, str] = {}
 
     def on_audit(self, entries: Sequence[Entry[AuditEntry]]) -> None:
         for entry in entries:
             message = entry.message
             if message.incident:
                 self._incidents.setdefault(message.incident, _Kept(message.incident, message.pipeline)).add(entry)
+            if message.incident and isinstance(message.body.get("alert"), str):
+                self._by_alert[str(message.body["alert"])] = message.incident
         while len(self._incidents) > self._kept:
             closed = (name for name, incident in self._incidents.items() if incident.state in CLOSED)
-            del self._incidents[next(closed, next(iter(self._incidents)))]
+            gone = next(closed, next(iter(self._incidents)))
+            del self._incidents[gone]
+            self._by_alert = {alert: incident for alert, incident in self._by_alert.items() if incident != gone}
+
+    def of_alert(self, alert: str) -> str:
+        """The incident that an alert belongs to, by its id; empty where the ledger has not said so yet."""
+        return self._by_alert.get(alert, "")
 
     def held(self) -> list[Entry[AuditEntry]]:
         """All entries that are remembered."""
