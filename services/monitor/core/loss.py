@@ -199,7 +199,7 @@ class Loss(msgspec.Struct):
         """Whether the trouble has passed, by at least 150 labelled answers since.
 
         With another version live: half of the loss is won back, or the new version keeps to its own
-        reference. Else: the error is back below the bar.
+        reference and that is better than the loss was. Else: the error is back below the bar.
         """
         trouble, live = self.trouble, self.regimes.get(self.live)
         if trouble is None or not trouble.confirmed or trouble.canary or live is None or len(self.watch) < _ENOUGH:
@@ -212,7 +212,8 @@ class Loss(msgspec.Struct):
                 within = now <= Expected(trouble.baseline, reference.se).bar(limits.tolerance)
             return within and len(self.watch) >= self._patience(live)
         halfway = trouble.baseline + max(limits.tolerance, (trouble.level - trouble.baseline) / 2)
-        return now <= halfway or (within and live.total >= WARM)
+        better = now <= trouble.level - limits.tolerance
+        return now <= halfway or (within and better and live.total >= WARM)
 
     def end(self) -> None:
         """Ends the trouble and begins the tests anew."""
