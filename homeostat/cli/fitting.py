@@ -16,17 +16,21 @@ if TYPE_CHECKING:
 
 MOST_LINES = 10
 _MOST_NAMES = 12
+_ENOUGH = 100
+"""So many first rows of standard input without an id are no accident."""
 
 
 def fitting(specification: Mapping[str, Any], file: str, parts: Iterable[list[Row]], say: Say) -> Iterator[list[Row]]:
     """The parts as they are. `Misconfigured`, before a part is given on, where it cannot be the pipeline's.
 
-    `say` is told once of columns that the pipeline does not take.
+    `say` is told once of columns that the pipeline does not take. The first lines of standard input are a part too:
+    where they are few, none of them having an id says nothing of those to come.
     """
     coming = iter(parts)
     first = next(coming, [])
     fit_columns(specification, file, first, say)
-    with_ids(file, first, id_column(specification))
+    if file != "-" or len(first) >= _ENOUGH:
+        with_ids(file, first, id_column(specification))
     return chain([first], coming)
 
 

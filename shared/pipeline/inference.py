@@ -35,6 +35,8 @@ _MOST_CATEGORIES = 200
 _FEWEST_LABELS = 50
 _LEARNT_FROM = 0.6
 """Of a file with fewer labelled rows than a first model asks for, the share that is proposed to do."""
+_LONGEST = 1e16
+"""Whole numbers up to here are written as such."""
 _PLAIN = re.compile(r"^[A-Za-z_][A-Za-z0-9_-]*$")
 _YAML_WORDS = frozenset({"true", "false", "null", "yes", "no", "on", "off", "y", "n"})
 
@@ -79,7 +81,10 @@ def _kind(target: pl.Series, where: str) -> Kind:
         return "binary"
     if target.dtype == pl.String:
         if classes > _MOST_CLASSES:
-            raise Misconfigured(f"{where}: `{target.name}` is text with {classes} different values: too many classes")
+            raise Misconfigured(
+                f"{where}: `{target.name}` is text with {classes:,} different values, and at most {_MOST_CLASSES} "
+                "can be told apart as classes: give another --target, or group its values first"
+            )
         return "multiclass"
     if target.dtype.is_integer() and classes <= _MOST_CLASSES and len(values) >= 20 * classes:
         return "multiclass"
@@ -126,13 +131,21 @@ def _describe_numbers(guess: _Guess, values: pl.Series, unique: int) -> None:
         guess.extras["allowed"] = sorted(values.unique().to_list())
         guess.comment = "guess: these alone, as in the file"
         return
-    seen = f"seen: {low:g} to {high:g}"
+    seen = f"seen: {_figure(low)} to {_figure(high)}"
     if low < 0:
         guess.comment = f"{seen}; no range guessed"
         return
     guess.extras["range"] = [0, None]
     grows = values.is_sorted() and unique > len(values) / 2
     guess.comment = f"{seen}{', always growing' if grows else ''}; guess: never negative"
+
+
+def _figure(value: float) -> str:
+    """
+    >>> _figure(1033220.0), _figure(0.1), _figure(1e300)
+    ('1033220', '0.1', '1e+300')
+    """
+    return str(int(value)) if value.is_integer() and abs(value) < _LONGEST else f"{value:g}"
 
 
 def _type(dtype: pl.DataType) -> str:
@@ -171,8 +184,8 @@ def _lines(
     file: str,
     others: Mapping[str, str],
 ) -> Iterator[str]:
-    rows = len(frame)
-    yield f"# Inferred from {rows} rows of {file}. Read it: ranges and allowed values are a contract, and rows that"
+    rows, told = len(frame), _one_line(file)
+    yield f"# Inferred from {rows} rows of {told}. Read it: ranges and allowed values are a contract, and rows that"
     yield "# break it are refused; what is only unlike the past is noticed without them. So a range is guessed only"
     yield "# where nothing seen was negative: add what you know to be impossible, as range: [0, 100] (null: no bound)."
     yield "# Everything that is left out has a default."
@@ -184,7 +197,7 @@ def _lines(
             guess.extras.pop("allowed", None)
             guess.comment = ""
         parts = [f"type: {guess.type}", *(f"{key}: {_json(value)}" for key, value in guess.extras.items())]
-        comment = "; ".join(filter(None, [guess.note, guess.comment]))
+        comment = _one_line("; ".join(filter(None, [guess.note, guess.comment])))
         comment = f"  # {comment}" if comment else ""
         yield f"  {_scalar(guess.name)}: {{{', '.join(parts)}}}{comment}"
     for column, held in others.items():
@@ -206,7 +219,8 @@ def _lines(
         plain = _PLAIN.match(column) and "-" not in column and column.lower() not in KEYWORDS
         yield f"  {_scalar(column)}: {_scalar(column) if plain else _quoted(column)}"
     if "key" in roles:
-        yield f"  # {inputs[0]}_mean: {{expression: {inputs[0]}, window: 24}}"
+        first = _one_line(inputs[0])
+        yield f"  # {first}_mean: {{expression: {first}, window: 24}}"
 
 
 def _id_lines(frame: pl.DataFrame, guesses: list[_Guess], roles: Mapping[str, str], target: str) -> Iterator[str]:
@@ -218,7 +232,7 @@ def _id_lines(frame: pl.DataFrame, guesses: list[_Guess], roles: Mapping[str, st
     yield "# id: none found. Labels that come later than their row need one to find it."
     others = [guess.name for guess in guesses if guess.name not in (*roles.values(), target)]
     if near := near_id(frame, others):
-        yield f"# `{near.name}` nearly is one: {near.flaws}. Where it is, write:"
+        yield f"# `{_one_line(near.name)}` nearly is one: {near.flaws}. Where it is, write:"
         yield f"# id: {_scalar(near.name)}    # a row without one, or under another's, is then refused by itself"
 
 
@@ -237,7 +251,8 @@ def _model_lines(labelled: int) -> Iterator[str]:
 
 def _score_line(target: pl.Series) -> str:
     """Which of the two classes the score of an answer speaks of."""
-    first, second = (each if isinstance(each, str) else _json(each) for each in target.drop_nulls().unique().sort())
+    classes = target.drop_nulls().unique().sort()
+    first, second = (_one_line(each) if isinstance(each, str) else _json(each) for each in classes)
     return f"# score: P({second}), the later of {first} and {second} in order; an answer's probabilities name both"
 
 
@@ -252,7 +267,15 @@ def _scalar(text: str) -> str:
 
 def _json(value: object) -> str:
     """As YAML takes it too, letters of every language as they are."""
-    return json.dumps(value, ensure_ascii=False)
+    return _one_line(json.dumps(value, ensure_ascii=False))
+
+
+def _one_line(text: str) -> str:
+    """
+    >>> _one_line("Öl\\nand\\u2028water")
+    'Öl\\\\nand\\\\u2028water'
+    """
+    return "".join(each if each.isprintable() else json.dumps(each)[1:-1] for each in text)
 
 
 def _name(file: Path) -> str:

@@ -8,8 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from homeostat.cli.fitting import line_numbers
+from homeostat.cli.fitting import fitting, line_numbers
 from homeostat.rows import read_rows
+from shared.errors import Misconfigured
 from shared.topics import RAW_DATA
 from tests.homeostat.cli.conftest import Call
 from tests.services.gateway.running import KEY, Running
@@ -173,3 +174,12 @@ def test_a_row_whose_line_cannot_be_told_is_named_by_its_number(tmp_path: Path) 
 
     assert len(read_rows(str(file))) == 2
     assert line_numbers(str(file), [1]) == ("row", [2])
+
+
+def test_the_first_line_of_a_stream_without_an_id_does_not_refuse_the_rows_to_come() -> None:
+    specification = {"name": "p", "schema": {"id": {}, "x": {}}, "id": "id", "target": None}
+    parts = [[{"id": "", "x": 1}], [{"id": "a", "x": 2}]]
+
+    assert list(fitting(specification, "-", parts, print)) == parts
+    with pytest.raises(Misconfigured, match="200 of 200 rows have no id"):
+        fitting(specification, "-", [parts[0] * 200], print)

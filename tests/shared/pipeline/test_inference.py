@@ -317,3 +317,33 @@ def test_a_column_of_many_repeats_is_not_said_to_be_nearly_an_id(tmp_path: Path)
     pl.DataFrame(columns | {"y": ["a", "b"] * 100}).write_csv(path)
 
     assert "nearly" not in specification_text(path, "y")
+
+
+def test_names_and_classes_of_several_lines_leave_a_file_that_loads(tmp_path: Path) -> None:
+    path = tmp_path / "rows.parquet"
+    odd = "the\nname: 5\u2028x"
+    texts = [f"t{n}\n- x" for n in range(399)] + ["t0\n- x"]
+    pl.DataFrame({odd: texts, "x\ny": [0.5 * n for n in range(400)], "side": ["a\nb: c", "d"] * 200}).write_parquet(
+        path
+    )
+
+    specification = inferred(path, "side")
+
+    assert "# score: P(d), the later of a\\nb: c and d in order" in specification_text(path, "side")
+    assert "nearly is one" in specification_text(path, "side")
+    assert {odd, "x\ny"} <= specification.fields.keys()
+
+
+def test_whole_numbers_are_written_whole(tmp_path: Path) -> None:
+    path = tmp_path / "rows.parquet"
+    pl.DataFrame({"x": [1_033_220 - n for n in range(200)], "y": [0.5 * n for n in range(200)]}).write_parquet(path)
+
+    assert "seen: 1033021 to 1033220;" in specification_text(path, "y")
+
+
+def test_a_target_of_too_many_classes_is_told_with_what_can_be_done(tmp_path: Path) -> None:
+    path = tmp_path / "rows.parquet"
+    pl.DataFrame({"who": [f"p{n}" for n in range(3000)], "x": list(range(3000))}).write_parquet(path)
+
+    with pytest.raises(Misconfigured, match=r"3,000 different values, and at most 50 .*: give another --target"):
+        specification_text(path, "who")
