@@ -263,7 +263,7 @@ def _took_effect(turn: Turn, incident_id: str, action: Action) -> None:
     if action.name == "retrain" and action.version is not None and action.version == action.left:
         _came_to_nothing(turn, incident_id, action, "training made no better version")
     elif action.role == "release" and incident.leading is not None and incident.leading.state == "firing":
-        begin_again(turn, incident_id)
+        begin_again(turn, incident_id, "it fires again before it was over")
     elif action.expects is None:
         resolve(turn, incident_id, f"the {called(action)} is done")
     else:
@@ -356,9 +356,8 @@ def next_rung(turn: Turn, incident_id: str, why: str) -> None:
     turn.move(incident_id, "triaged", why, turn.now + turn.limits.wait_within)
 
 
-def begin_again(turn: Turn, incident_id: str) -> None:
-    """Back to the first rung: what was given back turned out to be needed still."""
-    why = "it fires again before it was over"
+def begin_again(turn: Turn, incident_id: str, why: str) -> None:
+    """Back to the first rung."""
     turn.update(incident_id, rung=0, approved_by="")
     incident = turn.move(incident_id, "triaged", why, turn.now + turn.limits.wait_within)
     turn.record("triaged", incident.pipeline, f"{incident.diagnosis.name}: {why}", incident_id)

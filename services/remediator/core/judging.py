@@ -31,7 +31,7 @@ def judge(turn: Turn, incident_id: str) -> None:
     if action is None or deadline is None:
         return
     if action.role == "release" and not lead_resolved(incident):
-        begin_again(turn, incident_id)
+        begin_again(turn, incident_id, "it fires again before it was over")
         return
     known = turn.known(incident.pipeline)
     judged = judgement(action, known, lead_resolved(incident), turn.now, deadline)
@@ -39,6 +39,8 @@ def judge(turn: Turn, incident_id: str) -> None:
     if against and judged.answer == "waiting":
         judged = Judgement("missed", against, judged.measure)
     if judged.answer == "waiting":
+        if why := _overtaken(turn, incident, action):
+            _go_on(turn, incident, action, Judgement("unknown", why, judged.measure))
         return
     before = back_before(action, known, incident.start_row) if judged.answer == "met" and action.role == "act" else None
     if before is not None and incident.request is None and not incident.upkeep:
@@ -193,6 +195,30 @@ def _spoken_against(turn: Turn, incident: Incident, action: Action) -> str:
         if newer and cause is not None and (cause.kind, cause.what) == ("version", version):
             return f"{alert.kind} names version {version} as its cause"
     return ""
+
+
+def _overtaken(turn: Turn, incident: Incident, action: Action) -> str:
+    """Why no more rows can come by which the training is to be judged: another version answers, and as many rows of
+    that one as would have done are measured.
+    """
+    known, expects = turn.known(incident.pipeline), action.expects
+    replaced = known.stages.get(action.version or "") == "replaced" and action.version != known.live
+    if action.name != "retrain" or action.role != "act" or expects is None or not replaced:
+        return ""
+    since = known.reigns[-1].since_row
+    measured = sum(r.rows for r in known.readings if r.family == "performance" and r.first_row >= since)
+    if measured < expects.rows:
+        return ""
+    return f"version {known.live} has replaced version {action.version} before enough of its rows were measured"
+
+
+def _go_on(turn: Turn, incident: Incident, action: Action, judged: Judgement) -> None:
+    """What was done is not known to have helped, and never will be: it ends with the trouble, or begins again."""
+    _noted(turn, incident, action, judged)
+    if lead_resolved(incident) or incident.upkeep:
+        resolve(turn, incident.id, judged.why)
+    else:
+        begin_again(turn, incident.id, judged.why)
 
 
 def _in_force(incident: Incident) -> Action | None:

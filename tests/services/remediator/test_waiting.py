@@ -134,3 +134,30 @@ def test_a_spent_budget_calls_nobody_while_upkeep_makes_a_version_that_may_help(
 
     assert desk.incidents[-1].state == "resolved"
     assert desk.told == []
+
+
+def test_a_training_whose_version_was_replaced_is_waited_for_no_more_and_the_trouble_that_lasts_is_met_anew() -> None:
+    desk = Desk(restarts=True)
+    desk.steady()
+    desk.alert("concept_drift", ("model", "1"), severity="critical", since_row=1000)
+    desk.retrained(desk.last, "2")
+    desk.model("3")
+    for _ in range(8):
+        desk.pass_rows(0.2, version="3")
+
+    assert desk.actions == ["retrain", "retrain"]
+    assert "version 3 has replaced version 2" in "; ".join(entry.summary for entry in desk.audit)
+
+
+def test_a_training_whose_version_was_replaced_ends_with_its_trouble() -> None:
+    desk = Desk(restarts=True)
+    desk.steady()
+    alert = desk.alert("concept_drift", ("model", "1"), severity="critical", since_row=1000)
+    desk.retrained(desk.last, "2")
+    desk.model("3")
+    desk.resolve(alert)
+    for _ in range(8):
+        desk.pass_rows(0.9, version="3")
+
+    assert desk.state == "resolved"
+    assert desk.told == []
