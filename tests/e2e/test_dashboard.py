@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -159,6 +160,34 @@ def test_a_critical_alert_without_an_incident_is_not_said_to_be_nothing(page: Pa
     gateway.put(ALERTS, alert(since=utc_now(), at=utc_now()))
 
     expect(tile).to_contain_text("but a critical alert fires")
+
+
+def test_the_tab_of_a_pipeline_in_trouble_is_marked_while_another_is_shown(page: Page, gateway: Running) -> None:
+    gateway.put(PIPELINES, defined(), defined(name="other"))
+    enter(page, gateway)
+    mark = page.locator(".tabs button", has_text="other").get_by_role("img")
+    expect(page.locator(".tile", has_text="alerts firing")).to_contain_text("elec2 is quiet")
+    expect(mark).to_have_count(0)
+
+    gateway.put(ALERTS, alert(pipeline="other", since=utc_now(), at=utc_now()))
+    gateway.put(AUDIT, audit(0, "incident_opened", "accuracy fell", pipeline="other", at=utc_now()))
+
+    expect(mark).to_have_accessible_name("1 alert firing, 1 open incident")
+    expect(page.locator(".tabs").get_by_role("img")).to_have_count(1)
+
+
+def test_marks_that_have_no_room_side_by_side_become_one_that_counts(page: Page, gateway: Running) -> None:
+    tell(gateway)
+    gateway.put(
+        ALERTS, *(alert(id=f"alert-{n}", summary=f"fault {n}", since=utc_now(), at=utc_now()) for n in range(9))
+    )
+    page.set_viewport_size({"width": 390, "height": 844})
+    enter(page, gateway)
+
+    expect(page.locator(".chart .mark.alert text")).to_have_count(1)
+    expect(page.get_by_role("img", name="fault 0")).to_have_accessible_name(
+        re.compile("fault 1.*fault 2|fault 2.*fault 1")
+    )
 
 
 def test_a_person_can_approve_what_waits_for_approval(page: Page, gateway: Running) -> None:

@@ -2,7 +2,7 @@
 
 import { Closed, enter, get, listen, post } from "./api.js";
 import { chart, rowAt } from "./chart.js";
-import { figure, h, words } from "./dom.js";
+import { count, figure, h, words } from "./dom.js";
 import { incidentList } from "./incidents.js";
 import { alertList, code, features, figures, liveModel, parts } from "./panels.js";
 
@@ -160,10 +160,18 @@ function tabs(status) {
     "nav",
     { class: "tabs", "aria-label": "Pipelines" },
     status.pipelines.map((each) =>
-      h("button", { "aria-current": each.pipeline === state.chosen ? "page" : null, onclick: () => choose(each.pipeline) }, each.pipeline, h("small", {}, figure(each.metric, each.value ?? each.estimated))),
+      h("button", { "aria-current": each.pipeline === state.chosen ? "page" : null, onclick: () => choose(each.pipeline) }, trouble(each), each.pipeline, h("small", {}, figure(each.metric, each.value ?? each.estimated))),
     ),
   );
 }
+
+// A dot on the tab of a pipeline where something fires or is open, with what it is in words.
+function trouble({ alerts_firing: firing, incidents_open: open }) {
+  const told = [firing && `${many(firing, "alert")} firing`, open && `${many(open, "open incident")}`].filter(Boolean).join(", ");
+  return told && h("i", { class: "trouble", role: "img", "aria-label": told, title: told, "data-tone": firing ? "bad" : "warn" });
+}
+
+const many = (number, what) => `${count(number)} ${what}${number === 1 ? "" : "s"}`;
 
 function draw() {
   const { status } = state;

@@ -89,11 +89,13 @@ export function chart(holder, { metric, measured, estimated, stretches, briefs, 
   const marks = placed(events, x).map((event) =>
     s(
       "g",
-      { class: `mark ${event.kind}`, tabindex: "0", role: "img", "aria-label": event.text },
-      s("title", {}, event.text),
+      { class: `mark ${event.kind}`, tabindex: "0", role: "img", "aria-label": event.texts.join("; ") },
+      s("title", {}, event.texts.join("\n")),
       s("line", { x1: event.x, x2: event.x, y1: event.y + 7, y2: floor }),
       s("circle", { cx: event.x, cy: event.y, r: 7 }),
-      s("path", { d: GLYPHS[event.kind], transform: `translate(${event.x} ${event.y})` }),
+      event.texts.length > 1
+        ? s("text", { x: event.x, y: event.y + 3.5 }, event.texts.length)
+        : s("path", { d: GLYPHS[event.kind], transform: `translate(${event.x} ${event.y})` }),
     ),
   );
   const cursor = s("g", { class: "cursor", visibility: "hidden" }, s("line", { y1: EDGE.top, y2: floor }), s("circle", { r: 4 }));
@@ -125,18 +127,23 @@ const GLYPHS = {
   escalation: "M0 3.5V-3M-3 0L0 -3.4L3 0",
 };
 
-// Marks that would cover each other move up a step, three at most.
+// Marks that would cover each other move up a lane; where all lanes are full, those of one kind become one that counts.
 function placed(events, x) {
   const lanes = [-Infinity, -Infinity];
-  return [...events]
-    .sort((a, b) => a.row - b.row)
-    .map((event) => {
-      const at = x(event.row);
-      let lane = lanes.findIndex((right) => at - right > 16);
-      if (lane < 0) lane = lanes.indexOf(Math.min(...lanes));
-      lanes[lane] = at;
-      return { ...event, x: at, y: EDGE.top - 16 - lane * 17 };
-    });
+  const marks = [];
+  for (const { row, kind, text } of [...events].sort((a, b) => a.row - b.row)) {
+    const at = x(row);
+    let lane = lanes.findIndex((right) => at - right > 16);
+    const like = lane < 0 && marks.findLast((mark) => mark.kind === kind && at - mark.x <= 16);
+    if (like) {
+      like.texts.push(text);
+      continue;
+    }
+    if (lane < 0) lane = lanes.indexOf(Math.min(...lanes));
+    lanes[lane] = at;
+    marks.push({ kind, texts: [text], x: at, y: EDGE.top - 16 - lane * 17 });
+  }
+  return marks;
 }
 
 function point(event, drawing, { all, x, y, width, cursor, tip, metric }) {

@@ -36,7 +36,7 @@ export function figures(pipeline, live, predictions, alerts, incidents) {
     tile(words(pipeline.metric), figure(pipeline.metric, measured), measured === null ? "no window yet" : kind),
     tile("predictions a second", figure("rate", pipeline.per_second), sparkline(predictions?.last_minute ?? [0, 0])),
     tile("rows seen", count(pipeline.rows_seen), `${count(pipeline.labelled_seen)} with their label`),
-    tile("alerts firing", firing.length, firing.length ? "see below" : "all quiet", firing.length ? "bad" : "good"),
+    tile("alerts firing", firing.length, firing.length ? "see below" : `${pipeline.pipeline} is quiet`, firing.length ? "bad" : "good"),
     tile("open incidents", open.length, ...dealing(open, firing)),
   );
 }

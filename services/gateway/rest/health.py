@@ -55,10 +55,8 @@ def _pipeline(parts: Parts, pipeline: Pipeline) -> dict[str, Any]:
     live = parts.models.models.live(name)
     measured = parts.models.metrics.newest(name, "performance", lambda window: metric in window.values)
     estimated = parts.models.metrics.newest(name, "estimate", lambda window: metric in window.values)
-    late = any(
-        alert.pipeline == name and alert.evidence.statistic == "label_completeness"
-        for alert in parts.models.alerts.firing()
-    )
+    firing = [alert for alert in parts.models.alerts.firing() if alert.pipeline == name]
+    late = any(alert.evidence.statistic == "label_completeness" for alert in firing)
     return {
         "pipeline": name,
         "kind": pipeline.specification.kind,
@@ -73,5 +71,7 @@ def _pipeline(parts: Parts, pipeline: Pipeline) -> dict[str, Any]:
         "estimated": None if estimated is None else estimated.values[metric],
         "counts": "estimated" if late else "measured",
         "hold": parts.models.commands.hold(name),
+        "alerts_firing": len(firing),
+        "incidents_open": parts.models.incidents.open_in(name),
         "per_second": parts.models.predictions.per_second(name, parts.now()),
     }
