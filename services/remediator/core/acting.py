@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 import msgspec
 
 from services.remediator.core import verification
-from services.remediator.core.escalation import escalate, resolve
+from services.remediator.core.escalation import escalate, resolve, tell
 from services.remediator.core.incidents import Action, Diagnosis, Incident, Role, with_action
 from services.remediator.core.knowledge import (
     Spent,
@@ -22,7 +22,7 @@ from services.remediator.core.orders import Impossible, Order, onset, quarantine
 from services.remediator.core.triage import OF_BAD_ROWS, diagnosis_of
 from services.remediator.core.turn import Turn
 from services.remediator.core.undo import release_of, undo_of, withdrawal_of
-from services.remediator.core.wording import called
+from services.remediator.core.wording import called, sentence, subject
 from shared.identity import stable_id
 from shared.messages import Alert, Command, CommandResult, Expectation
 from shared.pipeline.specification import Rung
@@ -277,10 +277,13 @@ def _came_to_nothing(turn: Turn, incident_id: str, action: Action, why: str) -> 
     came = "made no version" if action.name == "retrain" else "could not be done"
     said = f"the {called(action)} {came}: {why}"
     turn.record("not_verified", incident.pipeline, said, incident_id, command=action.command)
-    if action.role == "act" and incident.request is None:
+    if action.role != "act":
+        escalate(turn, incident_id, said)
+    elif incident.request is None:
         next_rung(turn, incident_id, said)
     else:
-        escalate(turn, incident_id, said)
+        tell(turn, incident_id, f"{subject(incident.pipeline)}: {sentence(said)}", "warning")
+        resolve(turn, incident_id, said)
 
 
 def overdue(turn: Turn, incident_id: str) -> None:

@@ -138,7 +138,7 @@ class Incident(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     tried_before: int = 0
     closed_at: datetime | None = None
     closed_row: int = 0
-    lingers_from: int = 0
+    lingers_from: int = -1
     waits_from: int = 0
     unrestored: bool = False
     told: bool = False

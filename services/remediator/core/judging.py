@@ -87,8 +87,8 @@ def wind_down(turn: Turn, incident_id: str, why: str) -> None:
 
 
 def _still_lost(turn: Turn, incident: Incident) -> str:
-    """What is measured now, where the last remedy did not bring back enough and nothing else has since; else empty."""
-    tried = [a for a in incident.actions[incident.tried_before :] if a.role == "act" and a.name != "notify"]
+    """What is measured now, where the last remedy that was measured did not bring back enough; else empty."""
+    tried = [a for a in incident.actions[incident.tried_before :] if a.role == "act" and a.measured is not None]
     action = tried[-1] if tried else None
     if action is None or action.outcome != "not_verified" or action.expects is None or action.measured is None:
         return ""

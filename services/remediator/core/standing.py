@@ -41,7 +41,7 @@ def _patient(turn: Turn, incident: Incident) -> bool:
     """Whether the alert may still end by itself, or nobody is to be bothered with it again."""
     if incident.state == "expired":
         return True
-    lingers = incident.lingers_from > incident.closed_row
+    lingers = incident.lingers_from >= incident.closed_row
     if not lingers and ending_of(incident) not in ("healed", "passed"):
         return False
     if incident.pipeline == SYSTEM:

@@ -153,8 +153,8 @@ def back_before(action: Action, known: Knowledge, since_row: int) -> Measure | N
         return None
     between = [r for r in _readings(known, expects.metric) if since_row <= r.first_row and r.last_row < action.row]
     measures = [_measure([_row_values(r, action.left, expects.metric)]) for r in between]
-    reached = [m.value is not None and not better(expects.metric, expects.bound, m.value) for m in measures]
-    return measures[-1] if reached and reached[-1] and not all(reached) else None
+    told = [(m, not better(expects.metric, expects.bound, m.value)) for m in measures if m.value is not None]
+    return told[-1][0] if told and told[-1][1] and not all(reached for _, reached in told) else None
 
 
 def left_before(action: Action, known: Knowledge, metric: str) -> float | None:

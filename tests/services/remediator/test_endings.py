@@ -211,3 +211,24 @@ def test_windows_that_differ_from_each_other_as_much_anyway_are_no_loss_that_sta
     desk.pass_rows(0.86)
 
     assert ending(desk)[0] == "healed"
+
+
+def test_a_remedy_that_failed_after_one_that_did_not_help_hides_no_loss() -> None:
+    twice = {
+        "name": "twice",
+        "when": {"kinds": ["concept_drift"]},
+        "ladder": [{"action": "retrain"}, {"action": "retrain"}],
+        "cooldown": "1 rows",
+    }
+    desk = Desk(policies=[twice])
+    desk.steady()
+    loss = drift(desk)
+    desk.retrained(desk.last, "2")
+    desk.pass_rows(0.65, version="2")
+    desk.pass_rows(0.65, version="2")
+    desk.wait()
+    desk.resolve(loss)
+    desk.answer(desk.last, "failed", detail="no better version")
+    desk.wait(3600)
+
+    assert ending(desk)[0] == "unrestored"

@@ -105,3 +105,17 @@ def test_what_is_only_watched_needs_no_incident(severity: str) -> None:
         desk.pass_rows(0.9, version="2")
 
     assert (of_the_alert(desk, alert) == ["resolved"]) is (severity == "info")
+
+
+def test_a_late_consequence_in_the_window_of_the_end_is_given_the_same_time_to_pass() -> None:
+    desk = Desk()
+    desk.steady()
+    bad = desk.alert("data_quality", ("feature", "price"), ("source", "feed"), statistic="unit.price", since_row=1000)
+    desk.answer(desk.last)
+    desk.resolve(bad)
+    desk.answer(desk.last)
+    for _ in range(3):
+        desk.pass_rows(0.5)
+    desk.alert("concept_drift", ("model", "1"), severity="critical", since_row=1100)
+
+    assert desk.actions == ["quarantine_source", "release_source"]
