@@ -13,7 +13,7 @@ import msgspec
 from homeostat.local.discovery import is_running, kafka_environment
 from shared.bus.base import LogReader, Record
 from shared.bus.factory import connect
-from shared.errors import HomeostatError, Misconfigured
+from shared.errors import HomeostatError, Misconfigured, Transient
 from shared.settings import common_settings
 from shared.topics import BY_NAME
 
@@ -24,13 +24,31 @@ def records(topic: str, data: Path, environ: Mapping[str, str], *, from_start: b
         raise Misconfigured(f"there is no topic {topic!r}; there are {', '.join(BY_NAME)}")
     settings = common_settings(kafka_environment(data, environ))
     local = not environ.get("KAFKA_BOOTSTRAP_SERVERS")
+
+    def has_ended() -> bool:
+        return local and not is_running(data)
+
     reader = connect(settings).reader("homeostat-tail")
     try:
-        for record in followed(reader, settings.full_name(topic), from_start, lambda: local and not is_running(data)):
+        for record in advised(followed(reader, settings.full_name(topic), from_start, has_ended), has_ended, data):
             yield line_of(record, BY_NAME[topic].message)
-        raise HomeostatError(f"the stack on {data} has ended: `homeostat up --data {data}` starts it again")
+        raise HomeostatError(_ended(data))
     finally:
         reader.close()
+
+
+def advised(found: Iterator[Record], has_ended: Callable[[], bool], data: Path) -> Iterator[Record]:
+    """`found`; where Kafka fails meanwhile, the error says what to do next."""
+    try:
+        yield from found
+    except Transient as error:
+        again = f"ask again in some seconds; `homeostat status --data {data}` says which parts run"
+        advice = _ended(data) if has_ended() else f"Kafka does not answer as it should for now: {again}"
+        raise HomeostatError(f"{error}. {advice[0].upper()}{advice[1:]}") from error
+
+
+def _ended(data: Path) -> str:
+    return f"the stack on {data} has ended: `homeostat up --data {data}` starts it again"
 
 
 def followed(reader: LogReader, name: str, from_start: bool, has_ended: Callable[[], bool]) -> Iterator[Record]:

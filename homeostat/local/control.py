@@ -70,6 +70,7 @@ class Control:
         self._unsent: list[Out] = []
         self._ended = threading.Event()
         self._following = threading.Event()
+        self._deaf = False
         self._thread = threading.Thread(target=self._run, name="control", daemon=True)
 
     def start(self) -> None:
@@ -89,7 +90,8 @@ class Control:
             try:
                 self._follow()
             except HomeostatError as error:
-                if self._following.is_set():
+                if self._following.is_set() and not self._deaf:
+                    self._deaf = True
                     tell_safely(self._tell, f"commands about services are not heard for now: {error}")
                 self._ended.wait(0.5)
             except Exception:  # noqa: BLE001 - ended in silence, this thread would leave every order unanswered
@@ -121,6 +123,9 @@ class Control:
                 if self._unsent or beats:
                     producer.send([self._record(each) for each in self._unsent + beats], timeout=30)
                     self._unsent = []
+                if self._deaf:
+                    self._deaf = False
+                    tell_safely(self._tell, "commands about services are heard again")
         finally:
             reader.close()
             producer.close()

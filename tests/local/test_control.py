@@ -26,11 +26,16 @@ MOST = 2  # instances that `make` has room for beside the first
 
 
 class StumblingBus(MemoryBus):
-    """`failures` are raised in turn by its producers, instead of sending."""
+    """`failures` are raised in turn by its producers, instead of sending; `absences`, when it is asked for."""
 
     def __init__(self) -> None:
         super().__init__()
         self.failures: list[Exception] = []
+        self.absences: list[Exception] = []
+
+    def ping(self, timeout: float) -> None:
+        if self.absences:
+            raise self.absences.pop()
 
     def producer(self, client: str) -> StumblingProducer:
         return StumblingProducer(self)
@@ -54,6 +59,7 @@ class Installation:
     bus: StumblingBus
     supervisor: Supervisor
     made: list[str]
+    told: list[str]
 
     def order(self, action: ActionName, ident: str = "c-1", seconds: float = 30, **arguments: object) -> None:
         now = utc_now()
@@ -89,6 +95,7 @@ class Installation:
 @pytest.fixture
 def installation(tmp_path: Path, guard: Guard) -> Iterator[Installation]:
     bus, made = StumblingBus(), []
+    told: list[str] = []
     late = part("mlflow", tmp_path, guard, awaited=False)
     late.ready = lambda: False
     parts = [part("kafka", tmp_path, guard), part("ingest", tmp_path, guard), late]
@@ -105,6 +112,7 @@ def installation(tmp_path: Path, guard: Guard) -> Iterator[Installation]:
     settings = CommonSettings(bootstrap_servers="memory", data_dir=tmp_path, topic_prefix="p.")
 
     def tell(what: str) -> None:
+        told.append(what)
         raise BrokenPipeError(what)
 
     control = Control(bus, settings, supervisor, make, tell)
@@ -112,7 +120,7 @@ def installation(tmp_path: Path, guard: Guard) -> Iterator[Installation]:
     supervisor.wait_until_ready(10)
     control.start()
     assert control.wait_until_following(10)
-    yield Installation(bus, supervisor, made)
+    yield Installation(bus, supervisor, made, told)
     control.close()
     supervisor.stop()
 
@@ -164,6 +172,18 @@ def test_a_result_that_kafka_did_not_take_is_sent_again(installation: Installati
     assert wait_for(lambda: installation.states()[-1:] == ["succeeded"], 20)
     assert installation.states() == ["accepted", "succeeded"]
     assert installation.bus.failures == []
+
+
+def test_of_an_outage_its_begin_and_its_end_are_told_and_nothing_between(installation: Installation) -> None:
+    installation.bus.failures.append(Transient("no broker answers"))
+    installation.bus.absences += [Transient("no broker answers yet")] * 2
+    installation.order("restart_service", service="ingest")
+
+    assert wait_for(lambda: len(installation.told) > 1, 20)
+    assert installation.told == [
+        "commands about services are not heard for now: no broker answers",
+        "commands about services are heard again",
+    ]
 
 
 def test_a_command_that_cannot_be_carried_out_is_answered_and_the_next_is_obeyed(installation: Installation) -> None:

@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
+from pathlib import Path
 
-from homeostat.cli.tailing import followed, line_of
+import pytest
+
+from homeostat.cli.tailing import advised, followed, line_of
 from shared.bus.base import NewRecord, Record, TopicSpec
 from shared.bus.memory import MemoryBus
 from shared.codec import encode
+from shared.errors import HomeostatError, Transient
 from shared.messages import DeadLetter, Label
 from tests.services.gateway.messages import prediction
 
@@ -53,3 +58,19 @@ def test_a_live_view_ends_with_its_stack_and_not_before_what_came_was_shown() ->
     shown = followed(bus.reader("test"), "alerts", from_start=True, has_ended=lambda: True)
 
     assert [int(record.value) for record in shown] == list(range(1200))
+
+
+@pytest.mark.parametrize(
+    ("ended", "advice"),
+    [(True, "The stack on own has ended: `homeostat up --data own` starts"), (False, "`homeostat status --data own`")],
+)
+def test_a_broker_that_fails_is_told_with_what_to_do_next(ended: bool, advice: str) -> None:
+    def found() -> Iterator[Record]:
+        yield letter(b"1")
+        raise Transient("offsets of predictions: Broker: Leader epoch is newer than broker epoch")
+
+    shown = advised(found(), lambda: ended, Path("own"))
+    next(shown)
+
+    with pytest.raises(HomeostatError, match=rf"than broker epoch\. .*{advice}"):
+        next(shown)
