@@ -29,6 +29,7 @@ from services.gateway.rest import (
 )
 from services.gateway.rest.auth import RequireKey
 from services.gateway.rest.counting import CountCalls
+from services.gateway.rest.forms import TakeFormsAsJson
 from services.gateway.rest.limits import InFlight, LimitBody
 
 ABOUT = """
@@ -66,6 +67,7 @@ def create_app(parts: Parts) -> FastAPI:
         app.include_router(module.router)
     # The last one added is the outermost.
     settings = parts.settings
+    app.add_middleware(TakeFormsAsJson)
     in_flight = InFlight(settings.in_flight_bytes)
     app.add_middleware(LimitBody, limit=settings.body_bytes, row_limit=settings.event_bytes, in_flight=in_flight)
     app.add_middleware(RequireKey, keys=parts.keys, now=parts.now)

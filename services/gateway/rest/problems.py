@@ -86,6 +86,10 @@ def _http(request: Request, error: HTTPException) -> Response:
 
 def _invalid(request: Request, error: RequestValidationError) -> Response:
     errors = [_pointed(fault) for fault in error.errors()]
+    kind = request.headers.get("content-type", "")
+    if "json" not in kind and any(fault["loc"] == ("body",) for fault in error.errors()):
+        detail = f"the body is not read as JSON: its Content-Type is {kind!r}; send it as application/json"
+        return answer(request.url.path, problem_body(422, "invalid", detail, errors))
     not_json = any(fault["type"] == "json_invalid" for fault in error.errors())
     status, code = (400, "not-json") if not_json else (422, "invalid")
     detail = "; ".join(f"{e.get('pointer') or e.get('parameter')}: {e['detail']}" for e in errors)

@@ -8,6 +8,7 @@ import pytest
 
 from shared.bus.memory import MemoryBus
 from shared.errors import Transient
+from shared.topics import REQUESTS
 from tests.services.gateway.running import Running, new_bus, running
 
 PROBLEM = "application/problem+json"
@@ -110,3 +111,23 @@ def test_when_the_predictor_is_away_v2_says_so_in_its_own_form(gateway: Running)
     assert answer.status_code == 503
     assert list(answer.json()) == ["error"]
     assert "predictor" in answer.json()["error"]
+
+
+@pytest.mark.parametrize("kind", ["application/x-www-form-urlencoded", None])
+@pytest.mark.parametrize("path", ["/v1/pipelines/elec2/hold", "/v1/pipelines/elec2/release-hold"])
+def test_a_body_as_curl_sends_it_is_json(gateway: Running, path: str, kind: str | None) -> None:
+    headers = {} if kind is None else {"Content-Type": kind}
+
+    answer = gateway.http.post(path, content=b'{"reason": "a holiday"}', headers=headers)
+
+    assert answer.status_code == 202, answer.text
+    assert gateway.written(REQUESTS)[-1].reason == "a holiday"
+
+
+def test_a_body_of_another_kind_is_refused_by_that_name(gateway: Running) -> None:
+    answer = gateway.http.post(
+        "/v1/pipelines/elec2/hold", content=b'{"reason": "x"}', headers={"Content-Type": "text/plain"}
+    )
+
+    assert answer.status_code == 422
+    assert "its Content-Type is 'text/plain'; send it as application/json" in answer.json()["detail"]
