@@ -80,6 +80,8 @@ class Intake:
         if isinstance(row, Problem):
             return row
         content = dict(record.values)
+        if row.extra:
+            content = {name: value for name, value in content.items() if name in self.specification.fields}
         content.pop(self.specification.target or "", None)
         if self.specification.id in content:
             content[self.specification.id] = row.values[self.specification.id]
