@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
+from inspect import cleandoc
 from typing import Any
 
 import typer
@@ -62,7 +63,7 @@ app.add_typer(sim.app, name="sim")
 def main(words: Sequence[str] | None = None) -> None:
     """Runs one command (None: the process's own words); a known error is one message on standard error."""
     command = get_command(app)
-    _hide_usual_variables(command)
+    _for_readers(command)
     try:
         command(words, prog_name="homeostat")
     except HomeostatError as error:
@@ -70,10 +71,12 @@ def main(words: Sequence[str] | None = None) -> None:
         sys.exit(1)
 
 
-def _hide_usual_variables(command: Any) -> None:
-    """An option's variable is shown where it is not called after the option."""
+def _for_readers(command: Any) -> None:
+    """Paragraphs of help flow; an option's variable is shown where it is not called after the option."""
+    if command.help:
+        command.help = "\n\n".join(" ".join(each.split()) for each in cleandoc(command.help).split("\n\n"))
     for parameter in command.params:
         if getattr(parameter, "envvar", None) is None and hasattr(parameter, "show_envvar"):
             parameter.show_envvar = False
     for each in getattr(command, "commands", {}).values():
-        _hide_usual_variables(each)
+        _for_readers(each)

@@ -45,7 +45,8 @@ def backtest(
     against: Annotated[
         str,
         typer.Option(
-            help="Learners on the same rows: static, periodic:N, river-linear, river-adaptive-tree, … or none."
+            help="Learners on the same rows: static, periodic:N, river-linear, river-adaptive-tree, … or none.",
+            show_default=USUAL.replace(",", ", "),
         ),
     ] = USUAL,
     seed: Annotated[int | None, typer.Option(help="Seed of all learning. Default: as specified.")] = None,

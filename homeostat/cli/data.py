@@ -23,6 +23,7 @@ from homeostat.client import Client
 from homeostat.column_types import of_events, of_labels
 from homeostat.tally import Tally
 from shared.errors import HomeostatError
+from shared.topics import BY_NAME
 
 if TYPE_CHECKING:
     from io import BufferedReader
@@ -142,7 +143,7 @@ def predict(
 
 
 def tail(
-    topic: Annotated[str, typer.Argument(help="A topic, as predictions or dead-letters; homeostat status lists them.")],
+    topic: Annotated[str, typer.Argument(help=f"One of {', '.join(BY_NAME)}.")],
     from_start: Annotated[bool, typer.Option("--from-start", help="From the oldest record on.")] = False,
     limit: Annotated[int, typer.Option(help="End after so many records; 0: go on.")] = 0,
     data: Data = DEFAULT_DATA,

@@ -1,4 +1,4 @@
-"""`status`: services, topics and lags, live versions, open incidents, health."""
+"""`status`: services and how far behind they are, live versions, what is on hold, open incidents."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def register(app: typer.Typer) -> None:
 
 
 def status(as_json: Json = False, url: Url = None, api_key: Key = None, data: Data = DEFAULT_DATA) -> None:
-    """Addresses, services, topics and lags, live versions, open incidents, health."""
+    """Addresses, services and how far behind they are, live versions, what is on hold, open incidents."""
     with connect(url, api_key, data) as client:
         found: dict[str, Any] = client.get("/v1/status")
     if url is None and (addresses := urls_of(data)):
