@@ -17,7 +17,8 @@ def pipeline_of(parts: Parts, name: str) -> Pipeline:
         why = "the gateway is starting: it reads the log and knows no pipelines yet; /readyz says how far it is"
         raise Problem(503, "unavailable", why, headers={"Retry-After": "1"})
     if found is None:
-        raise not_found("pipeline", name, "/v1/pipelines")
+        known = [pipeline.defined.pipeline for pipeline in parts.models.pipelines.all()]
+        raise not_found("pipeline", name, "/v1/pipelines", known)
     return found
 
 

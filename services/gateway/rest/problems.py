@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from http import HTTPStatus
 from typing import Any
 
@@ -13,7 +13,9 @@ from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
+from services.gateway.rest.names import unknown_name
 from shared.errors import Misconfigured, Overloaded, Poison, Transient
+from shared.pipeline.problems import did_you_mean
 
 TYPE_BASE = "https://homeostat.invalid/problems/"
 PROBLEM_JSON = "application/problem+json"
@@ -52,9 +54,10 @@ def answer(path: str, body: Mapping[str, Any], headers: Mapping[str, str] | None
     return Response(json.dumps(body, default=str), status, dict(headers or {}), PROBLEM_JSON)
 
 
-def not_found(what: str, name: str, where: str) -> Problem:
-    """404 that says what there is no such thing of, and where the ones there are can be seen."""
-    return Problem(404, "not-found", f"there is no {what} {name!r}; GET {where} lists those there are")
+def not_found(what: str, name: str, where: str, known: Iterable[str] = ()) -> Problem:
+    """404 that says what there is no such thing of, which of the `known` may be meant, and where they can be seen."""
+    hint = did_you_mean(name, known) or ";"
+    return Problem(404, "not-found", f"there is no {what} {name!r}{hint} GET {where} lists those there are")
 
 
 def install(app: FastAPI) -> None:
@@ -85,7 +88,7 @@ def _http(request: Request, error: HTTPException) -> Response:
 
 
 def _invalid(request: Request, error: RequestValidationError) -> Response:
-    errors = [_pointed(fault) for fault in error.errors()]
+    errors = [_pointed(fault, request) for fault in error.errors()]
     kind = request.headers.get("content-type", "")
     if "json" not in kind and any(fault["loc"] == ("body",) for fault in error.errors()):
         detail = f"the body is not read as JSON: its Content-Type is {kind!r}; send it as application/json"
@@ -96,10 +99,11 @@ def _invalid(request: Request, error: RequestValidationError) -> Response:
     return answer(request.url.path, problem_body(status, code, detail, errors))
 
 
-def _pointed(fault: Mapping[str, Any]) -> dict[str, Any]:
+def _pointed(fault: Mapping[str, Any], request: Request) -> dict[str, Any]:
     place, *rest = fault["loc"]
     if place == "body":
-        return {"detail": fault["msg"], "pointer": pointer_of(rest)}
+        told = unknown_name(request.scope.get("route"), rest) if fault["type"] == "extra_forbidden" else None
+        return {"detail": told or fault["msg"], "pointer": pointer_of(rest)}
     return {"detail": fault["msg"], "parameter": ".".join(str(part) for part in rest), "in": place}
 
 

@@ -131,3 +131,33 @@ def test_a_body_of_another_kind_is_refused_by_that_name(gateway: Running) -> Non
 
     assert answer.status_code == 422
     assert "its Content-Type is 'text/plain'; send it as application/json" in answer.json()["detail"]
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "told"),
+    [
+        (
+            "/v1/subscriptions",
+            {"url": "https://example.com/", "filters": {"severity": ["critical"]}},
+            "#/filters/severity: unknown name 'severity'; did you mean `severities`? "
+            "There are events, kinds, pipelines, severities",
+        ),
+        ("/v1/pipelines/elec2/hold", {"why": "x"}, "#/why: unknown name 'why'; there is reason"),
+    ],
+)
+def test_an_unknown_name_in_a_body_is_told_with_those_there_are(
+    gateway: Running, path: str, body: dict[str, object], told: str
+) -> None:
+    answer = gateway.http.post(path, json=body)
+
+    assert (answer.status_code, answer.json()["detail"]) == (422, told)
+
+
+@pytest.mark.parametrize(("name", "hint"), [("elce2", "; did you mean `elec2`?"), ("nothing-like-it", ";")])
+def test_a_pipeline_that_is_not_there_is_told_with_the_one_that_may_be_meant(
+    gateway: Running, name: str, hint: str
+) -> None:
+    answer = gateway.http.get(f"/v1/pipelines/{name}")
+
+    told = f"there is no pipeline '{name}'{hint} GET /v1/pipelines lists those there are"
+    assert (answer.status_code, answer.json()["detail"]) == (404, told)
