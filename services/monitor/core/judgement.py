@@ -15,6 +15,7 @@ from services.monitor.core.distributions import codes_in
 from services.monitor.core.level import Stretch as Judged
 from services.monitor.core.quality import WINDOW
 from services.monitor.core.record import Stretch
+from services.monitor.core.refusals import LEAST_ATTEMPTS
 from services.monitor.core.state import Floats, Ints
 from services.monitor.core.watch import Said, Watch
 from services.monitor.core.watched import DataWindow, Fault
@@ -67,6 +68,7 @@ def _codes_of(pipeline: Watch, source: str) -> list[int]:
 
 def of_refusals(pipeline: Watch, now: datetime) -> list[Said]:
     """Fields (or reasons) whose rows are refused too often."""
+    checks = pipeline.refusals.attempts // LEAST_ATTEMPTS
     judged = pipeline.refusals.judge(pipeline.plan.level("quality") / 10)
     if judged is None:
         return []
@@ -98,7 +100,7 @@ def of_refusals(pipeline: Watch, now: datetime) -> list[Said]:
         said += pipeline.alerts.raise_(finding, now, row)
     hit = {refused.what if refused.is_field else f"dead letters: {refused.what}" for refused in judged}
     for place in [name for name in pipeline.refused_quiet if name not in hit]:
-        pipeline.refused_quiet[place] += 1
+        pipeline.refused_quiet[place] += checks
         patience = pipeline.alerts.patience("data_quality", place, _QUIET_CHECKS)
         if pipeline.refused_quiet[place] >= patience:
             del pipeline.refused_quiet[place]

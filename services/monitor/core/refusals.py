@@ -50,13 +50,17 @@ class Refusals(msgspec.Struct):
         by_source[name] = by_source.get(name, 0) + 1
         self.total += 1
 
+    @property
+    def attempts(self) -> int:
+        """Rows tried since the last judgement, refused ones included."""
+        return self.accepted + sum(sum(by_source.values()) for by_source in self.refused.values())
+
     def judge(self, level: float) -> list[Refused] | None:
         """The keys refused too often since the last judgement; None while fewer than 50 rows were tried.
 
         A count is too high where a binomial with the usual share reaches it with less than `level`.
         """
-        dead = sum(sum(by_source.values()) for by_source in self.refused.values())
-        attempts = self.accepted + dead
+        attempts = self.attempts
         if attempts < LEAST_ATTEMPTS:
             return None
         found = []

@@ -85,6 +85,15 @@ def test_refused_rows_of_one_field_are_a_fault_of_that_field(stream: Make) -> No
     assert s.alerts()[-1][1].state == "resolved"
 
 
+def test_refused_rows_are_over_after_as_many_others_in_however_large_batches_they_come(stream: Make) -> None:
+    s = stream(warm=1000)
+    s.take(s.monitor.on_dead_letters(Batch("dead-letters", 0, list(range(40)), refused(40, "north")), s.now))
+    s.run(50)
+    s.run(400, batch=400)
+
+    assert [alert.state for _, alert in s.alerts("data_quality")] == ["firing", "resolved"]
+
+
 def test_rows_that_are_refused_blame_no_source_whose_other_rows_pass(stream: Make) -> None:
     s = stream(warm=1000)
     s.take(s.monitor.on_dead_letters(Batch("dead-letters", 0, list(range(40)), refused(40, "till")), s.now))
