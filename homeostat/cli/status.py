@@ -29,6 +29,9 @@ def status(as_json: Json = False, url: Url = None, api_key: Key = None, data: Da
         return
     for name, address in found.get("addresses", {}).items():
         console.print(f"{name:10} {address}", highlight=False, soft_wrap=True)
+    if found["kafka"] != "ok":
+        told = f"Kafka does not answer: {found['kafka']}. What follows is as it was when last heard of"
+        console.print(told, highlight=False, markup=False, soft_wrap=True)
     health = {"service": "service", "state": "state", "lag": "lag", "records_in": "in", "records_out": "out"}
     show_rows(found["services"], health | {"rss_mb": "MB", "seconds_since_beat": "last beat s"}, empty="no service yet")
     for part in found["services"]:
@@ -51,6 +54,9 @@ def status(as_json: Json = False, url: Url = None, api_key: Key = None, data: Da
 
 def _value(pipeline: Mapping[str, Any]) -> Any:
     """The metric's newest value, or why there is none; `anomaly` has no truth to be measured by."""
+    of, live = pipeline.get("value_version"), pipeline["live_version"]
+    if pipeline["value"] is not None and of and live and of != live:
+        return f"{pipeline['value']:.4g} (of version {of})"
     if pipeline["value"] is not None or pipeline["kind"] == "anomaly":
         return pipeline["value"]
     labelled = pipeline["labelled_seen"]

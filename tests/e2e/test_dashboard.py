@@ -138,6 +138,15 @@ def test_a_version_that_no_window_names_has_a_mark_of_its_own(page: Page, gatewa
     expect(page.locator(".chart .band.brief text")).to_have_text("v3")
 
 
+def test_a_figure_of_the_version_before_the_live_one_says_so(page: Page, gateway: Running) -> None:
+    tell(gateway)
+    gateway.put(MODEL_PUBLISHED, published("3", reason="better at the gate"))
+
+    enter(page, gateway)
+
+    expect(page.locator(".tile", has_text="accuracy")).to_contain_text("measured on v2")
+
+
 def test_an_incident_that_waits_for_a_person_says_so_and_is_no_quiet_number(page: Page, gateway: Running) -> None:
     tell(gateway)
     gateway.put(AUDIT, audit(8, "incident_opened", "answers fail", incident="incident-3", at=utc_now()))

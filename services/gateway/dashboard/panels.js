@@ -26,7 +26,8 @@ export function parts(status) {
 
 export function figures(pipeline, live, predictions, alerts, incidents) {
   const measured = pipeline.value ?? pipeline.estimated;
-  const kind = pipeline.value === null && pipeline.estimated !== null ? "estimated" : "measured";
+  const on = live && pipeline.value_version && pipeline.value_version !== live.version ? ` on v${pipeline.value_version}` : "";
+  const kind = pipeline.value === null && pipeline.estimated !== null ? "estimated" : `measured${on}`;
   const firing = alerts.filter((alert) => alert.state === "firing");
   const open = incidents.filter((incident) => !["resolved", "expired"].includes(incident.state));
   return h(

@@ -68,6 +68,7 @@ def _pipeline(parts: Parts, pipeline: Pipeline) -> dict[str, Any]:
         "rows_needed": pipeline.specification.models.min_rows,
         "metric": metric,
         "value": None if measured is None else measured.values[metric],
+        "value_version": None if measured is None else measured.model_version or None,
         "estimated": None if estimated is None else estimated.values[metric],
         "counts": "estimated" if late else "measured",
         "hold": parts.models.commands.hold(name),
