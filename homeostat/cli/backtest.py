@@ -20,6 +20,13 @@ if TYPE_CHECKING:
     from homeostat.backtesting import Backtest
 
 USUAL = "static,periodic:5000,river-adaptive-tree,river-adaptive-forest"
+Against = Annotated[
+    str,
+    typer.Option(
+        help="Learners on the same rows: static, periodic:N, river-linear, river-adaptive-tree, … or none.",
+        show_default=USUAL.replace(",", ", "),
+    ),
+]
 
 
 def register(app: typer.Typer) -> None:
@@ -42,13 +49,7 @@ def backtest(
     label_delay: Annotated[
         str | None, typer.Option(help="How long after its row a label comes: 2d, 96 rows. Default: as specified.")
     ] = None,
-    against: Annotated[
-        str,
-        typer.Option(
-            help="Learners on the same rows: static, periodic:N, river-linear, river-adaptive-tree, … or none.",
-            show_default=USUAL.replace(",", ", "),
-        ),
-    ] = USUAL,
+    against: Against = USUAL,
     seed: Annotated[int | None, typer.Option(help="Seed of all learning. Default: as specified.")] = None,
     rate: Annotated[float | None, typer.Option(help="Rows per virtual second. Default: the rows' own times.")] = None,
     batch: Annotated[int, typer.Option(help="Rows that arrive together.")] = 100,
