@@ -117,7 +117,7 @@ def promote(
     pipeline: Pipeline,
     version: Version,
     reason: Reason = ASKED,
-    force: Annotated[bool, typer.Option("--force", help="Also one that did not pass its gate, or was taken down.")] = False,
+    force: Annotated[bool, typer.Option("--force", help="Also one that failed its gate, or was taken down.")] = False,
     wait: Wait = True,
     as_json: Json = False,
 ) -> None:
