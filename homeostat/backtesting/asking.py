@@ -16,7 +16,8 @@ from homeostat.column_types import of_events
 from homeostat.rows import frame_of, plain_frame, read_rows
 from services.remediator.settings import remediator_settings
 from shared.errors import Misconfigured
-from shared.pipeline.load import load, load_policies
+from shared.pipeline.load import load
+from shared.pipeline.load_policies import load_policies
 from shared.pipeline.span import Span
 from shared.pipeline.specification import Policy, Specification
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from services.remediator.core.limits import Limits
 from shared.errors import Misconfigured
-from shared.pipeline.load import load_policies
+from shared.pipeline.load_policies import load_policies
 from shared.pipeline.span import duration_of
 from shared.pipeline.specification import Policy
 from shared.settings import whole

@@ -6,9 +6,9 @@ from collections.abc import Iterator, Mapping
 
 from shared.pipeline import vocabulary
 from shared.pipeline.check_features import feature_problems
-from shared.pipeline.check_policies import known_names, policy_problems
+from shared.pipeline.check_policies import known_names, policy_problems, unguessed
 from shared.pipeline.problems import Problem, at, did_you_mean
-from shared.pipeline.specification import FieldSpec, Policies, Policy, Specification
+from shared.pipeline.specification import FieldSpec, Specification
 from shared.pipeline.structure import Mended, read
 
 _PYTHON: Mapping[str, tuple[type, ...]] = {
@@ -31,18 +31,6 @@ def checked(document: object) -> tuple[Specification | None, list[Problem]]:
     return (None if problems else specification), problems
 
 
-def checked_policies(document: object) -> tuple[tuple[Policy, ...] | None, list[Problem]]:
-    """The policies of a file of their own (a list), or None with every fault; paths begin with ``policies``."""
-    if document is None:
-        return None, [at((), "empty", "is empty, and a list of policies is expected; [] for none")]
-    if not isinstance(document, list):
-        return None, [at((), "not-a-list", "a file of policies is a list: it begins with `- name: …`")]
-    found, problems, mended = read(Policies, {"policies": document})
-    if found is not None:
-        problems = [*problems, *(each for each in policy_problems(found.policies) if _is_sure(each, mended, None))]
-    return (None if problems or found is None else found.policies), problems
-
-
 def _semantic(spec: Specification, mended: Mended) -> list[Problem]:
     """Faults that only show when the parts are held against each other, but for those that a guess may have made."""
     found = [*_roles(spec), *_fields(spec.fields), *feature_problems(spec, mended.names)]
@@ -50,13 +38,13 @@ def _semantic(spec: Specification, mended: Mended) -> list[Problem]:
     return [each for each in found if _is_sure(each, mended, spec)]
 
 
-def _is_sure(problem: Problem, mended: Mended, spec: Specification | None) -> bool:
+def _is_sure(problem: Problem, mended: Mended, spec: Specification) -> bool:
     path = problem.path
     if path[0] == "features" and problem.reason not in ("invalid", "missing"):
         return True  # what the names of an expression say does not depend on anything that was guessed
-    if mended.touches(path) or (problem.reason == "invalid" and mended.beside(path)):
+    if not unguessed(problem, mended):
         return False
-    if spec is None or path[0] == "policies":
+    if path[0] == "policies":
         return True
     if mended.touches(("kind",)) and path in _OF_KIND:
         return problem.reason == "unknown-field"

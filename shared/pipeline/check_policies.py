@@ -6,7 +6,25 @@ from collections.abc import Iterable, Iterator
 
 from shared.pipeline import vocabulary
 from shared.pipeline.problems import Path, Problem, at, did_you_mean
-from shared.pipeline.specification import Policy, Rung
+from shared.pipeline.specification import Policies, Policy, Rung
+from shared.pipeline.structure import Mended, read
+
+
+def checked_policies(document: object) -> tuple[tuple[Policy, ...] | None, list[Problem]]:
+    """The policies of a file of their own (a list), or None with every fault; paths begin with ``policies``."""
+    if document is None:
+        return None, [at((), "empty", "is empty, and a list of policies is expected; [] for none")]
+    if not isinstance(document, list):
+        return None, [at((), "not-a-list", "a file of policies is a list: it begins with `- name: …`")]
+    found, problems, mended = read(Policies, {"policies": document})
+    if found is not None:
+        problems = [*problems, *(each for each in policy_problems(found.policies) if unguessed(each, mended))]
+    return (None if problems or found is None else found.policies), problems
+
+
+def unguessed(problem: Problem, mended: Mended) -> bool:
+    """Whether the fault stands whatever was guessed to go on reading."""
+    return not (mended.touches(problem.path) or (problem.reason == "invalid" and mended.beside(problem.path)))
 
 
 def policy_problems(policies: Iterable[Policy]) -> Iterator[Problem]:

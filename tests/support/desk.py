@@ -32,7 +32,7 @@ from shared.messages import (
     Stage,
     Window,
 )
-from shared.pipeline.load import load_policies
+from shared.pipeline.load_policies import load_policies
 from shared.service import Batch, Step
 
 START = datetime(2026, 1, 1, tzinfo=UTC)

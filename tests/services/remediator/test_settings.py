@@ -10,7 +10,7 @@ import pytest
 from services.remediator.core.policies import problems_in
 from services.remediator.settings import DEFAULT_POLICIES_FILE, remediator_settings
 from shared.errors import Misconfigured
-from shared.pipeline.load import load_policies
+from shared.pipeline.load_policies import load_policies
 
 DOCS = Path(__file__).parents[3] / "docs"
 

@@ -10,7 +10,8 @@ import pytest
 from ruamel.yaml import YAML
 
 from shared.pipeline.check import checked
-from shared.pipeline.load import load, load_policies, parse
+from shared.pipeline.load import load, parse
+from shared.pipeline.load_policies import load_policies
 from shared.pipeline.problems import SpecificationError
 from shared.pipeline.schema import PATH, schema_text
 
