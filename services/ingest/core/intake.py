@@ -80,14 +80,12 @@ class Intake:
         if isinstance(row, Problem):
             return row
         content = dict(record.values)
-        if row.extra:
-            content = {name: value for name, value in content.items() if name in self.specification.fields}
         content.pop(self.specification.target or "", None)
         if self.specification.id in content:
             content[self.specification.id] = row.values[self.specification.id]
         match self.seen.verdict(record.id, content):
             case "conflict":
-                detail = f"the id `{record.id}` already stands for a row with other values"
+                detail = f"the id `{record.id}` already stands for a row with other values or columns"
                 return Problem(self.specification.id or "id", "id-conflict", detail)
             case "repeated":
                 self.counts.repeated += 1

@@ -123,12 +123,6 @@ def test_a_repeated_row_that_now_has_its_target_gives_the_label_alone() -> None:
     assert (len(features(step)), [truth.label for truth in labels(step)]) == (0, [0])
 
 
-def test_a_repeat_with_a_field_that_nobody_asked_for_is_a_repeat() -> None:
-    step = ingest().on_raw_data(batch([event(1), event(1, comment="again")]), NOW)
-
-    assert (len(features(step)), letters(step)) == (1, [])
-
-
 def test_a_known_id_with_other_content_is_a_conflict() -> None:
     step = ingest().on_raw_data(batch([event(1), event(1, demand=2.0)]), NOW)
 
