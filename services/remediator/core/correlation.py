@@ -50,9 +50,10 @@ def place_of(
 
 
 def _again(alert: Alert, diagnosis: Diagnosis, incident: Incident, flap_rows: int, limits: Limits) -> Place | None:
-    if incident.open:
-        return Place("joins", incident.id, "the same trouble")
     same = same_firing(alert, incident)
+    if incident.open:
+        anew = not same and alert.fingerprint != incident.lead
+        return None if anew else Place("joins", incident.id, "the same trouble")
     if incident.state == "expired":
         return Place("ignored", incident.id, "nobody answered") if same else None
     if same and incident.alerts[alert.fingerprint].severity == "info" != alert.severity:

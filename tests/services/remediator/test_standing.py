@@ -119,3 +119,24 @@ def test_a_late_consequence_in_the_window_of_the_end_is_given_the_same_time_to_p
     desk.alert("concept_drift", ("model", "1"), severity="critical", since_row=1100)
 
     assert desk.actions == ["quarantine_source", "release_source"]
+
+
+def test_trouble_that_comes_again_is_met_though_its_old_incident_is_open_for_something_else() -> None:
+    desk = Desk(restarts=True)
+    desk.steady()
+    field = (("feature", "price"), ("source", "feed"))
+    bad = desk.alert("data_quality", *field, statistic="unit.price", since_row=1000)
+    desk.answer(desk.last)
+    desk.resolve(bad)
+    desk.answer(desk.last)
+    for _ in range(4):
+        desk.pass_rows(0.9)
+    desk.alert("data_drift", *(("feature", name) for name in ("price", "demand", "transfer")), since_row=1100)
+    for _ in range(60):
+        desk.pass_rows(0.9)
+    assert desk.incident.lead.startswith("data_drift"), "what still fires leads now"
+    assert desk.incident.open
+
+    desk.alert("data_quality", *field, statistic="unit.price", since_row=desk.rows, firing=2)
+
+    assert desk.actions.count("quarantine_source") == 2
