@@ -86,6 +86,12 @@ def _other_version(alert: Alert, incident: Incident) -> bool:
     return bool(before) and bool(alert.model_version) and before != alert.model_version
 
 
+def _of_another_version(alert: Alert, diagnosis: Diagnosis, incident: Incident) -> bool:
+    """What another version loses is no consequence of a bad one."""
+    bad = incident.diagnosis.version if incident.diagnosis.name == "bad_version" else ""
+    return diagnosis.name == "concept_drift" and bool(bad) and alert.model_version not in ("", bad)
+
+
 def _among(alert: Alert, diagnosis: Diagnosis, incident: Incident, limits: Limits) -> Place | None:
     if incident.request is not None:
         return None
@@ -95,6 +101,7 @@ def _among(alert: Alert, diagnosis: Diagnosis, incident: Incident, limits: Limit
     if of_its_version and last is not None and last.role == "act" and incident.state == "verifying":
         return Place("joins", incident.id, f"it speaks of version {diagnosis.version}, made here")
     follows = explains(incident.diagnosis, diagnosis) and _follows(alert, incident, limits)
+    follows = follows and not _of_another_version(alert, diagnosis, incident)
     if follows and not (incident.state == "escalated" and not _near(alert, incident, limits)):
         return Place("joins", incident.id, f"a consequence of {incident.diagnosis.name}")
     causes = explains(diagnosis, incident.diagnosis) and diagnosis.rank < incident.diagnosis.rank
@@ -108,6 +115,7 @@ def _lingers(alert: Alert, diagnosis: Diagnosis, incident: Incident, limits: Lim
     if incident.state != "resolved" or incident.request is not None or not incident.actions:
         return False
     began_inside = start_row(alert) <= incident.closed_row and _follows(alert, incident, limits)
+    began_inside = began_inside and not _of_another_version(alert, diagnosis, incident)
     return began_inside and diagnosis.rank > incident.diagnosis.rank and explains(incident.diagnosis, diagnosis)
 
 

@@ -140,3 +140,18 @@ def test_trouble_that_comes_again_is_met_though_its_old_incident_is_open_for_som
     desk.alert("data_quality", *field, statistic="unit.price", since_row=desk.rows, firing=2)
 
     assert desk.actions.count("quarantine_source") == 2
+
+
+def test_what_another_version_loses_is_no_consequence_of_the_bad_one() -> None:
+    desk = Desk()
+    desk.steady()
+    desk.model("2")
+    desk.pass_rows(0.3, version="2")
+    desk.alert("performance", ("version", "2"), severity="critical", value=0.3, since_row=2000, version="2")
+    desk.model("1", command=desk.last.id)
+    desk.answer(desk.last, version="1")
+
+    desk.alert("concept_drift", ("model", "1"), severity="critical", since_row=2100, version="1")
+    desk.alert("concept_drift", ("model", "2"), severity="critical", since_row=2100, version="2", place="late")
+
+    assert [len(incident.alerts) for incident in desk.incidents] == [2, 1]
