@@ -151,7 +151,7 @@ def test_what_another_version_loses_is_no_consequence_of_the_bad_one() -> None:
     desk.model("1", command=desk.last.id)
     desk.answer(desk.last, version="1")
 
-    desk.alert("concept_drift", ("model", "1"), severity="critical", since_row=2100, version="1")
     desk.alert("concept_drift", ("model", "2"), severity="critical", since_row=2100, version="2", place="late")
+    desk.alert("concept_drift", ("model", "1"), severity="critical", since_row=2100, version="1")
 
     assert [len(incident.alerts) for incident in desk.incidents] == [2, 1]
