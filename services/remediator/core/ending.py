@@ -53,11 +53,22 @@ def ending_in(entry: AuditEntry) -> Ending | None:
 
 def done_in(incident: Incident) -> str:
     """What was done about it in all, each action with its outcome where that was not good; empty where nothing was."""
-    undone = {action.rung for action in incident.actions if action.role == "undo" and action.outcome == "verified"}
+    undone = _taken_back(incident)
     tried = [action for action in _tried(incident) if action.role == "act"]
-    told = [called(action) + _became(action, action.rung in undone) for action in tried]
+    told = [called(action) + _became(action, action.command in undone) for action in tried]
     runs = [(text, len(list(same))) for text, same in groupby(told)]
     return "; ".join(text if times == 1 else f"{text} ({times} times)" for text, times in runs)
+
+
+def _taken_back(incident: Incident) -> set[str]:
+    """The commands whose effect the next undo after them took back."""
+    last, undone = "", set[str]()
+    for action in incident.actions:
+        if action.role == "act":
+            last = action.command
+        elif action.role == "undo" and action.outcome == "verified":
+            undone.add(last)
+    return undone
 
 
 def _became(action: Action, undone: bool) -> str:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import msgspec
+
+from services.remediator.core.ending import done_in
 from tests.support.desk import Desk
 
 
@@ -66,3 +69,19 @@ def test_a_large_error_is_told_without_an_exponent() -> None:
         desk.pass_rows(48_210.4, version="2")
 
     assert any("accuracy is 48,210 over 500 rows, wanted at least 46,120" in e.summary for e in desk.audit)
+
+
+def test_only_what_an_undo_followed_is_called_taken_back() -> None:
+    desk = Desk()
+    desk.steady()
+    desk.alert("concept_drift", ("model", "1"), severity="critical", since_row=1000)
+    desk.retrained(desk.last, "2")
+    first = desk.incident.actions[0]
+    undo = msgspec.structs.replace(first, command="undo", name="rollback", role="undo", outcome="verified")
+    tried = msgspec.structs.replace(first, outcome="not_verified", version="2")
+    again = msgspec.structs.replace(first, command="again", outcome="unknown", version="3")
+
+    told = done_in(msgspec.structs.replace(desk.incident, actions=(tried, undo, again)))
+
+    assert told.endswith("retraining (version 3), which is not known to have helped")
+    assert "retraining (version 2), which did not help enough and was taken back" in told
