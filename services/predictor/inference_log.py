@@ -74,6 +74,7 @@ class InferenceLog:
                 self._stopping.wait(_GATHERING_SECONDS)
                 self._filled.clear()
                 self._write(producer)
+            self._write(producer)  # what was taken while the last ones were written
         finally:
             producer.close()
             bus.close()

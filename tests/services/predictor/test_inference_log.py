@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -18,6 +19,7 @@ from services.predictor.inference_log import InferenceLog
 from services.predictor.rest import TakeForLog
 from shared.bus import connect
 from shared.bus.base import TopicSpec
+from shared.bus.memory import MemoryBus
 from shared.codec import decode, encode
 from shared.errors import Poison
 from shared.messages import Inference
@@ -82,6 +84,26 @@ def test_each_request_and_its_answer_stand_on_kafka_once_the_endpoint_has_stoppe
     assert (first.rows, first.entity) == (({"x": 1.0}, {"x": 2.0}), "customer")
     assert list(first.predictions) == told[0].json()["outputs"][0]["data"]
     assert (second.id, second.rows) == ("b", ({"x": 3.0},))
+
+
+def test_what_is_taken_before_the_stop_is_written_however_late_the_log_gets_to_it() -> None:
+    bus, gate = MemoryBus(), threading.Event()
+    bus.ensure_topics([TopicSpec(INFERENCES.name, 1, 1, {})], 1)
+
+    def late() -> MemoryBus:
+        gate.wait(10)
+        return bus
+
+    log = InferenceLog(late, str)
+    log.start()
+    answers_to(log.take, x_request(1.0, id="a"))
+    stopping = threading.Thread(target=log.stop)
+    stopping.start()
+    stopping.join(0.2)
+    gate.set()
+    stopping.join(10)
+
+    assert len(bus.records(INFERENCES.name)) == 1
 
 
 def test_what_cannot_be_logged_is_not_answered_and_at_the_end_it_is_said_what_was_lost() -> None:
