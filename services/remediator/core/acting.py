@@ -263,7 +263,7 @@ def _took_effect(turn: Turn, incident_id: str, action: Action) -> None:
     if action.name == "retrain" and action.version is not None and action.version == action.left:
         _came_to_nothing(turn, incident_id, action, "training made no better version")
     elif action.role == "release" and incident.leading is not None and incident.leading.state == "firing":
-        begin_again(turn, incident_id, "it fires again before it was over")
+        begin_again(turn, incident_id)
     elif action.expects is None:
         resolve(turn, incident_id, f"the {called(action)} is done")
     else:
@@ -359,7 +359,7 @@ def next_rung(turn: Turn, incident_id: str, why: str) -> None:
     turn.move(incident_id, "triaged", why, turn.now + turn.limits.wait_within)
 
 
-def begin_again(turn: Turn, incident_id: str, why: str) -> None:
+def begin_again(turn: Turn, incident_id: str, why: str = "it fires again before it was over") -> None:
     """Back to the first rung."""
     turn.update(incident_id, rung=0, approved_by="")
     incident = turn.move(incident_id, "triaged", why, turn.now + turn.limits.wait_within)

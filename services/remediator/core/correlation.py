@@ -100,9 +100,9 @@ def _among(alert: Alert, diagnosis: Diagnosis, incident: Incident, limits: Limit
     of_its_version = of_its_version and not incident.upkeep
     if of_its_version and last is not None and last.role == "act" and incident.state == "verifying":
         return Place("joins", incident.id, f"it speaks of version {diagnosis.version}, made here")
-    follows = explains(incident.diagnosis, diagnosis) and _follows(alert, incident, limits)
-    follows = follows and not _of_another_version(alert, diagnosis, incident)
-    if follows and not (incident.state == "escalated" and not _near(alert, incident, limits)):
+    if _is_consequence(alert, diagnosis, incident, limits) and not (
+        incident.state == "escalated" and not _near(alert, incident, limits)
+    ):
         return Place("joins", incident.id, f"a consequence of {incident.diagnosis.name}")
     causes = explains(diagnosis, incident.diagnosis) and diagnosis.rank < incident.diagnosis.rank
     if causes and incident.state != "escalated" and _near(alert, incident, limits) and _not_after(alert, incident):
@@ -114,9 +114,14 @@ def _lingers(alert: Alert, diagnosis: Diagnosis, incident: Incident, limits: Lim
     """Labels come late: what they tell of rows that are past has been dealt with."""
     if incident.state != "resolved" or incident.request is not None or not incident.actions:
         return False
-    began_inside = start_row(alert) <= incident.closed_row and _follows(alert, incident, limits)
-    began_inside = began_inside and not _of_another_version(alert, diagnosis, incident)
-    return began_inside and diagnosis.rank > incident.diagnosis.rank and explains(incident.diagnosis, diagnosis)
+    within = start_row(alert) <= incident.closed_row and diagnosis.rank > incident.diagnosis.rank
+    return within and _is_consequence(alert, diagnosis, incident, limits)
+
+
+def _is_consequence(alert: Alert, diagnosis: Diagnosis, incident: Incident, limits: Limits) -> bool:
+    if _of_another_version(alert, diagnosis, incident):
+        return False
+    return explains(incident.diagnosis, diagnosis) and _follows(alert, incident, limits)
 
 
 def _follows(alert: Alert, incident: Incident, limits: Limits) -> bool:

@@ -31,7 +31,7 @@ def judge(turn: Turn, incident_id: str) -> None:
     if action is None or deadline is None:
         return
     if action.role == "release" and not lead_resolved(incident):
-        begin_again(turn, incident_id, "it fires again before it was over")
+        begin_again(turn, incident_id)
         return
     known = turn.known(incident.pipeline)
     judged = judgement(action, known, lead_resolved(incident), turn.now, deadline)
