@@ -17,6 +17,14 @@ TOPICS = ("alerts", "audit", "commands")
 NEVER = "0001-01-01T00:00:00Z"
 SEVERITIES = ("info", "warning", "critical")
 AT_LEAST = {"escalated": "critical", "awaiting_approval": "warning", "incident_expired": "warning"}
+OCCASIONS = {
+    "approval": "an approval is asked for",
+    "expired": "nobody decided in time",
+    "request": "what came of a request",
+    "ended": "how an incident ended",
+}
+"""What an order to notify is given for, in the words of its title; on any other occasion a person is asked for."""
+
 TOLD = (
     "incident_opened",
     "awaiting_approval",
@@ -90,12 +98,14 @@ def _of_alert(event: str, alert: Alert, data: dict[str, Any], incident: str) -> 
 
 def _of_incident(event: str, entry: AuditEntry, data: dict[str, Any]) -> Notice:
     closed = entry.kind in ("incident_resolved", "incident_expired")
+    asked = entry.body.get("diagnosis") == "request"
+    at_least = "warning" if asked and entry.kind == "escalated" else AT_LEAST.get(entry.kind, "info")
     return Notice(
         id=event,
         type=f"incident.{entry.kind}",
         pipeline=entry.pipeline,
         kind="incident",
-        severity=max(str(entry.body.get("severity")), AT_LEAST.get(entry.kind, "info"), key=_rank),
+        severity=max(str(entry.body.get("severity")), at_least, key=_rank),
         state="resolved" if closed else "firing",
         title=f"{entry.pipeline}: {entry.kind.replace('_', ' ')}",
         text=entry.summary,
@@ -111,15 +121,16 @@ def _rank(severity: str) -> int:
 
 
 def _of_order(event: str, order: Command, data: dict[str, Any]) -> Notice:
-    only_told = order.arguments.get("severity") == "info"
+    severity = str(order.arguments.get("severity"))
+    occasion = OCCASIONS.get(str(order.arguments.get("occasion")), "a person is asked for")
     return Notice(
         id=event,
         type="notify",
         pipeline=order.pipeline,
         kind="notify",
-        severity="info" if only_told else "critical",
+        severity=severity if severity in SEVERITIES else "critical",
         state="firing",
-        title=f"{order.pipeline}: {'how an incident ended' if only_told else 'a person is asked for'}",
+        title=f"{order.pipeline}: {occasion}",
         text=str(order.arguments.get("message") or order.reason),
         at=order.at,
         incident=order.incident,

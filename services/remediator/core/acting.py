@@ -282,7 +282,7 @@ def _came_to_nothing(turn: Turn, incident_id: str, action: Action, why: str) -> 
     elif incident.request is None:
         next_rung(turn, incident_id, said)
     else:
-        tell(turn, incident_id, f"{subject(incident.pipeline)}: {sentence(said)}", "warning")
+        tell(turn, incident_id, f"{subject(incident.pipeline)}: {sentence(said)}", "warning", "request")
         resolve(turn, incident_id, said)
 
 

@@ -91,7 +91,8 @@ def turn_of(incident: Incident, action: str, others: Iterable[Incident]) -> tupl
     """Whether it is this incident's turn among the others of its pipeline, and whom it would pause.
 
     One at a time acts. Bad data, a bad version or a person pauses a retrain whose effect is pending;
-    what merely contains (a quarantine that waits for its field) holds up nothing but retraining.
+    what merely contains (a quarantine that waits for its field) holds up nothing but retraining. While a bad version
+    answers, nothing else can be measured: going back from it pauses whatever is.
     """
     paused = []
     for other in others:
@@ -101,17 +102,22 @@ def turn_of(incident: Incident, action: str, others: Iterable[Incident]) -> tupl
         if other.paused_by and other.state == "verifying":
             continue
         touches_model = last.name in MODEL_ACTIONS or (last.role == "release" and other.state == "verifying")
+        in_the_way = touches_model and other.request is None
         training = last.name in TRAININGS and last.role == "act"
         if training and other.state == "acting" and action in TRAININGS:
             return Verdict("wait", under_way(other, last), passes=True), []
         if training and incident.diagnosis.name in URGENT:
             if action in MODEL_ACTIONS or action in ("quarantine_source", "release_source"):
                 paused.append(other.id)
-        elif other.upkeep and other.state == "verifying":
+        elif other.state == "verifying" and (other.upkeep or (in_the_way and _leaves_a_bad_version(incident, action))):
             paused.append(other.id)
-        elif other.state != "verifying" or (touches_model and other.request is None and not _harmless(action)):
+        elif other.state != "verifying" or (in_the_way and not _harmless(action)):
             return Verdict("wait", under_way(other, last), passes=True), []
     return GO, paused
+
+
+def _leaves_a_bad_version(incident: Incident, action: str) -> bool:
+    return incident.diagnosis.name == "bad_version" and action == "rollback"
 
 
 def _weigh(turn: Turn, incident_id: str, policy: Policy, rung: Rung, order: Order) -> None:
@@ -297,4 +303,4 @@ def ask(turn: Turn, incident_id: str, order: Order, why: str) -> None:
         f"{subject(incident.pipeline)}: {about_of(incident)}. {order.action} waits for your approval until "
         f"{incident.deadline:%Y-%m-%d %H:%M} UTC: homeostat incidents approve {incident.id} (or reject)."
     )
-    tell(turn, incident_id, message, "warning")
+    tell(turn, incident_id, message, "warning", "approval")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from typing import Literal
 
 from services.remediator.core.ending import WORDS, done_in, ending_of
 from services.remediator.core.incidents import Action, Incident, with_action
@@ -11,16 +12,18 @@ from services.remediator.core.postmortem import advice, postmortem
 from services.remediator.core.turn import Turn
 from services.remediator.core.wording import about_of, sentence, subject
 from shared.identity import stable_id
-from shared.messages import Command
+from shared.messages import Command, Severity
 
 TELL_WITHIN = timedelta(hours=1)
 
+Occasion = Literal["escalated", "approval", "expired", "request", "ended"]
 
-def tell(turn: Turn, incident_id: str, message: str, severity: str) -> None:
-    """Sends a person a message about the incident."""
+
+def tell(turn: Turn, incident_id: str, message: str, severity: Severity, occasion: Occasion) -> None:
+    """Sends a person a message about the incident. `occasion` says what for, in a word that receivers know."""
     incident = turn.incident(incident_id)
     command_id = stable_id("command", incident.id, len(incident.actions) + 1, "notify")
-    arguments: dict[str, object] = {"message": message, "severity": severity}
+    arguments: dict[str, object] = {"message": message, "severity": severity, "occasion": occasion}
     command = Command(
         id=command_id,
         incident=incident.id,
@@ -50,7 +53,10 @@ def tell(turn: Turn, incident_id: str, message: str, severity: str) -> None:
 
 
 def escalate(turn: Turn, incident_id: str, why: str) -> None:
-    """Hands the incident to a person, who is called unless that happened before in this incident."""
+    """Hands the incident to a person, who is called unless that happened before in this incident.
+
+    Trouble that nothing helped against is critical; that a person's own request came to nothing is not.
+    """
     turn.update(incident_id, tried_before=len(turn.incident(incident_id).actions))
     incident = turn.move(incident_id, "escalated", why, turn.now + turn.limits.escalated_within)
     before = " (a person has been told already)" if incident.told else ""
@@ -59,7 +65,11 @@ def escalate(turn: Turn, incident_id: str, why: str) -> None:
         turn.update(incident_id, told=True)
         done = f" Tried: {done_in(incident)}." if done_in(incident) else ""
         needed = f"{subject(incident.pipeline)} needs a person: {about_of(incident)}."
-        tell(turn, incident_id, f"{needed} {sentence(why)}{done} {advice(incident)}", "critical")
+        message = f"{needed} {sentence(why)}{done} {advice(incident)}"
+        if incident.request is None:
+            tell(turn, incident_id, message, "critical", "escalated")
+        else:
+            tell(turn, incident_id, message, "warning", "request")
 
 
 def resolve(turn: Turn, incident_id: str, why: str) -> None:
@@ -86,6 +96,7 @@ def expire(turn: Turn, incident_id: str, why: str) -> None:
             incident_id,
             f"{subject(incident.pipeline)}: {about_of(incident)}. Nothing was done. {sentence(why)}",
             "warning",
+            "expired" if incident.request is None else "request",
         )
     turn.forget(incident.pipeline)
 
@@ -104,7 +115,7 @@ def tell_of_end(turn: Turn, incident: Incident) -> None:
         ending = ending_of(incident)
         about, why = about_of(incident), sentence(incident.why)
         message = f"{subject(incident.pipeline)}: {WORDS[ending]} ({about}). Done: {done}. {why}"
-        tell(turn, incident.id, message, "warning" if ending == "unrestored" else "info")
+        tell(turn, incident.id, message, "warning" if ending == "unrestored" else "info", "ended")
 
 
 def _story(incident: Incident) -> dict[str, object]:

@@ -2,10 +2,18 @@
 
 from __future__ import annotations
 
+from typing import Any, Literal
+
 import pytest
 
 from shared.messages import Request
 from tests.support.desk import Desk
+
+ONE_TRY: dict[str, Any] = {
+    "name": "one-try",
+    "when": {"kinds": ["concept_drift"]},
+    "ladder": [{"action": "retrain"}],
+}
 
 
 def test_a_request_becomes_a_command_under_an_incident_of_that_person() -> None:
@@ -108,6 +116,32 @@ def test_a_request_that_fails_is_told_to_a_person_and_over() -> None:
     desk.answer(desk.last, "failed", detail="too few rows")
     assert desk.state == "resolved"
     assert "too few rows" in desk.told[0]
+
+
+@pytest.mark.parametrize("end", ["failed", "refused", "no answer"])
+def test_a_request_that_came_to_nothing_is_told_but_pages_nobody(
+    end: Literal["failed", "refused", "no answer"],
+) -> None:
+    desk = Desk()
+    desk.steady()
+    desk.ask("retrain")
+    if end == "no answer":
+        desk.wait(3600)
+    else:
+        desk.answer(desk.last, end)
+
+    (told,) = [command for command in desk.commands if command.action == "notify"]
+    assert (told.arguments["severity"], told.arguments["occasion"]) == ("warning", "request")
+
+
+def test_trouble_that_nothing_helped_against_pages_a_person() -> None:
+    desk = Desk(policies=[ONE_TRY])
+    desk.steady()
+    desk.alert("concept_drift", ("model", "1"), severity="warning", since_row=1000)
+    desk.answer(desk.last, "failed", detail="too few rows")
+
+    (told,) = [command for command in desk.commands if command.action == "notify"]
+    assert (told.arguments["severity"], told.arguments["occasion"]) == ("critical", "escalated")
 
 
 def test_a_hold_of_a_person_stays_until_a_person_ends_it() -> None:

@@ -45,6 +45,14 @@ def test_what_happens_in_an_incident_is_as_severe_as_the_incident(
     assert (notice["type"], notice["severity"]) == (f"incident.{kind}", told)
 
 
+def test_a_request_that_nobody_answered_pages_nobody(gateway: Running, receiver: Receiver) -> None:
+    subscribe(gateway, receiver.url, filters={"events": ["incident"]})
+
+    gateway.put(AUDIT, audit(0, "escalated", "no answer", body={"severity": "info", "diagnosis": "request"}))
+
+    assert receiver.take()["severity"] == "warning"
+
+
 def test_an_alert_is_told_with_the_incident_it_belongs_to_once_there_is_one(
     gateway: Running, receiver: Receiver
 ) -> None:
@@ -71,20 +79,23 @@ def test_that_a_person_is_told_is_no_notice_beside_what_the_person_is_told(
 
 
 @pytest.mark.parametrize(
-    ("severity", "told", "title"),
+    ("given", "told", "title"),
     [
-        ("info", "info", "elec2: how an incident ended"),
-        ("warning", "critical", "elec2: a person is asked for"),
-        (None, "critical", "elec2: a person is asked for"),
+        ({"severity": "info", "occasion": "ended"}, "info", "elec2: how an incident ended"),
+        ({"severity": "warning", "occasion": "request"}, "warning", "elec2: what came of a request"),
+        ({"severity": "warning", "occasion": "approval"}, "warning", "elec2: an approval is asked for"),
+        ({"severity": "critical", "occasion": "escalated"}, "critical", "elec2: a person is asked for"),
+        ({"severity": "warning"}, "warning", "elec2: a person is asked for"),
+        ({}, "critical", "elec2: a person is asked for"),
     ],
+    ids=lambda value: "-".join(value.values()) if isinstance(value, dict) else None,
 )
-def test_a_person_is_asked_for_only_where_there_is_something_to_do(
-    gateway: Running, receiver: Receiver, severity: str | None, told: str, title: str
+def test_an_order_to_notify_is_as_severe_as_it_says_and_titled_by_its_occasion(
+    gateway: Running, receiver: Receiver, given: dict[str, str], told: str, title: str
 ) -> None:
     subscribe(gateway, receiver.url, filters={"events": ["notify"]})
-    arguments = {"message": "healed itself", **({} if severity is None else {"severity": severity})}
 
-    gateway.put(COMMANDS, command(action="notify", arguments=arguments, expects=None))
+    gateway.put(COMMANDS, command(action="notify", arguments={"message": "look", **given}, expects=None))
 
     notice = receiver.take()
     assert (notice["severity"], notice["title"]) == (told, title)
