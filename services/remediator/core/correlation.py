@@ -53,7 +53,9 @@ def _again(alert: Alert, diagnosis: Diagnosis, incident: Incident, flap_rows: in
     same = same_firing(alert, incident)
     if incident.open:
         anew = not same and alert.fingerprint != incident.lead
-        return None if anew else Place("joins", incident.id, "the same trouble")
+        # Until something was done, other words of the same alert are more evidence.
+        other = _another_is_bad(diagnosis, incident) and (not same or bool(incident.actions))
+        return None if anew or other else Place("joins", incident.id, "the same trouble")
     if incident.state == "expired":
         return Place("ignored", incident.id, "nobody answered") if same else None
     if same and incident.alerts[alert.fingerprint].severity == "info" != alert.severity:
@@ -62,7 +64,7 @@ def _again(alert: Alert, diagnosis: Diagnosis, incident: Incident, flap_rows: in
 
 
 def _come_back(alert: Alert, diagnosis: Diagnosis, incident: Incident, flap_rows: int, limits: Limits) -> Place | None:
-    if diagnosis.name == "concept_drift" and _other_version(alert, incident):
+    if _another_is_bad(diagnosis, incident) or (diagnosis.name == "concept_drift" and _other_version(alert, incident)):
         return None
     same = same_firing(alert, incident)
     if alert.fingerprint != incident.lead and not same:
@@ -86,10 +88,17 @@ def _other_version(alert: Alert, incident: Incident) -> bool:
     return bool(before) and bool(alert.model_version) and before != alert.model_version
 
 
+def _another_is_bad(diagnosis: Diagnosis, incident: Incident) -> bool:
+    """A bad version is told apart by its version, whatever alert tells of it."""
+    both = diagnosis.name == incident.diagnosis.name == "bad_version"
+    return both and diagnosis.version != incident.diagnosis.version
+
+
 def _of_another_version(alert: Alert, diagnosis: Diagnosis, incident: Incident) -> bool:
     """What another version loses is no consequence of a bad one."""
     bad = incident.diagnosis.version if incident.diagnosis.name == "bad_version" else ""
-    return diagnosis.name == "concept_drift" and bool(bad) and alert.model_version not in ("", bad)
+    lost = diagnosis.name == "concept_drift" and bool(bad) and alert.model_version not in ("", bad)
+    return lost or _another_is_bad(diagnosis, incident)
 
 
 def _among(alert: Alert, diagnosis: Diagnosis, incident: Incident, limits: Limits) -> Place | None:

@@ -79,8 +79,12 @@ def lead(turn: Turn, incident_id: str, alert: Alert, diagnosis: Diagnosis, why: 
 
 
 def _open(turn: Turn, alert: Alert, diagnosis: Diagnosis) -> None:
+    incident_id = stable_id("incident", alert.pipeline, alert.id)
+    if incident_id in turn.state.incidents:
+        # The same alert names another suspect by now, which is trouble of its own.
+        incident_id = stable_id("incident", alert.pipeline, alert.id, diagnosis.name, diagnosis.what)
     incident = Incident(
-        id=stable_id("incident", alert.pipeline, alert.id),
+        id=incident_id,
         pipeline=alert.pipeline,
         opened_at=turn.now,
         opened_row=turn.row(alert.pipeline),

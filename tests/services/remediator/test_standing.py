@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from shared.messages import Alert
+from services.remediator.core.limits import Limits
+from shared.messages import Alert, Cause
 from tests.support.desk import Desk
 
 
@@ -155,3 +156,108 @@ def test_what_another_version_loses_is_no_consequence_of_the_bad_one() -> None:
     desk.alert("concept_drift", ("model", "1"), severity="critical", since_row=2100, version="1")
 
     assert [len(incident.alerts) for incident in desk.incidents] == [2, 1]
+
+
+LOSS = "model"
+"""The place of all losses of a model: whatever version answers, they are told under one fingerprint."""
+
+
+def retraining_after_a_bad_version() -> tuple[Desk, Alert]:
+    """Version 2 was bad and is gone back from; version 1 is no better, and a retrain has been ordered."""
+    desk = Desk(restarts=True)
+    desk.steady()
+    desk.model("2")
+    desk.pass_rows(0.3, version="2")
+    alert = desk.alert(
+        "performance", ("version", "2"), severity="critical", value=0.3, since_row=1000, version="2", place=LOSS
+    )
+    back_on(desk, "1")
+    desk.pass_rows(0.4, version="1")
+    desk.pass_rows(0.4, version="1")
+    assert desk.actions == ["rollback", "retrain"]
+    return desk, alert
+
+
+def release(desk: Desk, version: str) -> None:
+    desk.ask("promote", version=version, force=True)
+    desk.retrained(desk.last, version)
+    desk.pass_rows(0.2, version=version)
+
+
+def test_another_bad_version_is_gone_back_from_while_the_training_after_an_earlier_one_runs() -> None:
+    desk, alert = retraining_after_a_bad_version()
+    training = desk.last
+    desk.resolve(alert)
+    release(desk, "3")
+    desk.alert(
+        "performance",
+        ("version", "3"),
+        severity="critical",
+        value=0.2,
+        since_row=1750,
+        version="3",
+        place=LOSS,
+        firing=2,
+    )
+
+    assert (desk.last.action, desk.last.arguments) == ("rollback", {"to_version": "1"})
+    back_on(desk, "1")
+    desk.retrained(training, "4")
+    for _ in range(5):
+        desk.pass_rows(0.9, version="4")
+    bad = [incident for incident in desk.incidents if incident.diagnosis.name == "bad_version"]
+    assert [(incident.diagnosis.version, incident.state) for incident in bad] == [("2", "resolved"), ("3", "resolved")]
+    assert desk.told == []
+
+
+def test_an_alert_that_names_another_version_once_something_was_done_is_trouble_of_its_own() -> None:
+    desk, alert = retraining_after_a_bad_version()
+    release(desk, "3")
+    desk.again(alert, causes=(Cause(kind="version", what="3", score=1.0),))
+
+    assert (desk.last.action, desk.last.arguments) == ("rollback", {"to_version": "1"})
+    assert of_the_alert(desk, alert) == ["acting", "acting"]
+
+
+def test_an_alert_that_names_another_version_before_anything_was_done_is_more_evidence() -> None:
+    desk = Desk(limits=Limits(dry_run=True))
+    desk.steady()
+    desk.model("2")
+    desk.model("3")
+    alert = desk.alert("performance", ("version", "2"), severity="critical", since_row=1000, version="3", place=LOSS)
+    desk.again(alert, causes=(Cause(kind="version", what="3", score=1.0),))
+
+    assert desk.incident.diagnosis.version == "3"
+
+
+def test_while_a_bad_version_answers_the_measuring_of_an_earlier_rollback_waits() -> None:
+    desk = Desk(restarts=True)
+    desk.steady()
+    desk.model("2")
+    desk.pass_rows(0.3, version="2")
+    first = desk.alert("performance", ("version", "2"), severity="critical", since_row=1000, version="2", place=LOSS)
+    back_on(desk, "1")
+    desk.model("3")
+    desk.pass_rows(0.2, version="3")
+    desk.resolve(first)
+    desk.alert("performance", ("version", "3"), severity="critical", since_row=1250, version="3", place=LOSS, firing=2)
+
+    assert desk.actions == ["rollback", "rollback"]
+    assert [bool(incident.paused_by) for incident in desk.incidents] == [True, False]
+
+
+def test_a_bad_version_soon_after_another_is_an_incident_of_its_own() -> None:
+    desk = Desk(restarts=True)
+    desk.steady()
+    desk.model("2")
+    first = desk.alert("performance", ("version", "2"), severity="critical", since_row=1000, version="2", place=LOSS)
+    back_on(desk, "1")
+    desk.pass_rows(0.9)
+    desk.pass_rows(0.9)
+    desk.resolve(first)
+    desk.model("3")
+    desk.alert(
+        "performance", ("version", "3"), severity="critical", since_row=desk.rows, version="3", place=LOSS, firing=2
+    )
+
+    assert [(incident.diagnosis.version, incident.reopened) for incident in desk.incidents] == [("2", 0), ("3", 0)]
