@@ -39,8 +39,7 @@ def until_live(client: Client, pipeline: str, seconds: float, say: Say) -> None:
     """
     deadline, told = time.monotonic() + seconds, False
     while (missing := _no_model(client, pipeline)) is not None:
-        left, labelled = deadline - time.monotonic(), missing.problem["labelled_seen"]
-        what = f"{missing.problem['detail']}, and {labelled:,} have one"
+        left, what = deadline - time.monotonic(), missing.problem["detail"]
         if left <= 0:
             raise HomeostatError(f"{what}. Nothing was sent; ask again later, or wait longer with --wait SECONDS")
         if not told:

@@ -24,9 +24,12 @@ def pipeline_of(parts: Parts, name: str) -> Pipeline:
 
 def no_model(parts: Parts, name: str, when: str = "yet") -> tuple[str, dict[str, Any]]:
     """What to say where no version is live, and how many rows and labelled rows there are."""
-    needed = pipeline_of(parts, name).specification.models.min_rows
+    specification = pipeline_of(parts, name).specification
     rows, labelled = parts.models.metrics.totals(name)
-    detail = f"no version of {name} was live {when}: the first is trained at {needed} rows that have a label"
+    needed = f"{specification.models.min_rows} rows"
+    by_rows = specification.kind == "anomaly"
+    needed += f", and {rows:,} have come" if by_rows else f" that have a label, and {labelled:,} have one"
+    detail = f"no version of {name} was live {when}: the first is trained at {needed}"
     return detail, {"rows_seen": rows, "labelled_seen": labelled}
 
 

@@ -12,7 +12,6 @@ from services.monitor.core.alerting import Finding
 from services.monitor.core.drift import Shift
 from services.monitor.core.loss import Trouble
 from services.monitor.core.quality import WINDOW
-from services.monitor.core.record import Record
 from services.monitor.core.state import Ints
 from services.monitor.core.watch import Watch
 from services.monitor.core.watched import DataWindow, Fault
@@ -179,10 +178,10 @@ def place_of_loss(trouble: Trouble) -> tuple[AlertKind, str]:
 def of_loss(pipeline: Watch, trouble: Trouble) -> Finding:
     """The live model has become worse: a release's fault, a source's labels, or the world's."""
     kind, place = place_of_loss(trouble)
-    record, metric = pipeline.record, pipeline.plan.main_metric
-    since = _rows_since(pipeline, trouble)
-    value = record.values(since).get(metric, trouble.level)
-    baseline = _before(pipeline, trouble).get(metric, _from_error(record, metric, trouble.baseline))
+    record = pipeline.record
+    before = (_before(pipeline, trouble), trouble.baseline)
+    since = (record.values(_rows_since(pipeline, trouble)), trouble.level)
+    metric, (baseline, value) = record.in_one_metric(pipeline.plan.main_metric, before, since)
     tolerance = pipeline.plan.tolerance * (baseline if record.regression else 1.0)
     falls = metric not in _LOWER_IS_BETTER
     change = record.since(trouble.onset)
@@ -211,16 +210,17 @@ def of_loss(pipeline: Watch, trouble: Trouble) -> Finding:
 
 def of_recovery(pipeline: Watch, trouble: Trouble) -> str:
     """Why a loss is over, in the metric in which it was told where that can be measured."""
-    loss, metric = pipeline.loss, pipeline.plan.main_metric
+    loss = pipeline.loss
     told = pipeline.alerts.firing.get(pipeline.alerts.fingerprint(*place_of_loss(trouble)))
     record = pipeline.record
     rows = record.judged(record.of_version(record.rows_between(loss.live_row, record.join.next_row), loss.live))
     rows = rows[~pipeline.excused(rows)][-len(loss.watch) :]
-    value = record.values(rows).get(metric) if len(rows) else None
     over = f"over the last {len(loss.watch)} labelled rows, answered by version {loss.live}"
-    if value is None or told is None or told.evidence.baseline is None:
+    lost = None if told is None else told.evidence
+    metric = pipeline.plan.main_metric if lost is None else lost.statistic
+    value = record.values(rows).get(metric)
+    if value is None or lost is None or lost.baseline is None:
         return f"errors are down {over}"
-    lost = told.evidence
     return (
         f"{metric} is {value:.3f} {over}; it was {lost.baseline:.3f} before the loss, and {lost.value:.3f} at the alert"
     )
@@ -251,13 +251,6 @@ def _blame(trouble: Trouble, ranked: Sequence[Cause]) -> str:
     if first.kind != "feature":
         return f"it begins with version {trouble.version}"
     return f"{first.what} moved there; version {trouble.version}, new since then too, is suspect second"
-
-
-def _from_error(record: Record, metric: str, error: float) -> float:
-    """About the value of the metric that goes with this mean error, where no rows are left to measure it on."""
-    if record.regression:
-        return record.size_of(error)
-    return 1.0 - error if metric == "accuracy" else error
 
 
 def _method(trouble: Trouble) -> str:

@@ -245,7 +245,8 @@ class Inputs(msgspec.Struct):
             else:
                 fault.windows, fault.quiet, fault.until = fault.windows + 1, 0, int(where[-1]) + 1
                 self._doubt(fault, where)
-            fault.level = level_of(window[:, column])
+            level = level_of(window[:, column])
+            fault.level = fault.level if np.isnan(level) else level
         for fault in self.faults.values():
             if fault.source == source and fault.column not in first:
                 over = self.bounds is not None and right_again(
@@ -323,7 +324,7 @@ class Inputs(msgspec.Struct):
         return found | set(np.flatnonzero(out > _SUSPECT_SHARE * (~np.isnan(values)).sum(axis=0)).tolist())
 
     def _settled(self, places: Ints) -> Ints:
-        """Those of these arrivals that a fault seen from now on cannot reach back to.
+        """Those of these arrivals that a fault seen in the next window cannot reach back to, but for a frozen field's.
 
         Where that leaves less than half of them (many sources, each with few rows), all are taken.
         """
@@ -333,7 +334,7 @@ class Inputs(msgspec.Struct):
         settled = np.zeros(len(places), bool)
         for source in codes_in(sources):
             stream = self.streams.get(source) or self.streams.get(-1)
-            settled |= (sources == source) & (places < (stream.before if stream else 0))
+            settled |= (sources == source) & (places < (stream.reach if stream else 0))
         return places[settled] if 2 * settled.sum() >= len(places) else places
 
     def _close(self, index: int) -> DataWindow:

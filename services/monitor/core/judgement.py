@@ -139,7 +139,8 @@ def take_errors(pipeline: Watch, rows: Ints) -> None:
     if pipeline.slicings:
         bare = live & (withheld == 0)
         pipeline.fairness.add(rows[bare], errors[bare])
-    loss.take_leaving(errors[champion & ~by_live & (withheld == 0)])
+    left = champion & ~by_live & (withheld == 0)
+    loss.take_leaving(rows[left], errors[left])
     judged = Judged(rows, errors, doubts)
     for code in codes_in(withheld[live]):
         loss.take(loss.live, record.withheld.names[code], judged.part(live & (withheld == code)), limits)
@@ -167,10 +168,12 @@ def of_loss(pipeline: Watch, now: datetime) -> list[Said]:
         pipeline.held_since = 0.0
         loss.trouble.labels_of = explanation.source_of_wrong_labels(pipeline, loss.trouble)
         said: list[Said] = list(pipeline.alerts.raise_(explanation.of_loss(pipeline, loss.trouble), now, row))
-        if loss.former is not None:
+        former, loss.former = loss.former, None
+        own = pipeline.alerts.fingerprint(*explanation.place_of_loss(loss.trouble))
+        over = None if former is None else explanation.place_of_loss(former)
+        if over is not None and pipeline.alerts.fingerprint(*over) != own:  # else the alert goes on as this trouble's
             why = f"version {loss.trouble.version} has replaced the version it was about, and is in trouble itself"
-            said += pipeline.alerts.resolve(*explanation.place_of_loss(loss.former), now, row, why)
-            loss.former = None
+            said += pipeline.alerts.resolve(*over, now, row, why)
         return said
     if not loss.recovered(pipeline.plan.limits):
         return []

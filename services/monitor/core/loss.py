@@ -17,7 +17,7 @@ import numpy as np
 from services.monitor.core.level import LEAST_BASE, Stretch, Verdict
 from services.monitor.core.regime import FIRST_SLACK, WARM, Expected, Regime, expected_of
 from services.monitor.core.sequential import Bet, onset
-from services.monitor.core.state import Floats, Ints, empty
+from services.monitor.core.state import Floats, Ints, empty, no_rows
 
 _MOST_REGIMES = 12
 _LEAST_PREVIOUS = 50
@@ -86,8 +86,8 @@ class Loss(msgspec.Struct):
     their rows, it answers earlier ones too. Those before `reign` were answered in an earlier reign of it.
 
     `bases`: the errors of the first rows of the newest versions before. `former`: a trouble already
-    raised that a bad release has taken the place of. `leaving`: the newest errors of rows answered before
-    `live_row`, whose labels may come after it.
+    raised that a bad release has taken the place of. `leaving`: the newest errors of rows (`leaving_rows`)
+    answered before `live_row`, whose labels may come after it.
     """
 
     live: str = ""
@@ -101,6 +101,11 @@ class Loss(msgspec.Struct):
     watch: Floats = msgspec.field(default_factory=empty)
     changed: bool = False
     leaving: Floats = msgspec.field(default_factory=empty)
+    leaving_rows: Ints = msgspec.field(default_factory=no_rows)
+
+    def __post_init__(self) -> None:
+        if len(self.leaving_rows) != len(self.leaving):  # a state from before their rows were kept
+            self.leaving_rows = np.full(len(self.leaving), -1)
 
     def go_live(self, version: str, row: int, gate: float | None, tolerance: float, *, chosen: bool = False) -> bool:
         """A version becomes champion; True where it was never live before.
@@ -115,6 +120,7 @@ class Loss(msgspec.Struct):
             self.trouble, self.former = self.former, None
         self.live, self.live_row = version, row
         self.leaving = before.recent[-_LEAVING:] if before is not None else empty()
+        self.leaving_rows = before.recent_rows[-_LEAVING:] if before is not None else no_rows()
         self.watch, self.changed = empty(), True
         known = self.regimes.get(version)
         self.reign = row if known is not None else 0
@@ -134,9 +140,10 @@ class Loss(msgspec.Struct):
             self._step(regime, judged.part(slice(0, size)), limits)
             judged = judged.part(slice(size, None))
 
-    def take_leaving(self, errors: Floats) -> None:
+    def take_leaving(self, rows: Ints, errors: Floats) -> None:
         """Errors of what the versions before the live one answered, and that was labelled since it is live."""
         self.leaving = np.concatenate([self.leaving, errors])[-_LEAVING:]
+        self.leaving_rows = np.concatenate([self.leaving_rows, rows])[-_LEAVING:]
 
     def take_canary(self, version: str, rows: Ints, errors: Floats, limits: Limits) -> None:
         """Errors of a canary's answers, held against the champion's of the same time."""
@@ -159,6 +166,8 @@ class Loss(msgspec.Struct):
         """Rows `since` on were scored on faulty data: what they showed is no evidence, and no reference."""
         for regime in self.regimes.values():
             regime.forget(since, tolerance)
+        kept = self.leaving_rows < since
+        self.leaving, self.leaving_rows = self.leaving[kept], self.leaving_rows[kept]
         if self.trouble is not None and not self.trouble.confirmed and self.trouble.row >= since:
             self.trouble, self.former = self.former, None
 
@@ -170,9 +179,9 @@ class Loss(msgspec.Struct):
         trouble = self.trouble
         if trouble is None or trouble.release or trouble.slow:
             return "yes"
-        regime = self._regime(trouble.version, trouble.withheld)
-        expected = regime.expected()
-        if expected is None or int((regime.tail_rows >= trouble.onset).sum()) < _LASTING:
+        regime = self._known(trouble.version, trouble.withheld)
+        expected = regime.expected() if regime is not None else None
+        if regime is None or expected is None or int((regime.tail_rows >= trouble.onset).sum()) < _LASTING:
             return "unknown"
         if float(regime.tail[-_NEWEST:].mean()) > expected.bar(limits.tolerance):
             return "yes"
@@ -180,13 +189,15 @@ class Loss(msgspec.Struct):
 
     def judged_up_to(self, trouble: Trouble) -> int:
         """The newest row of the version in trouble whose answer has been judged; -1 where none is known."""
-        rows = self._regime(trouble.version, trouble.withheld).recent_rows
-        return int(rows.max()) if len(rows) else -1
+        regime = self._known(trouble.version, trouble.withheld)
+        return int(regime.recent_rows.max()) if regime is not None and len(regime.recent_rows) else -1
 
     def dismiss(self) -> None:
         """The pending trouble has passed by itself."""
         if self.trouble is not None:
-            self._regime(self.trouble.version, self.trouble.withheld).detector.reset()
+            regime = self._known(self.trouble.version, self.trouble.withheld)
+            if regime is not None:
+                regime.detector.reset()
             self.trouble = None
 
     def confirm(self) -> None:
@@ -263,8 +274,12 @@ class Loss(msgspec.Struct):
             return self.releases.get(before.version) if before is not None else None
         return Release(expected_of(before.recent), len(before.recent), self.live_row, before.memory)
 
+    def _known(self, version: str, withheld: str) -> Regime | None:
+        return self.regimes.get(_key(version, withheld))
+
     def _regime(self, version: str, withheld: str) -> Regime:
-        key = f"{version}|{withheld}" if withheld else version
+        """As it is known, or a new one from now on."""
+        key = _key(version, withheld)
         if key not in self.regimes:
             self._keep(key, Regime(version, withheld))
         return self.regimes[key]
@@ -346,8 +361,9 @@ class Loss(msgspec.Struct):
 
     def _first_row(self, version: str) -> int:
         """Where the live version's answers begin, as far as they are judged."""
-        judged = self._regime(version, "").tail_rows
-        return int(min([self.live_row, *judged[:1].tolist()]))
+        regime = self._known(version, "")
+        judged = [] if regime is None else regime.tail_rows[:1].tolist()
+        return int(min([self.live_row, *judged]))
 
     def _open_to(self, version: str, *, canary: bool) -> bool:
         """Whether a bad release may be found now: also while the loss of an earlier version is not over."""
@@ -382,6 +398,10 @@ class Loss(msgspec.Struct):
             reference_samples=release.samples,
             canary=canary,
         )
+
+
+def _key(version: str, withheld: str) -> str:
+    return f"{version}|{withheld}" if withheld else version
 
 
 def _promised(before: float | None, gate: float | None) -> float | None:

@@ -127,13 +127,12 @@ def _of_late(watch: Watch, late: Late, rate: float, *, lasts: bool) -> Finding:
 
 def _of_slice(watch: Watch, key: str, one: Slice, rate: float) -> Finding:
     slicing, place = _slicing(watch, key)
-    title, metric = slicing.title(place), watch.plan.main_metric
-    record = watch.record
+    title, record = slicing.title(place), watch.record
     rows = record.rows_between(max(one.first, watch.loss.live_row), record.join.next_row)
     rows = record.judged(record.of_version(rows, watch.loss.live))
     inside = slicing.places(record.join.read(PREFIX + slicing.field, rows)) == place
-    value, rest = record.values(rows[inside]).get(metric, one.rest + one.gap), record.values(rows[~inside])
-    usual = rest.get(metric, one.rest)
+    own, rest = (record.values(rows[inside]), one.rest + one.gap), (record.values(rows[~inside]), one.rest)
+    metric, (value, usual) = record.in_one_metric(watch.plan.main_metric, own, rest)
     tolerance = watch.plan.tolerance * (usual if record.regression else 1.0)
     suspects = [Cause(kind="slice", what=title, score=0.9, detail=f"{metric} {value:.3f}, the rest {usual:.3f}")]
     if one.with_version:

@@ -18,7 +18,7 @@ import numpy as np
 from services.monitor.core.distributions import binomial_limit, codes_in, correlation, quantiles_of, ranks_in
 from services.monitor.core.fields import MOST_CATEGORIES
 from services.monitor.core.shape import Shape
-from services.monitor.core.state import Bools, Floats, Ints
+from services.monitor.core.state import Bools, Floats, Ints, empty
 from services.monitor.core.units import change_in_words
 
 WINDOW = 50
@@ -42,6 +42,7 @@ class Bounds(msgspec.Struct):
     `spread`: how much these and the values vary. `run`: the longest run of one value that is likely.
     `missing`, `fresh`: the counts of missing cells and of new categories in a window that are too many;
     where new ones are no news (`fresh` infinite), no `categories` are kept. `shape`: how the values lie.
+    `bare`: the most missing cells that a window of the reference had.
     """
 
     low: Floats
@@ -54,6 +55,11 @@ class Bounds(msgspec.Struct):
     fresh: Floats
     categories: list[list[int]]
     shape: Shape
+    bare: Floats = msgspec.field(default_factory=empty)
+
+    def __post_init__(self) -> None:
+        if len(self.bare) != len(self.missing):  # a state from before it was kept
+            self.bare = np.zeros(len(self.missing))
 
     def widened_by(self, other: Bounds) -> Bounds:
         """Bounds that allow what either allows: what was once normal stays plausible."""
@@ -68,6 +74,7 @@ class Bounds(msgspec.Struct):
             np.fmax(self.fresh, other.fresh),
             [sorted({*a, *b}) for a, b in zip(self.categories, other.categories, strict=True)],
             self.shape.after(other.shape),
+            np.fmax(self.bare, other.bare),
         ).without_endless()
 
     def without_endless(self) -> Bounds:
@@ -89,7 +96,7 @@ class Bounds(msgspec.Struct):
     def except_for(self, columns: Collection[int], other: Bounds) -> Bounds:
         """These bounds, but the other's for some fields."""
         chosen = sorted(columns)
-        for name in ("low", "high", "level_low", "level_high", "spread", "run", "missing", "fresh"):
+        for name in ("low", "high", "level_low", "level_high", "spread", "run", "missing", "fresh", "bare"):
             getattr(self, name)[chosen] = getattr(other, name)[chosen]
         for column in chosen:
             self.categories[column] = other.categories[column]
@@ -124,7 +131,8 @@ def bounds_of(values: Floats, sources: Ints, categorical: Bools, level: float, d
             kept = ~doubted[:, column]
             cells, senders = cells[kept], sources[kept]
         present = cells[~np.isnan(cells)]
-        out.missing[column] = _too_many(_worst_block(np.isnan(cells)), level)
+        worst = _worst_block(np.isnan(cells))
+        out.missing[column], out.bare[column] = _too_many(worst, level), WINDOW * worst
         out.fresh[column], out.run[column] = np.inf, np.inf
         if not len(present):
             continue
@@ -191,7 +199,7 @@ def right_again(window: Floats, bounds: Bounds, began: Suspicion, moved: float, 
     cells, column = window[:, began.column], began.column
     present = cells[~np.isnan(cells)]
     if began.check == "missing":
-        return bool(len(cells) - len(present) <= _RIGHT_COUNT * bounds.missing[column])
+        return bool(len(cells) - len(present) <= max(_RIGHT_COUNT * bounds.missing[column], bounds.bare[column]))
     if began.check == "new_category":
         known = bounds.categories[column]
         return not known or bool(np.count_nonzero(~np.isin(present, known)) <= _RIGHT_COUNT * bounds.fresh[column])

@@ -176,6 +176,16 @@ class Record(msgspec.Struct):
         positive = self.positive
         return class_values(truth, answer, self.proba(rows), positive)
 
+    def in_one_metric(self, main: str, *measured: tuple[dict[str, float], float]) -> tuple[str, list[float]]:
+        """Several sets of rows, each with its measures and mean error, in the `main` metric where all have it, else in
+        the one that a mean error stands for: the metric's name, and its values.
+        """
+        if all(main in values for values, _ in measured):
+            return main, [values[main] for values, _ in measured]
+        plain = "mae" if self.regression else "accuracy"
+        about = self.size_of if self.regression else lambda error: 1.0 - error
+        return plain, [values.get(plain, about(error)) for values, error in measured]
+
     def shadow_values(self, first: int, last: int) -> dict[str, dict[str, float]]:
         """The measures of what shadow versions would have answered in these rows."""
         found = {}

@@ -140,6 +140,11 @@ class Course(msgspec.Struct):
         """What the field is now is no leap any more, however unlike the reference; it may leap from being like it."""
         self.unlike[column] = _SUDDEN + 1
 
+    @property
+    def leaping(self) -> bool:
+        """Whether the next window may show that a field has leapt with the newest."""
+        return bool(((self.unlike > 0) & (self.unlike < _SUDDEN)).any())
+
     def take(self, window: Floats, distance: Floats, shape: Shape, limits: Floats) -> list[Leap]:
         """The fields that leapt: like the reference until shortly before, and apart from it for two windows now.
 

@@ -40,10 +40,16 @@ class Stream(msgspec.Struct):
     longest_gap: int = 1
     turns: int = 0
 
+    @property
+    def reach(self) -> int:
+        """The first arrival that a fault noticed in the next window may begin with: a leap is told by two windows."""
+        return self.earlier if self.course.leaping and self.earlier >= 0 else self.before
+
 
 class Fault(msgspec.Struct):
     """A field of a source at fault since arrival `since`, when it lay `moved` from what it was (in [0, 1]); `quiet`
-    counts clean windows in a row. `level`: the median of the newest window that showed it (NaN: of none).
+    counts clean windows in a row. `level`: the median of the newest window that showed it with values in it (NaN: of
+    none).
     """
 
     column: int

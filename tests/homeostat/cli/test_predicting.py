@@ -102,6 +102,14 @@ def test_before_a_first_model_nothing_is_sent_for_an_id_keeps_its_answer(
     assert gateway.written(RAW_DATA) == []
 
 
+def test_a_model_of_anomalies_waits_for_rows_and_not_for_labels(ask: Call, gateway: Running, tmp_path: Path) -> None:
+    gateway.put(PIPELINES, defined(name="shop", kind="anomaly", target=None))
+
+    shown = ask("predict", "shop", written(tmp_path, "a,0.1,1"), "--wait", "0")
+
+    assert "the first is trained at 500 rows, and 0 have come. Nothing was sent" in flat(shown.err)
+
+
 def test_a_first_model_is_waited_for_and_said_to_be(gateway: Running) -> None:
     gateway.put(PIPELINES, defined(name="shop"))
     told: list[str] = []

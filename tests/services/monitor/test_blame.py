@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from itertools import cycle
 from typing import Any
 
 import pytest
+from msgspec import structs
 
 from tests.services.monitor.releases import ordered
 
@@ -72,3 +74,27 @@ def test_a_version_that_comes_back_and_is_worse_is_at_fault_where_it_was_chosen(
 
     ((_, alert),) = s.alerts(state="firing")
     assert (alert.causes[0].kind, alert.causes[0].what) == (cause, "1")
+
+
+def test_labels_of_another_source_that_disagree_with_the_next_version_are_the_same_alert(stream: Make) -> None:
+    s = stream(delay=10**9)
+    labelled(s, 1000)
+    s.publish("1", accuracy=0.9)
+    labelled(s, 2000)
+    labelled(s, 300, wrong="b")
+    assert [alert.causes[0].what for _, alert in s.alerts(state="firing")] == ["b"]
+    s.publish("2", accuracy=0.9)
+    labelled(s, 300, sources="acc", wrong="c")
+
+    states = [(alert.state, alert.causes[0].what) for _, alert in s.alerts("data_quality")]
+    assert states == [("firing", "b"), ("firing", "c")], "it goes on, and is not ended in the same breath"
+
+
+def labelled(s: Any, rows: int, *, sources: str = "abc", wrong: str = "") -> None:
+    """Rows whose labels come from these sources in turn; those of `wrong` are turned round."""
+    for _ in range(rows // 100):
+        s.run(100)
+        taken = zip(s.waiting, cycle(sources), strict=False)
+        turned = [structs.replace(one, source=by, label=one.label ^ (by == wrong)) for one, by in taken]
+        s.waiting = []
+        s.label(turned)

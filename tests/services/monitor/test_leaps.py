@@ -8,7 +8,9 @@ from typing import Any
 import numpy as np
 import pytest
 
+from services.monitor.core.fields import Fields
 from services.monitor.core.inputs import Inputs
+from services.monitor.core.watched import Sizes
 
 Make = Callable[..., Any]
 Shape = Callable[[np.random.Generator], float]
@@ -21,6 +23,7 @@ SHAPES: dict[str, Shape] = {
     "flat": lambda rng: rng.uniform(5, 50),
     "counts": lambda rng: float(rng.poisson(12)),
 }
+SIZES = Sizes(window=250, reference=1000, quality_level=1e-6, drift_level=1e-6)
 FACTORS = (0.1333, 0.264, 0.3937, 2.2046, 2.5, 4.4, 7.5)
 
 
@@ -152,6 +155,29 @@ def test_a_field_around_zero_that_goes_elsewhere_is_told_without_a_ratio(stream:
     ((_, fault),) = s.alerts("data_quality")
     assert "times" not in fault.summary
     assert fault.causes[0].what == "price"
+
+
+def test_what_a_leap_that_is_noticed_next_reaches_back_to_is_not_learned_from() -> None:
+    inputs = Inputs.of(Fields(("price",), 1, {}), SIZES)
+    rng = np.random.default_rng(0)
+    leapt = np.where(np.arange(4050) < 3940, 1.0, 2.2) * rng.normal(18, 3, 4050)
+
+    inputs.take(leapt[:4000, None], np.arange(4000), np.zeros(4000, np.int64))
+    assert inputs.bounds is not None
+    learned = float(inputs.bounds.high[0])
+    inputs.take(leapt[4000:, None], np.arange(4000, 4050), np.zeros(50, np.int64))
+
+    assert inputs.faults["0:0"].since == 3900, "a window before it was noticed for the first time"
+    assert learned < 60
+
+
+def test_a_window_with_no_value_in_it_does_not_hide_where_the_fault_lay() -> None:
+    inputs = Inputs.of(Fields(("price",), 1, {}), SIZES)
+    values = np.concatenate([np.random.default_rng(0).normal(18, 3, 2000), np.full(100, 18_000.0), np.full(50, np.nan)])
+
+    inputs.take(values[:, None], np.arange(2150), np.zeros(2150, np.int64))
+
+    assert inputs.faults["0:0"].level == 18_000.0
 
 
 @pytest.mark.parametrize("left", [0.45, 1.8])

@@ -47,6 +47,18 @@ def test_concept_drift_resolves_once_a_new_version_is_right(stream: Make) -> Non
     assert len(s.alerts()) == 2
 
 
+def test_a_loss_before_which_too_little_was_measured_is_told_in_what_errors_stand_for(stream: Make, spec: Make) -> None:
+    s = stream(spec=spec(gate={"metric": "f1"}))
+    s.run(1000)
+    s.publish("1", accuracy=0.9)
+    s.run(400, error=0.7)
+
+    ((_, alert),) = s.alerts()
+    assert alert.evidence.statistic == "accuracy"
+    assert alert.evidence.baseline >= 0.75
+    assert alert.evidence.value < 0.5
+
+
 def test_a_bad_release_is_the_versions_fault_within_300_labelled_rows(stream: Make) -> None:
     s = stream(warm=2000)
     s.publish("2", accuracy=0.95)

@@ -7,7 +7,7 @@ import pytest
 
 from services.monitor.core.drift import references_of, shifts_in, significant
 from services.monitor.core.fields import Fields
-from services.monitor.core.quality import bounds_of, frozen_runs, is_clock, suspicions
+from services.monitor.core.quality import Suspicion, bounds_of, frozen_runs, is_clock, right_again, suspicions
 from services.monitor.core.refusals import Refusals
 
 NUMBER, CATEGORY = np.array([False]), np.array([True])
@@ -56,6 +56,18 @@ def test_a_rare_missing_cell_is_no_fault_where_the_reference_has_them_too() -> N
     reference = np.where(rng.random(2000) < 0.05, np.nan, rng.normal(size=2000))
     window = np.where(rng.random(50) < 0.1, np.nan, rng.normal(size=50))
     assert checks(reference, window) == []
+
+
+def test_a_field_that_is_missing_half_of_the_time_is_right_again_once_it_is_as_before() -> None:
+    rng = np.random.default_rng(9)
+    halves = np.where(rng.random(8000) < 0.5, np.nan, rng.normal(size=8000))[:, None]
+    bounds = bounds_of(halves[:4000], np.zeros(4000, np.int64), NUMBER, LEVEL)
+    began = Suspicion(0, "missing", 1.0, 0.9, "all of it")
+
+    right = [right_again(window, bounds, began, 0.0, np.nan) for window in halves[4000:].reshape(80, 50, 1)]
+
+    assert np.mean(right) > 0.95
+    assert not right_again(np.full((50, 1), np.nan), bounds, began, 0.0, np.nan)
 
 
 def test_a_field_that_often_repeats_is_frozen_later_than_one_that_never_does() -> None:

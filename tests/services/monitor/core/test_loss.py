@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from services.monitor.core.level import Level, Stretch
-from services.monitor.core.loss import Limits, Loss
+from services.monitor.core.loss import Limits, Loss, Trouble
 
 LIMITS = Limits(tolerance=0.03, rate=2.5e-6, level=1e-3)
 
@@ -27,6 +27,30 @@ def test_rows_scored_on_faulty_inputs_leave_no_evidence_behind() -> None:
     assert loss.regimes["1"].detector.evidence == 0.0
     assert loss.regimes["1"].tail_rows.max() == 499
     assert abs(loss.regimes["1"].recent.mean() - before) < 0.01
+
+
+def test_what_the_version_before_showed_on_faulty_rows_does_not_excuse_the_next_one() -> None:
+    loss = Loss()
+    loss.go_live("1", 0, 0.1, 0.03)
+    fed(loss, 0.1, 0, 500)
+    loss.go_live("2", 500, 0.1, 0.03)
+    loss.take_leaving(np.arange(460, 500), np.ones(40))
+
+    loss.excuse(470, 0.03)
+
+    assert loss.leaving_rows.max() < 470
+    assert len(loss.leaving) == len(loss.leaving_rows) == 10
+
+
+def test_to_ask_of_a_version_that_is_not_known_is_not_to_know_it() -> None:
+    loss, trouble = Loss(), Trouble(False, "9", 0.1, 0.5, 0, 0, 1.0, 1.0, 0, 0)
+    loss.trouble = trouble
+
+    assert loss.judged_up_to(trouble) == -1
+    assert loss.lasting(LIMITS) == "unknown"
+    loss.dismiss()
+
+    assert loss.regimes == {}
 
 
 def test_a_version_that_comes_back_keeps_its_reference() -> None:
