@@ -18,6 +18,7 @@ from services.monitor.core.level import LEAST_BASE, Stretch, Verdict
 from services.monitor.core.regime import FIRST_SLACK, WARM, Expected, Regime, expected_of
 from services.monitor.core.sequential import Bet, onset
 from services.monitor.core.state import Floats, Ints, empty, no_rows
+from services.monitor.core.trouble import Limits, Trouble
 
 _MOST_REGIMES = 12
 _LEAST_PREVIOUS = 50
@@ -30,44 +31,6 @@ _LASTING = 250
 _NEWEST = 100
 _MOST_BASES = 3
 _LEAVING = 50
-
-
-class Limits(msgspec.Struct, frozen=True):
-    """`tolerance` in units of error; `rate` of false alarms per row; `level` of one release's test.
-
-    `slow_rate`: false alarms per row of the test of the level.
-    """
-
-    tolerance: float
-    rate: float
-    level: float
-    slow_rate: float = 1e-6
-
-
-class Trouble(msgspec.Struct):
-    """A loss that began at row `onset` and crossed the line at `row`.
-
-    `evidence` is the wealth of the bet: one over the false-alarm rate it could still be claimed at.
-    `baseline` and `level` are mean errors before and since; `confirmed` once it was raised; `labels_of`
-    names the one source whose labels alone disagree with the model, if that is what it is. `slow`: found
-    by the level of many rows, not by the bet.
-    """
-
-    release: bool
-    version: str
-    baseline: float
-    level: float
-    onset: int
-    row: int
-    evidence: float
-    limit: float
-    samples: int
-    reference_samples: int
-    canary: bool = False
-    confirmed: bool = False
-    labels_of: str = ""
-    withheld: str = ""
-    slow: bool = False
 
 
 class Release(msgspec.Struct):

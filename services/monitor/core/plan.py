@@ -5,7 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from services.monitor.core import budget
-from services.monitor.core.loss import Limits
+from services.monitor.core.trouble import Limits
 from shared.pipeline.origins import needed
 from shared.pipeline.specification import Specification
 

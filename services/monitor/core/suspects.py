@@ -5,8 +5,8 @@ the version is suspect second.
 from __future__ import annotations
 
 from services.monitor.core.drift import Shift, shifts_in, significant
-from services.monitor.core.loss import Trouble
 from services.monitor.core.state import Floats
+from services.monitor.core.trouble import Trouble
 from services.monitor.core.watch import Watch
 from shared.messages import Cause
 

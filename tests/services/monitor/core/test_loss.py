@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from services.monitor.core.level import Level, Stretch
-from services.monitor.core.loss import Limits, Loss, Trouble
+from services.monitor.core.loss import Loss
+from services.monitor.core.trouble import Limits, Trouble
 
 LIMITS = Limits(tolerance=0.03, rate=2.5e-6, level=1e-3)
 
