@@ -14,6 +14,7 @@ from services.remediator.core.knowledge import withheld_inputs
 from services.remediator.core.limits import GO, Verdict, consent, reach, spending
 from services.remediator.core.orders import Impossible, Order, order_of
 from services.remediator.core.policies import only_watched, policy_for
+from services.remediator.core.returning import on_return
 from services.remediator.core.triage import diagnosis_of
 from services.remediator.core.turn import Turn
 from services.remediator.core.wording import about_of, subject, under_way
@@ -127,12 +128,17 @@ def _weigh(turn: Turn, incident_id: str, policy: Policy, rung: Rung, order: Orde
     if allowed.answer == "refuse":
         _pass_over(turn, incident_id, rung, allowed.why)
         return
+    back = on_return(turn, incident, rung) if order.action == "retrain" else None
+    if back is not None and back.answer == "met":
+        wind_down(turn, incident_id, back.why)
+        return
+    measured_first = GO if back is None else Verdict("wait", back.why, passes=True)
     spend = spending(policy, order.action, known, turn.now, row)
-    if spend.answer == "refuse":
+    if spend.answer == "refuse" and back is None:
         _spent_out(turn, incident_id, order, spend)
         return
     its_turn, paused = turn_of(incident, order.action, turn.of(incident.pipeline))
-    for verdict in (spend, _learning_is_blocked(turn, incident, order.action), its_turn):
+    for verdict in (spend, _learning_is_blocked(turn, incident, order.action), its_turn, measured_first):
         if verdict.answer == "wait":
             wait(turn, incident_id, verdict)
             return
@@ -205,7 +211,7 @@ def resume(turn: Turn, incident_id: str) -> bool:
     why = f"{incident.paused_by} is over"
     if incident.state == "verifying" and action is not None and action.expects is not None:
         row = turn.row(incident.pipeline)
-        renewed = msgspec.structs.replace(action, from_row=row, fresh=False)
+        renewed = msgspec.structs.replace(action, from_row=row, fresh=False, measured_rows=0)
         turn.update(incident_id, actions=tuple(renewed if a.command == action.command else a for a in incident.actions))
         within = action.expects.by - action.deadline
         why += ": measuring begins anew"

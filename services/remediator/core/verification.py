@@ -129,6 +129,17 @@ def mean_of(known: Knowledge, metric: str, last_before: int, windows: int = BASE
     return _measure([_row_values(r, None, metric) for r in before]).value
 
 
+def newest_of(known: Knowledge, metric: str, version: str, since_row: int, rows: int) -> Measure:
+    """The metric over the version's own newest rows, of windows that begin with `since_row` or later, `rows` of them
+    or a window more; all there are where they are fewer.
+    """
+    pairs: list[tuple[float, float | None]] = []
+    for reading in reversed([r for r in _readings(known, metric) if r.first_row >= since_row]):
+        if _measure(pairs).rows < rows:
+            pairs.append(_row_values(reading, version, metric))
+    return _measure(pairs)
+
+
 def effect_of(action: Action, known: Knowledge, metric: str) -> Measure:
     """The metric over the rows that the action is judged by: those of the version it made answer.
 

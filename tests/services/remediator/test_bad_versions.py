@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from tests.support.desk import Desk
 
 
@@ -155,3 +157,83 @@ def test_late_answers_of_a_version_are_rolled_back_and_under_load_the_predictor_
 
     assert (slow.last.action, slow.last.arguments["to_version"]) == ("rollback", "1")
     assert (loaded.last.action, loaded.last.arguments["service"]) == ("scale_service", "predictor")
+
+
+LEARN: dict[str, Any] = {
+    "name": "learn",
+    "when": {"kinds": ["concept_drift"]},
+    "ladder": [{"action": "retrain", "verify_rows": 500, "verify_within": "30d", "deadline": "15m"}] * 3,
+}
+
+
+def gone_back_to_version_1(**limits: Any) -> Desk:
+    """What was trained for a changed concept is named as the cause of worse trouble, and version 1 answers again."""
+    desk = Desk(policies=[{**LEARN, "cooldown": "100 rows", **limits}], restarts=True)
+    desk.steady()
+    desk.pass_rows(0.6)
+    desk.alert("concept_drift", ("model", "1"), severity="critical", since_row=1000, version="1")
+    desk.retrained(desk.last, "2")
+    desk.pass_rows(0.3, version="2")
+    desk.alert("performance", ("version", "2"), severity="critical", value=0.3, since_row=1250, version="2")
+    desk.model("1", command=desk.last.id)
+    desk.answer(desk.last, version="1")
+    assert desk.actions == ["retrain", "rollback"], "what version 1 is worth by now is not known yet"
+    return desk
+
+
+def test_a_version_that_answers_again_and_is_good_is_not_trained_anew() -> None:
+    desk = gone_back_to_version_1()
+    desk.pass_rows(0.9, version="1")
+    assert desk.state == "triaged"
+    desk.pass_rows(0.88, version="1")
+
+    assert (desk.actions, desk.state) == (["retrain", "rollback"], "resolved")
+    assert "version 1 answers again: accuracy is 0.89 over 500 of its rows" in desk.incident.why
+
+
+def test_a_version_that_answers_again_and_is_bad_too_is_trained_anew_once_that_is_measured() -> None:
+    desk = gone_back_to_version_1()
+    desk.pass_rows(0.6, version="1")
+    assert desk.actions == ["retrain", "rollback"]
+    desk.pass_rows(0.6, version="1")
+
+    assert desk.actions == ["retrain", "rollback", "retrain"]
+
+
+def test_what_a_version_that_came_back_is_worth_shows_in_its_newest_rows() -> None:
+    desk = gone_back_to_version_1()
+    desk.pass_rows(0.98, version="1")
+    desk.pass_rows(0.98, version="1")
+    desk.resolve(desk.incident.alerts["performance-version:2"])
+    assert desk.state == "resolved"
+    for _ in range(4):
+        desk.pass_rows(0.65, version="1")
+
+    assert desk.actions == ["retrain", "rollback", "retrain"], "the alert fires on, and 0.76 over all rows is the past"
+
+
+def test_no_person_is_called_for_a_spent_budget_before_the_version_that_answers_again_is_measured() -> None:
+    desk = gone_back_to_version_1(budget={"actions": 1, "per": "10000 rows"})
+    desk.pass_rows(0.6, version="1")
+    assert (desk.state, desk.told) == ("triaged", [])
+    desk.pass_rows(0.6, version="1")
+
+    assert (desk.state, len(desk.told)) == ("escalated", 1)
+
+
+def test_a_version_no_longer_live_that_is_found_bad_late_asks_for_no_training_before_the_live_one_is_measured() -> None:
+    desk = Desk(restarts=True)
+    desk.steady()
+    desk.model("2")
+    desk.pass_rows(0.3, version="2")
+    desk.ask("rollback", to_version="1")
+    desk.model("1", command=desk.last.id)
+    desk.answer(desk.last, version="1")
+    desk.alert("performance", ("version", "2"), severity="critical", value=0.3, since_row=1000, version="2")
+    assert desk.actions == ["rollback"]
+    desk.pass_rows(0.9, version="1")
+    desk.pass_rows(0.9, version="1")
+
+    assert desk.actions == ["rollback"]
+    assert all(incident.state == "resolved" for incident in desk.incidents)
+    assert desk.told == []
