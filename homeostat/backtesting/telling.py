@@ -16,7 +16,7 @@ COUNTS = ("alerts", "actions", "incidents", "resolved", "open", "escalated")
 _OUTCOMES = ("verified", "not_verified", "undone")
 _BEGINS, _ENDS = ("incident_opened", "triaged"), ("incident_resolved", "incident_expired")
 _OF_MESSAGES = {"verified": "told; it passed", "not_verified": "told; it has not passed"}
-_NOT_DECISIONS = ("model_published", "pipeline_defined")
+_NOT_DECISIONS = ("model_published", "pipeline_defined", "measuring")
 
 
 def alerts_of(told: Told, policy: str) -> Iterator[Line]:
@@ -41,7 +41,7 @@ def alerts_of(told: Told, policy: str) -> Iterator[Line]:
 
 
 def decisions_of(told: Told, policy: str) -> Iterator[Line]:
-    """The ledger, but for what others published."""
+    """The ledger, but for what others published and how far a measuring is."""
     entry: AuditEntry
     for row, _, entry in told.of(AUDIT):
         if entry.kind not in _NOT_DECISIONS:

@@ -9,7 +9,7 @@ import typer
 from homeostat.cli.models import ASKED, Reason
 from homeostat.cli.options import AnyPipeline, Json, filter_of, on_gateway
 from homeostat.cli.output import console, show_found, show_json, show_rows, show_text
-from homeostat.cli.telling import steps_of
+from homeostat.cli.telling import state_of, steps_of
 from homeostat.client import Client
 
 app = typer.Typer(help="Incidents, each from its first alert to its outcome.", no_args_is_help=True)
@@ -22,7 +22,8 @@ COLUMNS = {"id": "id", "opened": "opened", "pipeline": "pipeline", "state": "sta
 def list_incidents(client: Client, pipeline: AnyPipeline = None, as_json: Json = False) -> None:
     """Every incident, newest first: of one pipeline, or of all of them."""
     found = client.get("/v1/incidents", pipeline=filter_of(client, pipeline))["incidents"]
-    show_found(found, COLUMNS, empty="no incident yet", as_json=as_json)
+    rows = found if as_json else [{**each, "state": state_of(each)} for each in found]
+    show_found(rows, COLUMNS, empty="no incident yet", as_json=as_json)
 
 
 @app.command()
@@ -33,7 +34,7 @@ def show(client: Client, incident: Incident, as_json: Json = False) -> None:
     if as_json:
         show_json(found)
         return
-    console.print(f"[bold]{found['id']}[/] {found['pipeline']}: {found['state']}\n{found['summary']}\n")
+    console.print(f"[bold]{found['id']}[/] {found['pipeline']}: {state_of(found)}\n{found['summary']}\n")
     columns = {"at": "at", "step": "step", "summary": "what", "state": "state", "where": "in the log"}
     show_rows(steps_of(found), columns, empty="no step yet")
 

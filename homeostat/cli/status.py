@@ -10,6 +10,7 @@ import typer
 from homeostat.cli.holding import holds_of
 from homeostat.cli.options import DEFAULT_DATA, Data, Json, Key, Url, connect
 from homeostat.cli.output import console, show_json, show_rows
+from homeostat.cli.telling import state_of
 from homeostat.local.discovery import urls_of
 
 
@@ -49,7 +50,8 @@ def status(as_json: Json = False, url: Url = None, api_key: Key = None, data: Da
         console.print(line, highlight=False, markup=False, soft_wrap=True)
     console.print()
     incident_columns = {"id": "open incident", "pipeline": "pipeline", "state": "state", "summary": "what"}
-    show_rows(found["incidents"], incident_columns, empty="no open incident")
+    incidents = [{**each, "state": state_of(each)} for each in found["incidents"]]
+    show_rows(incidents, incident_columns, empty="no open incident")
 
 
 def _value(pipeline: Mapping[str, Any]) -> Any:

@@ -49,7 +49,7 @@ class ReadModels:
         self.metrics = MetricBook()
         self.alerts = AlertBook()
         self.commands = CommandBook()
-        self.incidents = IncidentBook(self.alerts, self.commands, self.models)
+        self.incidents = IncidentBook(self.alerts, self.commands, self.models, self.pipelines)
         self.ledger = LedgerBook()
         self.dead_letters = DeadLetterBook()
         self.predictions = PredictionBook()

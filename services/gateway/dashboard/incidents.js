@@ -49,7 +49,7 @@ function one(incident, detail, isOpen, toggle, decide) {
     h(
       "button",
       { class: "head", "aria-expanded": String(isOpen), onclick: () => toggle(incident.id) },
-      h("span", { class: "chip", "data-tone": tone }, told),
+      h("span", { class: "chip", "data-tone": tone }, incident.progress ? `${told}: ${incident.progress.told}` : told),
       h("span", { class: "what" }, incident.summary),
       h("span", { class: "note" }, `${ago(incident.opened)}${incident.closed ? `, over in ${span(seconds)}` : ""}`),
     ),
@@ -101,6 +101,7 @@ const TELLERS = {
   command_refused: ({ summary }) => ({ tone: "warn", title: "Refused:", text: summary }),
   command_expired: ({ summary }) => ({ tone: "warn", title: "Came to nothing in time:", text: summary }),
   model_published: ({ topic, body }) => (topic === "audit" ? null : { tone: "act", title: `Version ${body.version} is now ${words(body.stage)}:`, text: body.reason || "no reason recorded" }),
+  measuring: ({ summary, body }, { progress }) => (progress && body.rows === progress.rows ? { tone: "none", title: "So far:", text: summary } : null),
   verified: (step) => ({ tone: "good", title: "It helped:", text: measured(step), extra: step.summary }),
   not_verified: (step) => ({ tone: "warn", title: step.body.answer ? "It did not help:" : "It came to nothing:", text: measured(step), extra: step.summary }),
   undone: ({ summary }) => ({ tone: "warn", title: "Taken back:", text: summary }),

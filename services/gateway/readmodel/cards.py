@@ -55,7 +55,7 @@ def _postmortem_lines(incident: Mapping[str, Any]) -> Iterator[str]:
     yield f"# {incident['id']}: {incident['summary']}"
     yield ""
     yield f"- Pipeline: {incident['pipeline']}"
-    yield f"- State: {incident['state']}"
+    yield f"- State: {incident['state']}{_progress(incident['progress'])}"
     yield f"- Opened {incident['opened']}, last changed {incident['updated']}"
     yield f"- Cause: {_cause(cause)}"
     yield f"- Outcome: {incident['outcome'] or 'not known yet'}"
@@ -85,6 +85,13 @@ def _postmortem_lines(incident: Mapping[str, Any]) -> Iterator[str]:
         told = str(step["summary"]).replace("|", "\\|").replace("\n", " ")
         yield f"| {step['at']} | {step['kind']}: {told} | {step['topic']}/{step['partition']}@{step['offset']} |"
     yield ""
+
+
+def _progress(progress: Mapping[str, Any] | None) -> str:
+    if progress is None:
+        return ""
+    by = f", counted {progress['window']:,} at a time" if progress["window"] else ""
+    return f" ({progress['told']}{by})"
 
 
 def _cause(cause: Mapping[str, Any] | None) -> str:

@@ -13,6 +13,8 @@ from services.gateway.readmodel.alerts import AlertBook, AlertState
 from services.gateway.readmodel.entry import Entry, Packed, in_order, plain
 from services.gateway.readmodel.models import ModelBook
 from services.gateway.readmodel.orders import CommandBook
+from services.gateway.readmodel.pipelines import PipelineBook
+from services.gateway.readmodel.progress import progress_of
 from shared.messages import Alert, AuditEntry, Command, CommandResult, ModelPublished
 from shared.topics import AUDIT
 
@@ -105,8 +107,16 @@ class _Kept:
 class IncidentBook:
     """The newest `INCIDENTS_KEPT` incidents; closed ones are forgotten first."""
 
-    def __init__(self, alerts: AlertBook, commands: CommandBook, models: ModelBook, kept: int = INCIDENTS_KEPT) -> None:
+    def __init__(
+        self,
+        alerts: AlertBook,
+        commands: CommandBook,
+        models: ModelBook,
+        pipelines: PipelineBook,
+        kept: int = INCIDENTS_KEPT,
+    ) -> None:
         self._alerts = alerts
+        self._pipelines = pipelines
         self._commands = commands
         self._models = models
         self._kept = kept
@@ -170,7 +180,17 @@ class IncidentBook:
             "actions": [self._action(entry, incident) for entry in commands],
             "outcome": None if outcome is None else outcome.summary,
             "awaiting_approval": incident.state == "awaiting_approval",
+            "progress": self._progress(incident, [entry.message for entry in commands]),
         }
+
+    def _progress(self, incident: Incident, commands: Sequence[Command]) -> dict[str, Any] | None:
+        """How far the measuring of the newest action is; None where none is measured now."""
+        measured = next((command for command in reversed(commands) if command.expects is not None), None)
+        if incident.state != "verifying" or measured is None or incident.verdict_on(measured.id) is not None:
+            return None
+        pipeline = self._pipelines.get(incident.pipeline)
+        entries = [entry.message for entry in incident.entries]
+        return progress_of(measured, entries, None if pipeline is None else pipeline.specification)
 
     def _headline(self, incident: Incident, alerts: list[AlertState]) -> str:
         """What the alert that leads now last said while it fired; else what was written when it took the lead."""

@@ -11,11 +11,15 @@ from fastapi.responses import Response
 from services.gateway.parts import Needs, Parts
 from services.gateway.readmodel.cards import postmortem_of
 from services.gateway.readmodel.entry import entry_of
+from services.gateway.readmodel.incidents import CLOSED
 from services.gateway.readmodel.ledger import shown
 from services.gateway.rest.lookup import incident_of
 from shared.topics import AUDIT
 
 router = APIRouter(tags=["incidents"])
+
+ENDED = (*CLOSED, "escalated")
+"""States in which the ledger's newest post-mortem tells all; in any other, more has happened since."""
 
 Pipeline = Annotated[str | None, Query(description="Only this pipeline's.")]
 Limit = Annotated[int, Query(ge=1, le=5000)]
@@ -53,10 +57,11 @@ async def incident(incident: str, parts: Needs) -> dict[str, Any]:
     responses={200: {"content": {"text/markdown": {"schema": {"type": "string"}}}}},
 )
 async def postmortem(incident: str, parts: Needs) -> Response:
-    """The incident's story, in Markdown; the remediator's own where the ledger has it."""
+    """The incident's story, in Markdown; the remediator's own where it is over or a person's."""
     found = incident_of(parts, incident)
     told = next((e.message.body["postmortem"] for e in reversed(found.entries) if "postmortem" in e.message.body), None)
-    text = told if isinstance(told, str) else postmortem_of(parts.models.incidents.view(found))
+    newest = isinstance(told, str) and found.state in ENDED
+    text = told if newest else postmortem_of(parts.models.incidents.view(found))
     return Response(text, media_type="text/markdown; charset=utf-8")
 
 

@@ -72,7 +72,8 @@ class Action(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
     `version` is the one that answers if it works; `left` the champion when it was issued. `from_row`
     is where its effect is measured from; `fresh` says that `version` never answered before. `ends` are the
-    ends that were told of it: one that is told again changes nothing.
+    ends that were told of it: one that is told again changes nothing. `measured_rows`: over how many it was
+    measured, or is so far.
     """
 
     command: str

@@ -12,10 +12,19 @@ from services.remediator.core.policies import only_watched
 from services.remediator.core.triage import diagnosis_of
 from services.remediator.core.turn import Turn
 from services.remediator.core.undo import RELEASES, release_of
-from services.remediator.core.verification import CONTAINING, Judgement, Measure, back_before, judgement, mean_of
+from services.remediator.core.verification import (
+    CONTAINING,
+    RESOLVED,
+    Judgement,
+    Measure,
+    back_before,
+    judgement,
+    mean_of,
+)
 from services.remediator.core.wording import called, figure, metric_in_words, wanted
 
 NEWEST_WINDOWS = 2
+TENTHS = 10
 
 
 def lead_resolved(incident: Incident) -> bool:
@@ -39,8 +48,7 @@ def judge(turn: Turn, incident_id: str) -> None:
     if against and judged.answer == "waiting":
         judged = Judgement("missed", against, judged.measure)
     if judged.answer == "waiting":
-        if why := _overtaken(turn, incident, action):
-            _go_on(turn, incident, action, Judgement("unknown", why, judged.measure))
+        _wait_on(turn, incident, action, judged)
         return
     before = back_before(action, known, incident.start_row) if judged.answer == "met" and action.role == "act" else None
     if before is not None and incident.request is None and not incident.upkeep:
@@ -152,6 +160,28 @@ def _not_back(turn: Turn, incident_id: str, judged: Judgement) -> None:
     if judged.answer == "missed" and follow_up(turn, incident_id, f"the field is right again, yet {judged.why}"):
         return
     resolve(turn, incident_id, f"the field is right again; {judged.why}")
+
+
+def _wait_on(turn: Turn, incident: Incident, action: Action, judged: Judgement) -> None:
+    if why := _overtaken(turn, incident, action):
+        _go_on(turn, incident, action, Judgement("unknown", why, judged.measure))
+    else:
+        _count(turn, incident, action, judged)
+
+
+def _count(turn: Turn, incident: Incident, action: Action, judged: Judgement) -> None:
+    """Puts on record how far the measuring is, at each tenth of the rows it takes: who waits for it wants to know."""
+    expects, rows = action.expects, judged.measure.rows
+    if expects is None or expects.metric == RESOLVED:
+        return
+    if rows * TENTHS // expects.rows == action.measured_rows * TENTHS // expects.rows:
+        return
+    turn.put(with_action(incident, msgspec.structs.replace(action, measured_rows=rows)))
+    turn.record(
+        "measuring", incident.pipeline, f"the {called(action)} is being measured: {judged.why}", incident.id,
+        command=action.command, action=action.name, expects=msgspec.to_builtins(expects),
+        measured=judged.measure.value, rows=rows, model_version=action.version,
+    )  # fmt: skip
 
 
 def _noted(turn: Turn, incident: Incident, action: Action, judged: Judgement) -> Action:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from homeostat.cli.telling import steps_of
+from homeostat.cli.telling import state_of, steps_of
 
 ACTION = {"command": "c", "action": "retrain", "state": "failed", "detail": "no better"}
 
@@ -40,3 +40,21 @@ def test_a_version_is_told_once_by_whoever_told_of_it() -> None:
 
     assert [line["where"] for line in steps_of({"steps": [ledger, topic], "actions": []})] == ["model-published/0@1"]
     assert [line["where"] for line in steps_of({"steps": [ledger], "actions": []})] == ["audit/0@1"]
+
+
+def test_of_a_measuring_only_how_far_it_is_now_is_told_and_nothing_once_it_is_judged() -> None:
+    windows = [step("measuring", "audit", f"{rows} rows", command="c") for rows in (50, 100, 150)]
+    verdict = step("verified", "audit", "it helped", command="c")
+
+    during = steps_of({"steps": windows, "actions": []})
+    after = steps_of({"steps": [*windows, verdict], "actions": []})
+
+    assert [line["summary"] for line in during] == ["150 rows"]
+    assert [line["summary"] for line in after] == ["it helped"]
+
+
+def test_a_state_says_how_far_its_measuring_is() -> None:
+    progress = {"told": "250 of 500 labelled rows"}
+
+    assert state_of({"state": "verifying", "progress": progress}) == "verifying, 250 of 500 labelled rows"
+    assert state_of({"state": "resolved", "progress": None}) == "resolved"
