@@ -20,14 +20,23 @@ export const h = (tag, attributes, ...children) => filled(document.createElement
 export const s = (tag, attributes, ...children) => filled(document.createElementNS(SVG, tag), attributes, children);
 
 // A share as a person reads it: 86.1 %.
-export const percent = (value) => `${(value * 100).toFixed(1)} %`;
+export const percent = (value, digits = 1) => `${(value * 100).toFixed(digits)} %`;
 
 const SHARES = new Set(["accuracy", "precision", "recall", "f1", "roc_auc", "balanced_accuracy", "average_precision"]);
 
-export function figure(metric, value) {
+// A number as a person reads it. Beside one that differs and would read the same, with as many more digits as it takes.
+export function figure(metric, value, beside = value) {
   if (value === null || value === undefined || !Number.isFinite(value)) return "–";
-  const name = metric.split(".").pop();
-  return SHARES.has(name) && Math.abs(value) <= 1 ? percent(value) : Number(value.toPrecision(4)).toLocaleString("en");
+  for (let more = 0; more < 12; more += 1) {
+    const text = rounded(metric, value, more);
+    if (value === beside || text !== rounded(metric, beside, more)) return text;
+  }
+  return String(value);
+}
+
+function rounded(metric, value, more) {
+  if (SHARES.has(metric.split(".").pop()) && Math.abs(value) <= 1) return percent(value, 1 + more);
+  return Number(value.toPrecision(4 + more)).toLocaleString("en", { maximumSignificantDigits: 17 });
 }
 
 export const count = (value) => (value ?? 0).toLocaleString("en");

@@ -131,6 +131,6 @@ function expected(expects) {
 function measured({ body, summary }) {
   if (body.measured === undefined || body.measured === null || !body.expects) return summary;
   const metric = body.expects.metric ?? "";
-  const wanted = body.expects.metric === "alert.resolved" ? "" : `, wanted ${body.expects.direction === "up" ? "at least" : "at most"} ${figure(metric, body.expects.bound)}`;
-  return `${words(metric.split(".").pop())} ${figure(metric, body.measured)} over ${count(body.rows ?? 0)} rows${wanted}.`;
+  const wanted = body.expects.metric === "alert.resolved" ? "" : `, wanted ${body.expects.direction === "up" ? "at least" : "at most"} ${figure(metric, body.expects.bound, body.measured)}`;
+  return `${words(metric.split(".").pop())} ${figure(metric, body.measured, body.expects.bound)} over ${count(body.rows ?? 0)} rows${wanted}.`;
 }

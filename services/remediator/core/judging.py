@@ -104,8 +104,8 @@ def _still_lost(turn: Turn, incident: Incident) -> str:
     now = mean_of(turn.known(incident.pipeline), expects.metric, turn.row(incident.pipeline) + 1, NEWEST_WINDOWS)
     if now is None or not better(expects.metric, expects.bound, now):
         return ""
-    is_now = f"{metric_in_words(expects.metric)} is {figure(now)} in the newest rows"
-    return f"{is_now}, {wanted(expects.direction, expects.bound)}"
+    is_now = f"{metric_in_words(expects.metric)} is {figure(now, expects.bound)} in the newest rows"
+    return f"{is_now}, {wanted(expects.direction, expects.bound, now)}"
 
 
 def watch_escalated(turn: Turn, incident_id: str) -> None:

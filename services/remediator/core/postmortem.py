@@ -74,11 +74,12 @@ def _refs(refs: tuple[LogPosition, ...]) -> str:
 
 def _evidence(alert: Alert) -> str:
     evidence = alert.evidence
+    value, limit = evidence.value, evidence.threshold
     before = f", before {figure(evidence.baseline)}" if evidence.baseline is not None else ""
     suspects = ", ".join(f"{cause.kind} `{cause.what}` ({cause.score:.2g})" for cause in alert.causes[:3])
     return (
-        f"- {alert.kind} ({alert.severity}, {alert.state}): {evidence.statistic} {figure(evidence.value)} against "
-        f"{figure(evidence.threshold)}{before}, on {evidence.samples:,} rows"
+        f"- {alert.kind} ({alert.severity}, {alert.state}): {evidence.statistic} {figure(value, limit)} against "
+        f"{figure(limit, value)}{before}, on {evidence.samples:,} rows"
         + (f"; suspects: {suspects}" if suspects else "")
     )
 
@@ -87,11 +88,18 @@ def _table(actions: list[Action]) -> str:
     lines = ["| action | by | expected | measured | outcome |", "|---|---|---|---|---|"]
     for action in actions:
         expected = _expected(action)
-        seen = "—" if action.measured is None else f"{figure(action.measured)} over {action.measured_rows:,} rows"
+        seen = _seen(action)
         role = "" if action.role == "act" else f" ({_ROLES[action.role]})"
         became = action.outcome.replace("_", " ")
         lines.append(f"| {called(action)}{role} | {action.issued_by} | {expected} | {seen} | {became} |")
     return "\n".join(lines)
+
+
+def _seen(action: Action) -> str:
+    if action.measured is None:
+        return "—"
+    bound = action.expects.bound if action.expects is not None else None
+    return f"{figure(action.measured, bound)} over {action.measured_rows:,} rows"
 
 
 def _expected(action: Action) -> str:
@@ -100,7 +108,8 @@ def _expected(action: Action) -> str:
         return "—"
     if expects.metric == RESOLVED:
         return "the alert resolves"
-    return f"{metric_in_words(expects.metric)} {'≥' if expects.direction == 'up' else '≤'} {figure(expects.bound)}"
+    bound = figure(expects.bound, action.measured)
+    return f"{metric_in_words(expects.metric)} {'≥' if expects.direction == 'up' else '≤'} {bound}"
 
 
 def _cost(incident: Incident, actions: list[Action]) -> str:

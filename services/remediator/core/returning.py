@@ -29,8 +29,8 @@ def on_return(turn: Turn, incident: Incident, rung: Rung) -> Judgement | None:
         return None
     measure = newest_of(known, expects.metric, reign.version, reign.since_row, expects.rows)
     name, rows = metric_in_words(expects.metric), f"{measure.rows:,} of its rows"
-    said = f"version {reign.version} answers again: {name} is {figure(measure.value)} over {rows}"
-    said += f", {wanted(expects.direction, expects.bound)}"
+    said = f"version {reign.version} answers again: {name} is {figure(measure.value, expects.bound)} over {rows}"
+    said += f", {wanted(expects.direction, expects.bound, measure.value)}"
     if measure.rows < expects.rows:
         in_time = turn.now < incident.since + rung.verify_within
         first = f"version {reign.version} answers again, and is measured first, over {expects.rows:,} rows"

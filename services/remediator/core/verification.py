@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from datetime import datetime
-from statistics import stdev
+from statistics import fmean
 from typing import Literal, NamedTuple
 
 from services.remediator.core.incidents import Action, start_row
@@ -28,6 +28,8 @@ CONTAINING = (
     "release_hold",
 )
 BASELINE_WINDOWS = 4
+OWN_ROWS = 250
+"""So many of a version's own rows tell what it is worth; where there are fewer, the rows of all do."""
 
 
 class Loss(NamedTuple):
@@ -105,22 +107,39 @@ def keeping(
 ) -> tuple[float, Loss] | None:
     """The bound for "as good as before, within the tolerance", with what it is made of; None if unknown.
 
-    `doubt`: with two standard errors of a difference between windows on top, as these windows vary.
+    `doubt`: with two standard errors on top of a difference between two windows and the baseline's, as windows vary.
     """
-    baseline = mean_of(known, metric, last_before=before_row)
+    before = [r for r in _readings(known, metric) if r.last_row < before_row]
+    usual = _usual(before, known.live, metric)[-BASELINE_WINDOWS:]
+    baseline = _measure(usual).value
     if baseline is None:
         return None
     slack = specification.monitor.tolerance * (abs(baseline) if direction(metric) == "down" else 1.0)
-    slack += 2 * _doubt_of(known, metric, before_row) if doubt else 0.0
+    slack += 2 * _scatter(before, metric) * math.sqrt(0.5 + 1 / len(usual)) if doubt else 0.0
     bound = baseline - slack if direction(metric) == "up" else baseline + slack
     return bound, Loss(baseline, bound)
 
 
-def _doubt_of(known: Knowledge, metric: str, before_row: int) -> float:
-    """The standard error of a window's mean against that of the windows of the baseline."""
-    before = [r for r in _readings(known, metric) if r.last_row < before_row][-2 * BASELINE_WINDOWS :]
-    values = [value for _, value in (_row_values(r, None, metric) for r in before) if value is not None]
-    return stdev(values) * math.sqrt(0.5 + 1 / BASELINE_WINDOWS) if len(values) > 2 else 0.0
+def _usual(before: list[Reading], live: str | None, metric: str) -> list[tuple[float, float | None]]:
+    """The live version's own rows by window, or everybody's where it has too few: what another one lost just before
+    is nothing to keep.
+    """
+    everybody = [pair for r in before if (pair := _row_values(r, None, metric))[1] is not None]
+    own = [pair for r in before if live is not None and (pair := _row_values(r, live, metric))[1] is not None]
+    return own if _measure(own).rows >= OWN_ROWS else everybody
+
+
+def _scatter(before: list[Reading], metric: str) -> float:
+    """The standard deviation of the newest windows about the mean of those that the same version answered."""
+    answered: dict[str, list[float]] = {}
+    for reading in before[-2 * BASELINE_WINDOWS :]:
+        by = max(reading.by_version, key=lambda v: (reading.by_version[v].get("rows", 0.0), v), default="")
+        value = _row_values(reading, by or None, metric)[1]
+        if value is not None:
+            answered.setdefault(by or reading.model_version, []).append(value)
+    spare = sum(len(values) - 1 for values in answered.values())
+    squares = sum((value - fmean(values)) ** 2 for values in answered.values() for value in values)
+    return math.sqrt(squares / spare) if spare > 1 else 0.0
 
 
 def mean_of(known: Knowledge, metric: str, last_before: int, windows: int = BASELINE_WINDOWS) -> float | None:
@@ -208,8 +227,9 @@ def judgement(action: Action, known: Knowledge, lead_resolved: bool, now: dateti
     measure = effect_of(action, known, expects.metric)
     whose = _own_share(action, known, expects.metric, measure)
     name, rows = metric_in_words(expects.metric), f"{measure.rows:,} rows"
-    seen = f"{name} is {figure(measure.value)} over {rows}{whose}" if measure.rows else f"no {name} could be measured"
-    sought = wanted(expects.direction, expects.bound)
+    value = figure(measure.value, expects.bound)
+    seen = f"{name} is {value} over {rows}{whose}" if measure.rows else f"no {name} could be measured"
+    sought = wanted(expects.direction, expects.bound, measure.value)
     sought += f" over {expects.rows:,} rows" if measure.rows < expects.rows else ""
     reached = measure.value is not None and not better(expects.metric, expects.bound, measure.value)
     if measure.rows >= expects.rows and measure.value is not None:

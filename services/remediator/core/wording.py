@@ -6,17 +6,18 @@ from collections.abc import Mapping, Sequence
 
 from services.remediator.core.incidents import Action, Incident
 from services.remediator.core.limits import SYSTEM
+from shared import figures
 
 _STATES = {"acting": "is under way", "verifying": "is being measured", "undoing": "is being taken back"}
 
 
-def figure(value: float | None) -> str:
-    """A number to four digits, without an exponent where it is of usual size.
+def figure(value: float | None, beside: float | None = None) -> str:
+    """A number to four digits, to more where it would else read like the one `beside` it.
 
-    >>> figure(0.79376), figure(48210.4), figure(1.0), figure(None)
-    ('0.7938', '48,210', '1', 'unknown')
+    >>> figure(0.79376), figure(None), figure(0.75003, beside=0.75)
+    ('0.7938', 'unknown', '0.75003')
     """
-    return "unknown" if value is None else f"{float(f'{value:.4g}'):,.10g}"
+    return "unknown" if value is None else figures.figure(value, beside)
 
 
 def metric_in_words(metric: str) -> str:
@@ -28,12 +29,13 @@ def metric_in_words(metric: str) -> str:
     return f"estimated {name}" if family == "estimate" else name
 
 
-def wanted(metric_direction: str, bound: float) -> str:
+def wanted(metric_direction: str, bound: float, seen: float | None = None) -> str:
+    """What was asked for, beside what was `seen`.
+
+    >>> wanted("up", 0.75), wanted("down", 0.75004, seen=0.75)
+    ('wanted at least 0.75', 'wanted at most 0.75004')
     """
-    >>> wanted("up", 0.75)
-    'wanted at least 0.75'
-    """
-    return f"wanted {'at least' if metric_direction == 'up' else 'at most'} {figure(bound)}"
+    return f"wanted {'at least' if metric_direction == 'up' else 'at most'} {figure(bound, seen)}"
 
 
 def sentence(text: str) -> str:

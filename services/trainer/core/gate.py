@@ -10,6 +10,7 @@ from collections.abc import Mapping
 
 import msgspec
 
+from shared.figures import figure
 from shared.pipeline.specification import Specification
 
 LOWER_IS_BETTER = frozenset({"log_loss", "mae", "rmse", "anomaly_share"})
@@ -69,9 +70,9 @@ def verdict_on(
     reasons = [note] if note else []
     if specification.gate.must_beat_baseline and baseline is not None and metric in baseline:
         beats = gain(metric, value, baseline[metric]) > 0
-        reasons.append(
-            f"{metric} {value:.4f} {'beats' if beats else 'does not beat'} the baseline's {baseline[metric]:.4f}"
-        )
+        verdict = "beats" if beats else "does not beat"
+        ours, theirs = figure(value, baseline[metric]), figure(baseline[metric], value)
+        reasons.append(f"{metric} {ours} {verdict} the baseline's {theirs}")
         if not beats:
             return Verdict(passed=False, metric=metric, reasons=tuple(reasons), rows=rows)
     if champion is None:
@@ -83,7 +84,8 @@ def verdict_on(
 def proven(verdict: Verdict, chance: float, proof: float) -> Verdict:
     """A passing verdict, held to a paired test as well: refused where `chance` exceeds `proof`."""
     passed = chance <= proof
-    said = f"a paired test gives {chance:.2g} for chance alone" + ("" if passed else f"; {proof:.2g} is asked for")
+    said = f"a paired test gives {figure(chance, proof, digits=2)} for chance alone"
+    said += "" if passed else f"; at most {figure(proof, chance, digits=2)} is asked for"
     return msgspec.structs.replace(verdict, passed=passed, reasons=(*verdict.reasons, said))
 
 
@@ -109,7 +111,9 @@ def _unfit(specification: Specification, metric: str, challenger: Showing, rows:
         return "the challenger gives the same answer to every row"
     share = challenger.metrics.get("anomaly_share", 0.0)
     if share > MAXIMAL_ANOMALY_SHARE:
-        return f"the challenger calls {share:.0%} of the newest rows anomalous; at most {MAXIMAL_ANOMALY_SHARE:.0%}"
+        called, most = 100 * share, 100 * MAXIMAL_ANOMALY_SHARE
+        said = f"the challenger calls {figure(called, most, digits=2)}% of the newest rows anomalous"
+        return f"{said}; at most {figure(most, called, digits=2)}%"
     return None
 
 
@@ -123,11 +127,14 @@ def _against_champion(
     improvement = gain(metric, value, theirs)
     wanted = specification.gate.min_improvement
     passed = improvement >= wanted and (improvement > 0 or wanted < 0)
-    comparison = f"{metric} {value:.4f} against the champion's {theirs:.4f} on {rows} rows"
+    comparison = f"{metric} {figure(value, theirs)} against the champion's {figure(theirs, value)} on {rows} rows"
     if passed:
-        reasons.append(f"{comparison}: better by {improvement:.4f}")
+        reasons.append(f"{comparison}: better by {figure(improvement)}")
     elif improvement <= 0:
         reasons.append(f"{comparison}: not better")
     else:
-        reasons.append(f"{comparison}: better by {improvement:.4f}, but gate.min_improvement asks for {wanted}")
+        better = (
+            f"better by {figure(improvement, wanted)}, but gate.min_improvement asks for {figure(wanted, improvement)}"
+        )
+        reasons.append(f"{comparison}: {better}")
     return Verdict(passed=passed, metric=metric, reasons=tuple(reasons), rows=rows, improvement=improvement)

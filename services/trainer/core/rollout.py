@@ -8,6 +8,7 @@ import msgspec
 
 from services.trainer.core.gate import gain
 from services.trainer.core.releases import Releases, Trial, on_trial, promoted, trial_ended
+from shared.figures import figure
 from shared.messages import Command, Metrics, Stage
 from shared.pipeline.specification import Specification
 
@@ -125,7 +126,8 @@ def _worse(trial: Trial, specification: Specification, champion: str | None) -> 
         allowed *= abs(champion_value)
     if gain(metric, value, champion_value) >= -allowed:
         return None
-    return f"{metric} {value:.4f} over {rows:.0f} rows against the champion's {champion_value:.4f}"
+    ours, theirs = figure(value, champion_value), figure(champion_value, value)
+    return f"{metric} {ours} over {rows:,.0f} rows against the champion's {theirs}"
 
 
 def _mean(trial: Trial, version: str) -> tuple[float, float]:

@@ -57,3 +57,12 @@ def test_an_alert_that_has_to_end_is_not_counted_in_rows() -> None:
     desk.pass_rows(0.8)
 
     assert (desk.state, told(desk)) == ("verifying", [])
+
+
+def test_what_was_measured_never_reads_like_what_was_wanted() -> None:
+    desk = retraining()
+    for _ in range(2):
+        desk.pass_rows(0.74999, version="2")
+
+    missed = next(entry for entry in desk.audit if entry.kind == "not_verified")
+    assert "accuracy is 0.74999 over 500 rows, wanted at least 0.75" in missed.summary

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from services.trainer.core.gate import Showing, Verdict, verdict_on
+from services.trainer.core.gate import Showing, Verdict, proven, verdict_on
 from shared.pipeline.specification import Specification
 
 BASELINE = {"accuracy": 0.6, "mae": 10.0}
@@ -36,7 +36,19 @@ def test_a_better_challenger_passes_and_the_verdict_says_by_how_much() -> None:
 
     assert verdict.passed
     assert verdict.improvement == pytest.approx(0.05)
-    assert "0.8500 against the champion's 0.8000 on 200 rows" in verdict.reason
+    assert "0.85 against the champion's 0.8 on 200 rows" in verdict.reason
+
+
+def test_what_is_held_against_each_other_never_reads_the_same() -> None:
+    passed = judge(shows(accuracy=0.850004), shows(accuracy=0.85))
+    unproven = proven(passed, chance=0.2031, proof=0.2)
+    short = judge(shows(accuracy=0.81996), shows(accuracy=0.8), specification=spec(min_improvement=0.02))
+    calls = judge(shows(separation=1.0, anomaly_share=0.2004), specification=spec("anomaly"))
+
+    assert "0.850004 against the champion's 0.85 " in passed.reason
+    assert "a paired test gives 0.203 for chance alone; at most 0.2 is asked for" in unproven.reason
+    assert "better by 0.01996, but gate.min_improvement asks for 0.02" in short.reason
+    assert "calls 20.04% of the newest rows anomalous; at most 20%" in calls.reason
 
 
 @pytest.mark.parametrize("accuracy", [0.8, 0.79])
