@@ -3,7 +3,8 @@
 ``static``: the loop's own first model, never retrained. ``periodic:N``: trained anew by the trainer's own
 search on the newest labelled rows, every N rows, without a gate against the one before. ``river-…``:
 an adaptive learner of river, test-then-train (prequential: Gama, Sebastião and Rodrigues, 2013): every
-row is answered when it comes and learnt when its label comes.
+row is answered when it comes and learnt when its label comes. What the linear one answers is computed in
+blocks of rows (`homeostat.backtesting.online`).
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ import numpy as np
 
 from homeostat.backtesting.features import FeatureTable
 from homeostat.backtesting.history import History
+from homeostat.backtesting.linear import linear_answers
 from services.trainer.core.candidates import candidates_for
 from services.trainer.core.fitting import data_of, fitted
 from services.trainer.core.preprocessing import river_pipeline
@@ -68,6 +70,8 @@ def run_of(name: str, history: History, table: FeatureTable, first: tuple[int, M
         return _static(history, table, first, progress)
     if name.startswith("periodic:"):
         return _periodic(history, table, first, int(name.partition(":")[2]), progress)
+    if name == "river-linear":
+        return Run(linear_answers(history, table, progress))
     return _river(name, history, table, progress)
 
 
@@ -156,16 +160,11 @@ def _river(name: str, history: History, table: FeatureTable, progress: Progress)
 
 def _learner(name: str, kind: Kind, inputs: Sequence[Input], seed: int) -> Any:
     """The learner behind the preprocessing of the trainer's own river candidates."""
-    from river import forest, linear_model, multiclass, preprocessing, tree
+    from river import forest, preprocessing, tree
 
     numbers = kind == "regression"
     if name == "river-adaptive-forest":
         learner: Any = (forest.ARFRegressor if numbers else forest.ARFClassifier)(seed=seed)
-    elif name == "river-adaptive-tree":
-        learner = (tree.HoeffdingAdaptiveTreeRegressor if numbers else tree.HoeffdingAdaptiveTreeClassifier)(seed=seed)
-    elif numbers:
-        learner = linear_model.LinearRegression()
     else:
-        one = linear_model.LogisticRegression()
-        learner = one if kind == "binary" else multiclass.OneVsRestClassifier(one)
+        learner = (tree.HoeffdingAdaptiveTreeRegressor if numbers else tree.HoeffdingAdaptiveTreeClassifier)(seed=seed)
     return river_pipeline(inputs, learner, scaler=preprocessing.StandardScaler())

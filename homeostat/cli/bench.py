@@ -22,6 +22,7 @@ BENCHMARKS = (
     "backtest",
     "monitoring",
     "features",
+    "learning",
     "rest",
     "latency",
     "scale",
