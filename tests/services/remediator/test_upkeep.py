@@ -3,9 +3,21 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from typing import Any
 
 from services.remediator.core.limits import Limits
 from tests.support.desk import SPECIFICATION, Desk
+
+REFRESH: dict[str, Any] = {
+    "name": "refresh",
+    "when": {"every": "2000 rows"},
+    "ladder": [{"action": "retrain", "verify_rows": 500, "verify_within": "30d", "deadline": "15m"}],
+}
+BACK: dict[str, Any] = {
+    "name": "back",
+    "when": {"causes": ["version"]},
+    "ladder": [{"action": "rollback", "verify_rows": 500, "verify_within": "30d", "deadline": "5m"}],
+}
 
 
 def due(*, restarts: bool = False, limits: Limits | None = None) -> Desk:
@@ -243,3 +255,59 @@ def test_upkeep_takes_no_more_than_its_share_of_the_time() -> None:
     desk.steady(windows=60, version="2")
 
     assert desk.actions.count("retrain") == 2
+
+
+def after_a_bad_version(desk: Desk) -> None:
+    """Version 2 was bad for 750 rows, and version 1 has been back for 500."""
+    desk.steady()
+    desk.model("2")
+    for _ in range(3):
+        desk.pass_rows(0.2, version="2")
+    desk.alert("performance", ("version", "2"), severity="critical", value=0.2, since_row=1000, version="2")
+    desk.model("1", command=desk.last.id)
+    desk.answer(desk.last, version="1")
+    desk.pass_rows(0.9)
+    desk.pass_rows(0.9)
+    assert desk.state == "resolved"
+
+
+def test_what_is_asked_of_a_refresh_is_what_the_live_version_does_not_what_a_bad_one_lost_just_before() -> None:
+    desk = Desk(policies=[REFRESH, BACK])
+    after_a_bad_version(desk)
+    desk.pass_rows(0.9)
+
+    assert desk.last.action == "retrain"
+    assert desk.last.expects is not None
+    assert desk.last.expects.bound > 0.85
+
+
+def test_what_is_asked_of_a_promotion_is_what_the_live_version_does_not_what_a_bad_one_lost_just_before() -> None:
+    desk = Desk()
+    after_a_bad_version(desk)
+    desk.ask("promote", version="3", force=True)
+
+    assert desk.last.expects is not None
+    assert desk.last.expects.bound > 0.85
+
+
+def test_windows_of_one_version_that_differ_leave_room_for_chance() -> None:
+    steady, rough = Desk(upkeep=True), Desk(upkeep=True)
+    for desk, swing in ((steady, 0.0), (rough, 0.05)):
+        desk.model("1")
+        for number in range(8):
+            desk.pass_rows(0.85 + (swing if number % 2 else -swing))
+
+    assert steady.last.expects is not None
+    assert rough.last.expects is not None
+    assert rough.last.expects.bound < steady.last.expects.bound - 0.05
+
+
+def test_a_live_version_with_too_few_rows_of_its_own_is_to_keep_what_all_did() -> None:
+    desk = Desk()
+    desk.steady(accuracy=0.9)
+    desk.model("2")
+    desk.pass_rows(0.5, version="2", rows=100)
+    desk.ask("promote", version="3", force=True)
+
+    assert desk.last.expects is not None
+    assert desk.last.expects.bound > 0.8
