@@ -10,6 +10,7 @@ from services.remediator.core import verification
 from services.remediator.core.escalation import escalate, resolve, tell
 from services.remediator.core.incidents import Action, Diagnosis, Incident, Role, with_action
 from services.remediator.core.knowledge import (
+    Hold,
     Spent,
     fields_in,
     in_force,
@@ -212,7 +213,8 @@ def _ended(turn: Turn, incident_id: str, action: Action, result: CommandResult) 
     if action.name == "retrain":
         turn.learn(training_ended(turn.known(incident.pipeline), turn.now))
     if worked:
-        turn.learn(in_force(turn.known(incident.pipeline), action.name, action.arguments))
+        hold = Hold(since=turn.now, incident=incident_id, by=action.issued_by, why=action.reason)
+        turn.learn(in_force(turn.known(incident.pipeline), action.name, action.arguments, hold))
     newest = incident.last is not None and incident.last.command == action.command
     current = action.outcome == "sent" and newest
     done = msgspec.structs.replace(

@@ -86,6 +86,10 @@ def wind_down(turn: Turn, incident_id: str, why: str) -> None:
         return
     order = release_of(kept)
     rung = turn.rung(incident, kept.rung)
+    hold = turn.known(incident.pipeline).hold
+    if kept.name == "hold" and hold is not None and hold.incident != incident_id:
+        resolve(turn, incident_id, f"{why}; learning stays on hold, as {hold.by} asked")
+        return
     if order is None:
         resolve(turn, incident_id, why)
         return

@@ -62,14 +62,28 @@ class Spent(msgspec.Struct, frozen=True, kw_only=True):
     incident: str
 
 
+class Hold(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """Since when learning is on hold, by whose order, and in which incident."""
+
+    since: datetime
+    incident: str
+    by: str
+    why: str = ""
+
+    @property
+    def of_a_person(self) -> bool:
+        return self.by.startswith("person:")
+
+
 class Knowledge(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """One pipeline. `reigns` are its champions in order, the last one answers now.
 
     `condemned` versions were rolled back from as bad and are never returned to. `quarantined` maps a
-    source to the fields withheld from it. `stages` are as published; ``replaced`` was champion before.
-    `trained_at` and `trained_labelled` tell when a training was last ordered, or a first model came;
-    `trained_rows` how many rows the live version learned from (0: unknown). `training_took` is from the last
-    order to its answer, `upkeep_missed` how many trainings without trouble came to nothing since one did not.
+    source to the fields withheld from it. `hold` tells of a hold on learning, where it is known.
+    `stages` are as published; ``replaced`` was champion before. `trained_at` and `trained_labelled` tell
+    when a training was last ordered, or a first model came; `trained_rows` how many rows the live version
+    learned from (0: unknown). `training_took` is from the last order to its answer, `upkeep_missed` how
+    many trainings without trouble came to nothing since one did not.
     """
 
     pipeline: str
@@ -84,6 +98,7 @@ class Knowledge(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     replicas: dict[str, int] = {}
     quarantined: dict[str, tuple[str, ...]] = {}
     held: bool = False
+    hold: Hold | None = None
     spent: tuple[Spent, ...] = ()
     trained_at: datetime | None = None
     trained_labelled: int = 0
@@ -209,10 +224,16 @@ def withheld_inputs(known: Knowledge, specification: Specification | None) -> di
     return {source: fields for source, fields in found.items() if fields}
 
 
-def in_force(known: Knowledge, action: str, arguments: dict[str, object]) -> Knowledge:
-    """With the lasting effect of a command that succeeded."""
-    if action in ("hold", "release_hold"):
-        return msgspec.structs.replace(known, held=action == "hold")
+def in_force(known: Knowledge, action: str, arguments: dict[str, object], hold: Hold) -> Knowledge:
+    """With the lasting effect of a command that succeeded; `hold` is what it would be a hold of.
+
+    A policy's hold does not take the place of a person's: it must not end it either.
+    """
+    if action == "release_hold":
+        return msgspec.structs.replace(known, held=False, hold=None)
+    if action == "hold":
+        stays = known.hold is not None and known.hold.of_a_person and not hold.of_a_person
+        return msgspec.structs.replace(known, held=True, hold=known.hold if stays else hold)
     if action == "scale_service":
         replicas = {**known.replicas, str(arguments.get("service")): int(str(arguments.get("replicas", 1)))}
         return msgspec.structs.replace(known, replicas=replicas)

@@ -122,7 +122,21 @@ def _refusal(turn: Turn, request: Request) -> str:
     allowed = reach(order.action, order.arguments, known, specification, turn.limits)
     if allowed.answer == "refuse":
         return allowed.why
-    return person_budget(known, turn.now, turn.limits).why
+    return _about_hold(turn, request, known) or person_budget(known, turn.now, turn.limits).why
+
+
+def _about_hold(turn: Turn, request: Request, known: Knowledge) -> str:
+    """Why a hold, or the end of one, would change nothing; empty where it would, or one that is under way may."""
+    incidents = turn.of(request.pipeline)
+    coming = {i.request.action for i in incidents if i.open and i.request is not None}
+    coming |= {action.name for i in incidents for action in i.actions if action.outcome == "sent"}
+    if request.action == "release_hold" and not known.held and "hold" not in coming:
+        return f"nothing is held: {request.pipeline} learns"
+    hold = known.hold
+    if request.action == "hold" and hold is not None and hold.of_a_person and "release_hold" not in coming:
+        by = hold.by.removeprefix("person:")
+        return f"{request.pipeline} is on hold already, since {hold.since:%Y-%m-%d %H:%M:%S} UTC by {by} ({hold.why})"
+    return ""
 
 
 def _aim(turn: Turn, incident: Incident, order: Order, rung: Rung) -> Aim:

@@ -285,15 +285,15 @@ def test_a_policy_with_an_unknown_action_or_metric_is_refused_and_never_passes_s
 
 def test_people_have_a_budget_too() -> None:
     desk = Desk(limits=Limits(person_actions_per_hour=2))
-    for number in range(3):
-        desk.ask("hold", number=number)
+    for number, action in enumerate(("hold", "release_hold", "hold")):
+        desk.ask(action, number=number)
         if number < 2:
             desk.answer(desk.last)
-    assert desk.actions == ["hold", "hold"]
+    assert desk.actions == ["hold", "release_hold"]
     assert "which is the limit" in desk.audit[-1].summary
     desk.now += timedelta(hours=2)
     desk.ask("hold", number=9)
-    assert desk.actions == ["hold"] * 3
+    assert desk.actions == ["hold", "release_hold", "hold"]
 
 
 def test_an_escalated_incident_that_nobody_ends_expires() -> None:
