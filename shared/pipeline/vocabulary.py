@@ -8,12 +8,19 @@ from typing import get_args, get_type_hints
 from shared.messages import ActionName, AlertKind, Cause
 from shared.pipeline.specification import Kind
 
-_CLASSES = ("logistic", "hist-gradient-boosting", "random-forest", "river-adaptive-tree", "river-logistic")
+_CLASSES = (
+    "logistic",
+    "online-logistic",
+    "hist-gradient-boosting",
+    "random-forest",
+    "river-adaptive-tree",
+    "river-logistic",
+)
 
 CANDIDATES: Mapping[Kind, tuple[str, ...]] = {
     "binary": _CLASSES,
     "multiclass": _CLASSES,
-    "regression": ("ridge", "river-linear", "hist-gradient-boosting", "random-forest", "river-tree"),
+    "regression": ("ridge", "online-linear", "river-linear", "hist-gradient-boosting", "random-forest", "river-tree"),
     "anomaly": (
         "isolation-forest",
         "gaussian-mixture",

@@ -9,7 +9,7 @@ import msgspec
 import numpy as np
 import pytest
 from sklearn.calibration import CalibratedClassifierCV
-from sklearn.compose import ColumnTransformer
+from sklearn.compose import ColumnTransformer, TransformedTargetRegressor
 from sklearn.ensemble import (
     ExtraTreesClassifier,
     HistGradientBoostingClassifier,
@@ -20,7 +20,7 @@ from sklearn.ensemble import (
 )
 from sklearn.frozen import FrozenEstimator
 from sklearn.impute import SimpleImputer
-from sklearn.linear_model import LogisticRegression, Ridge
+from sklearn.linear_model import LogisticRegression, Ridge, SGDClassifier, SGDRegressor
 from sklearn.mixture import GaussianMixture
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer, OneHotEncoder, StandardScaler
@@ -75,6 +75,8 @@ def classifiers() -> dict[str, Callable[[], tuple[Any, Floats, Floats]]]:
         "logistic behind preprocessing": lambda: (make_pipeline(before(), LogisticRegression()), GAPPED, SIDE),
         "softmax": lambda: (make_pipeline(before(), LogisticRegression()), GAPPED, THREE),
         "softmax without the middle class": lambda: (LogisticRegression(), WHOLE, np.where(SIDE == 1, 2, 0)),
+        "gradient steps": lambda: (make_pipeline(before(), SGDClassifier("log_loss")), GAPPED, SIDE),
+        "gradient steps for three classes": lambda: (make_pipeline(before(), SGDClassifier("log_loss")), GAPPED, THREE),
         "forest": lambda: (make_pipeline(before(scaled=False), RandomForestClassifier(20)), GAPPED, SIDE),
         "forest with gaps": lambda: (RandomForestClassifier(20), GAPPED, SIDE),
         "forest of three classes": lambda: (RandomForestClassifier(20), WHOLE, THREE),
@@ -131,10 +133,12 @@ def test_a_compiled_classifier_answers_as_its_estimator_calibrated_or_not(name: 
     "estimator",
     [
         make_pipeline(before(), Ridge()),
+        make_pipeline(before(), SGDRegressor()),
+        make_pipeline(before(), TransformedTargetRegressor(SGDRegressor(), transformer=StandardScaler())),
         make_pipeline(before(scaled=False), RandomForestRegressor(20)),
         HistGradientBoostingRegressor(max_iter=20, categorical_features=[2]),
     ],
-    ids=["ridge", "forest", "boosting"],
+    ids=["ridge", "gradient steps", "gradient steps towards a standardised target", "forest", "boosting"],
 )
 def test_a_compiled_regression_answers_as_its_estimator(estimator: Any) -> None:
     assert_alike(estimator.fit(GAPPED, NUMBER), ModelMetadata(kind="regression", inputs=INPUTS), GAPPED)
@@ -275,8 +279,10 @@ def test_without_rows_nothing_is_proven() -> None:
         (make_pipeline(StandardScaler(), boosting()), "changes values"),
         (HistGradientBoostingClassifier(categorical_features=[0]), "'a' is a number"),
         (CalibratedClassifierCV(LogisticRegression(), cv=3), "several estimators"),
+        (SGDClassifier("modified_huber"), "SGDClassifier"),
+        (TransformedTargetRegressor(Ridge(), func=np.log1p, inverse_func=np.expm1), "target"),
     ],
-    ids=["function", "twice", "unknown categories", "boosting", "number", "ensemble"],
+    ids=["function", "twice", "unknown categories", "boosting", "number", "ensemble", "loss", "target"],
 )
 def test_what_has_no_compiled_form_is_named(estimator: Any, reason: str) -> None:
     estimator.fit(np.column_stack([np.round(WHOLE[:, 0]), WHOLE[:, 1:]]), SIDE)

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from sklearn.calibration import CalibratedClassifierCV
+from sklearn.compose import TransformedTargetRegressor
 from sklearn.covariance import EllipticEnvelope
 from sklearn.ensemble import (
     ExtraTreesClassifier,
@@ -17,7 +18,7 @@ from sklearn.ensemble import (
     RandomForestRegressor,
 )
 from sklearn.frozen import FrozenEstimator
-from sklearn.linear_model import LinearRegression, LogisticRegression, Ridge
+from sklearn.linear_model import LinearRegression, LogisticRegression, Ridge, SGDClassifier, SGDRegressor
 from sklearn.mixture import GaussianMixture
 from sklearn.pipeline import Pipeline
 
@@ -78,7 +79,14 @@ def _learner(
     learner: Any, columns: Columns, inputs: Sequence[Input]
 ) -> tuple[Expansion, Linear | Trees | Mixture | Ellipse]:
     match learner:
-        case LogisticRegression() | LinearRegression() | Ridge():
+        case (
+            LogisticRegression()
+            | SGDClassifier(loss="log_loss")
+            | LinearRegression()
+            | Ridge()
+            | SGDRegressor()
+            | TransformedTargetRegressor()
+        ):
             return fused(learner, columns)
         case RandomForestClassifier() | RandomForestRegressor() | ExtraTreesClassifier() | ExtraTreesRegressor():
             return forest_of(learner, columns)
@@ -97,6 +105,8 @@ def _link(learner: Any) -> Link:
     match learner:
         case LogisticRegression() | HistGradientBoostingClassifier():
             return "logistic" if len(learner.classes_) == 2 else "softmax"
+        case SGDClassifier():
+            return "logistic" if len(learner.classes_) == 2 else "one-vs-rest"
         case RandomForestClassifier() | ExtraTreesClassifier():
             return "complement" if len(learner.classes_) == 2 else "identity"
         case IsolationForest():
