@@ -6,9 +6,8 @@ import os
 import signal
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
-from types import FrameType
 from typing import Annotated
 
 import typer
@@ -36,7 +35,7 @@ def up(
     data: Annotated[Path, typer.Option(help="Where everything is kept.", envvar="HOMEOSTAT_DATA")] = DEFAULT_DATA,
     port: Port = 8080,
 ) -> None:
-    """Starts the local stack and stays in front; ctrl-C drains and stops it.
+    """Starts the local stack and stays in front; ctrl-C, or kill with its process id, drains and stops it.
 
     With KAFKA_BOOTSTRAP_SERVERS, REDIS_URL or MLFLOW_TRACKING_URI set, it uses those instead of its own.
     """
@@ -50,8 +49,9 @@ def up(
         for name, url in running.urls.items():
             console.print(f"  {name:10} {url}", highlight=False)
         console.print(f"dashboard: {running.urls['gateway']}/#key={running.api_key}", highlight=False, soft_wrap=True)
-        console.print("ctrl-C stops everything")
-        _wait_for_the_end()
+        console.print(f"ctrl-C stops everything; from elsewhere: kill {os.getpid()}", highlight=False)
+        with suppress(KeyboardInterrupt):
+            signal.pause()
         console.print("stopping: what was accepted is finished first")
 
 
@@ -90,14 +90,3 @@ def _stopped() -> Iterator[None]:
         console.print("stopped")
         raise typer.Exit(_INTERRUPTED) from None
     console.print("stopped")
-
-
-def _wait_for_the_end() -> None:
-    def ended(_number: int, _frame: FrameType | None) -> None:
-        raise KeyboardInterrupt
-
-    signal.signal(signal.SIGTERM, ended)
-    try:
-        signal.pause()
-    except KeyboardInterrupt:
-        return

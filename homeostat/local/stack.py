@@ -8,7 +8,7 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType, TracebackType
-from typing import Self
+from typing import Any, Self
 
 from homeostat.local.control import Control
 from homeostat.local.discovery import Claim
@@ -29,6 +29,9 @@ Progress = Callable[[str], None]
 _log = logging.getLogger(LOGGER)
 
 
+_Handlers = dict[signal.Signals, Any]
+
+
 def _unheard(_: object) -> None:
     """For whoever does not want to know."""
 
@@ -36,8 +39,8 @@ def _unheard(_: object) -> None:
 class Stack:
     """Kafka, Redis, MLflow and the services on this machine. Use it in a `with`, or stop it yourself.
 
-    In a `with` in the main thread SIGTERM ends the block like ctrl-C does. Should this process be
-    killed, everything it started is killed too.
+    In a `with` in the main thread ctrl-C, SIGTERM and the end of the terminal end the block in order. Should this
+    process be killed, everything it started is killed too.
     """
 
     def __init__(self, settings: StackSettings, on_event: Callable[[Event], None] | None = None) -> None:
@@ -49,7 +52,7 @@ class Stack:
         self._supervisor: Supervisor | None = None
         self._control: Control | None = None
         self._layout: Layout | None = None
-        self._sigterm: object = None
+        self._handlers: _Handlers = {}
         self._announcing = threading.Lock()
         self._ready = False
 
@@ -133,14 +136,14 @@ class Stack:
 
     def __enter__(self) -> Self:
         if threading.current_thread() is threading.main_thread():
-            self._sigterm = signal.signal(signal.SIGTERM, _interrupt)
+            self._handlers = _handled(_interrupt)
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
         with _undisturbed():
             self.stop()
-        if self._sigterm is not None:
-            signal.signal(signal.SIGTERM, self._sigterm)  # type: ignore[arg-type]
+        _put_back(self._handlers)
+        self._handlers = {}
 
     def _heard(self, event: Event) -> None:
         _log.info("%s: %s", event.part, event.what)
@@ -179,9 +182,24 @@ def _undisturbed() -> Iterator[None]:
     if threading.current_thread() is not threading.main_thread():
         yield
         return
-    before = {number: signal.signal(number, signal.SIG_IGN) for number in (signal.SIGINT, signal.SIGTERM)}
+    before = _handled(signal.SIG_IGN)
     try:
         yield
     finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
+        _put_back(before)
+
+
+def _handled(handler: Any) -> _Handlers:
+    """Sets `handler` for what ends a stack, and returns those before it.
+
+    SIGINT too where it is ignored: a shell's script does so for what it starts in the background. SIGHUP
+    stays ignored where it is: that is what nohup is for.
+    """
+    stays = signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
+    numbers = (signal.SIGINT, signal.SIGTERM) if stays else (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+    return {number: signal.signal(number, handler) for number in numbers}
+
+
+def _put_back(handlers: _Handlers) -> None:
+    for number, handler in handlers.items():
+        signal.signal(number, handler)

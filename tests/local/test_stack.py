@@ -32,6 +32,19 @@ print(stack.pid("kafka"), stack.pid("redis"), flush=True)
 sys.stdin.read()
 """
 
+_WAITING = """
+import os, sys
+from pathlib import Path
+from homeostat.local.stack import Stack, stack_settings
+try:
+    with Stack(stack_settings(Path(sys.argv[1]), 0, os.environ)):
+        print("waits", flush=True)
+        sys.stdin.readline()
+        print("went on")
+except KeyboardInterrupt:
+    print("in order")
+"""
+
 
 def _servers_alone(data: Path) -> StackSettings:
     return replace(stack_settings(data, 0, {**os.environ, **MLFLOW_ELSEWHERE}), services=())
@@ -93,6 +106,32 @@ def test_nothing_survives_a_stack_that_was_killed(tmp_path: Path) -> None:
     parent.communicate()
 
     assert wait_for(lambda: not any(_alive(pid) for pid in pids), 10)
+
+
+@pytest.mark.parametrize(
+    ("ignored", "sent", "ended"),
+    [
+        ("INT", signal.SIGINT, "in order"),
+        ("INT", signal.SIGTERM, "in order"),
+        ("QUIT", signal.SIGHUP, "in order"),
+        ("HUP", signal.SIGHUP, "went on"),
+    ],
+    ids=["ctrl-C in the background", "kill in the background", "terminal closed", "terminal closed under nohup"],
+)
+def test_what_ends_a_stack_ends_it_in_order(tmp_path: Path, ignored: str, sent: signal.Signals, ended: str) -> None:
+    shell = f"trap '' {ignored}; exec \"$@\""  # what a script starts in the background has SIGINT ignored like this
+    waiting = subprocess.Popen(
+        ["/bin/sh", "-c", shell, "sh", sys.executable, "-c", _WAITING, str(tmp_path)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    assert waiting.stdout
+    assert waiting.stdout.readline() == "waits\n"
+
+    waiting.send_signal(sent)
+
+    assert waiting.communicate(input="\n")[0] == f"{ended}\n"
 
 
 def test_a_taken_gateway_port_is_refused_before_anything_starts(tmp_path: Path) -> None:
