@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 from bisect import bisect_left
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -25,6 +26,7 @@ def student_tail(value: float, freedom: int) -> float:
     return float(stdtr(freedom, -value))
 
 
+@lru_cache(maxsize=1024)
 def binomial_limit(level: float, tries: int, share: float) -> int:
     """The smallest count that `tries` of chance `share` each exceed with a chance of at most `level`."""
     return bisect_left(range(tries + 1), True, key=lambda count: bool(bdtrc(count, tries, share) <= level * _EXACT))
@@ -47,6 +49,17 @@ def quantiles_of(ordered: Floats, shares: Sequence[float]) -> list[float]:
         low, high = float(ordered[below]), float(ordered[min(below + 1, len(ordered) - 1)])
         part = place - below
         found.append(high - (high - low) * (1 - part) if part >= 0.5 else low + (high - low) * part)
+    return found
+
+
+def quantiles_in(ordered: Floats, shares: Sequence[float]) -> Floats:
+    """As `quantiles_of`, of several lines of numbers, each sorted already: one line of quantiles per share."""
+    last = ordered.shape[1] - 1
+    found = np.empty((len(shares), len(ordered)))
+    for line, share in enumerate(shares):
+        below = math.floor(last * share)
+        low, high, part = ordered[:, below], ordered[:, min(below + 1, last)], last * share - below
+        found[line] = high - (high - low) * (1 - part) if part >= 0.5 else low + (high - low) * part
     return found
 
 
@@ -76,11 +89,16 @@ def ranks_of(values: Floats | Ints) -> Floats:
 
 def ranks_in(order: Ints, ordered: Floats | Ints) -> Floats:
     """As `ranks_of`, of values that are sorted already, and where each of these stood."""
+    found = np.empty(len(ordered))
+    found[order] = ranks_of_sorted(ordered)
+    return found
+
+
+def ranks_of_sorted(ordered: Floats | Ints) -> Floats:
+    """As `ranks_of`, of values that are sorted already, in their order."""
     begins = np.flatnonzero(np.concatenate([[True], ordered[1:] != ordered[:-1]]))
     count = np.diff(np.concatenate([begins, [len(ordered)]]))
-    found = np.empty(len(ordered))
-    found[order] = np.repeat(begins + (count + 1) / 2, count)
-    return found
+    return np.repeat(begins + (count + 1) / 2, count)
 
 
 def correlation(one: Floats, other: Floats) -> float:

@@ -10,13 +10,15 @@ as electricity prices they stay honest. Bonferroni over fields and tests keeps t
 
 from __future__ import annotations
 
-from functools import lru_cache
+from collections.abc import Sequence
 
 import msgspec
 import numpy as np
 from scipy.special import chdtrc, kolmogi, kolmogorov
 
-from services.monitor.core.state import Bools, Floats, Ints
+from services.monitor.core import distances
+from services.monitor.core.distributions import codes_in
+from services.monitor.core.state import Bools, Floats
 
 _BINS = 10
 _LEAST_EXPECTED = 8.0
@@ -24,7 +26,6 @@ _KOLMOGOROV_MEAN = 0.8687
 _EFFECT_KS = 0.1
 _EFFECT_PSI = 0.1
 _LEAST_ROWS = 50
-_FIRST = np.array([True])
 _ZERO = np.zeros(1, np.int64)
 
 
@@ -77,14 +78,22 @@ def references_of(values: Floats, categorical: Bools, clock: Bools, window: int)
 
 
 def shifts_in(window: Floats, references: list[FieldReference | None]) -> list[Shift]:
-    """The shift of every field that has a reference and at least 50 values in the window."""
-    found = []
-    for column, reference in enumerate(references):
-        cells = window[:, column]
-        cells = cells[~np.isnan(cells)]
-        if reference is not None and len(cells) >= _LEAST_ROWS:
-            found.append(_shift(column, cells, reference))
-    return found
+    """The shift of every field that has a reference and at least 50 values in the window, in order.
+
+    Fields of numbers that have a value in every row are looked at together.
+    """
+    known = {column: reference for column, reference in enumerate(references) if reference is not None}
+    there = ~np.isnan(window)
+    counts = np.count_nonzero(there, axis=0)
+    together = [c for c, each in known.items() if counts[c] == len(window) >= _LEAST_ROWS and not len(each.codes)]
+    found = _of_numbers(together, np.sort(window[:, together].T, axis=1), [known[c] for c in together])
+    for column in [c for c in known if c not in together and counts[c] >= _LEAST_ROWS]:
+        cells, reference = window[there[:, column], column], known[column]
+        if len(reference.codes):
+            found.append(_of_categories(column, cells, reference))
+        else:
+            found += _of_numbers([column], np.sort(cells)[None, :], [reference])
+    return sorted(found, key=lambda shift: shift.column)
 
 
 def significant(shifts: list[Shift], level: float) -> list[Shift]:
@@ -151,8 +160,9 @@ def _with_inflation(reference: FieldReference, present: Floats, window: int) -> 
         rest = np.concatenate([present[:begin], present[begin + size :]])
         weight = size * len(rest) / len(present)
         if not len(reference.codes):
-            ks.append(np.sqrt(weight) * _ks(np.sort(block), np.sort(rest)))
-        chi.append(weight * _chi_distance(_shares(block, reference), _shares(rest, reference)))
+            ks.append(np.sqrt(weight) * float(distances.ks(np.sort(block)[None, :], [np.sort(rest)])[0]))
+        shares = _shares(block, reference)[None, :], _shares(rest, reference)[None, :]
+        chi.append(weight * float(distances.chi_distance(*shares)[0]))
     freedom = max(1, len(reference.shares) - 1)
     if ks:
         usual = max(np.mean(ks) / _KOLMOGOROV_MEAN, max(ks) / kolmogi(1 / (2 * len(ks))))
@@ -162,73 +172,45 @@ def _with_inflation(reference: FieldReference, present: Floats, window: int) -> 
     return reference
 
 
-def _shift(column: int, cells: Floats, reference: FieldReference) -> Shift:
+def _of_numbers(columns: Sequence[int], own: Floats, references: Sequence[FieldReference]) -> list[Shift]:
+    """The shifts of fields of numbers, from the same count of values of each: sorted, one line per field."""
+    if not columns:
+        return []
+    rows, sizes = own.shape[1], np.array([len(reference.ordered) for reference in references])
+    weights = rows * sizes / (rows + sizes)
+    shares = [_shares_between(reference.edges, line) for reference, line in zip(references, own, strict=True)]
+    psi, js, p_chi = _by_bins(shares, references, weights)
+    ks = distances.ks(own, [reference.ordered for reference in references])
+    p_ks = kolmogorov(np.sqrt(weights) * ks / np.array([reference.inflation_ks for reference in references]))
+    tests = np.array([1 if len(one) < 2 else 2 for one in shares])
+    p_values = np.minimum(1.0, tests * np.fmin(p_ks, p_chi))
+    areas = [distances.wasserstein(line, each.ordered) / each.scale for line, each in zip(own, references, strict=True)]
+    figures = zip(columns, p_values.tolist(), ks.tolist(), psi, js, areas, strict=True)
+    return [Shift(column, p, far, index, distance, area, rows) for column, p, far, index, distance, area in figures]
+
+
+def _of_categories(column: int, cells: Floats, reference: FieldReference) -> Shift:
     sample, size = len(cells), len(reference.ordered)
-    weight = sample * size / (sample + size)
-    own = np.empty(0) if len(reference.codes) else np.sort(cells)
-    shares = _shares(cells, reference) if len(reference.codes) else _shares_between(reference.edges, own)
-    freedom = max(1, len(shares) - 1)
-    chi = weight * _chi_distance(shares, reference.shares)
-    tests = [float(chdtrc(freedom, chi / reference.inflation_chi))] if len(shares) > 1 else []
-    ks = wasserstein = float("nan")
-    if not len(reference.codes):
-        ks = _ks(own, reference.ordered)
-        tests.append(float(kolmogorov(np.sqrt(weight) * ks / reference.inflation_ks)))
-        wasserstein = _wasserstein(own, reference.ordered) / reference.scale
-    return Shift(
-        column=column,
-        p_value=min(1.0, len(tests) * min(tests, default=1.0)),
-        ks=ks,
-        psi=_psi(shares, reference.shares),
-        js=_js(shares, reference.shares),
-        wasserstein=wasserstein,
-        rows=sample,
-    )
+    weights = np.array([sample * size / (sample + size)])
+    (psi,), (js,), p_chi = _by_bins([_shares(cells, reference)], [reference], weights)
+    p_value = float(np.fmin(1.0, p_chi[0]))
+    return Shift(column, p_value, float("nan"), psi, js, float("nan"), sample)
 
 
-def _ks(own: Floats, ordered: Floats) -> float:
-    """The largest gap between the two distribution functions, of values that are sorted."""
-    begins = np.flatnonzero(np.concatenate([_FIRST, own[1:] != own[:-1]]))
-    ends = np.concatenate([begins[1:], [len(own)]])
-    steps = own[begins]
-    lower = ordered.searchsorted(steps, side="left")
-    upper, met = lower.copy(), ordered[np.minimum(lower, len(ordered) - 1)] == steps
-    upper[met] = ordered.searchsorted(steps[met], side="right")
-    above = ends / len(own) - upper / len(ordered)
-    below = begins / len(own) - lower / len(ordered)
-    return float(max(np.abs(above).max(), np.abs(below).max()))
-
-
-def _wasserstein(own: Floats, ordered: Floats) -> float:
-    """The area between the two quantile functions, of values that are sorted (1-Wasserstein)."""
-    there, usual, widths = _steps(len(own), len(ordered))
-    return float(np.abs(own[there] - ordered[usual]) @ widths)
-
-
-@lru_cache(maxsize=64)
-def _steps(one: int, other: int) -> tuple[Ints, Ints, Floats]:
-    """Where the quantile functions of samples of these sizes are both level: place in each, and width in [0, 1]."""
-    cuts = np.union1d(np.arange(one) * other, np.arange(other) * one)
-    return cuts // other, cuts // one, np.diff(cuts, append=one * other) / (one * other)
-
-
-def _chi_distance(one: Floats, other: Floats) -> float:
-    pooled = (one + other) / 2
-    used = pooled > 0
-    return float((((one - other) ** 2)[used] / pooled[used]).sum())
-
-
-def _psi(one: Floats, other: Floats) -> float:
-    """Population stability index; empty bins count as 0.1 per mille."""
-    a, b = np.maximum(one, 1e-4), np.maximum(other, 1e-4)
-    return float(((a - b) * np.log(a / b)).sum())
-
-
-def _js(one: Floats, other: Floats) -> float:
-    """Jensen-Shannon distance in [0, 1], base 2."""
-    middle = (one + other) / 2
-    with np.errstate(divide="ignore", invalid="ignore"):
-        parts = np.where(one > 0, one * np.log2(one / middle), 0) + np.where(
-            other > 0, other * np.log2(other / middle), 0
-        )
-    return float(np.sqrt(max(0.0, parts.sum() / 2)))
+def _by_bins(
+    shares: Sequence[Floats], references: Sequence[FieldReference], weights: Floats
+) -> tuple[list[float], list[float], Floats]:
+    """PSI, Jensen-Shannon and the p-value of chi-square (NaN for a single bin) of each field, at once where fields have
+    as many bins.
+    """
+    psi, js, p_chi = np.empty(len(shares)), np.empty(len(shares)), np.full(len(shares), np.nan)
+    bins = np.array([len(each) for each in shares])
+    for count in codes_in(bins):
+        own = np.flatnonzero(bins == count).tolist()
+        one = np.array([shares[place] for place in own])
+        other = np.array([references[place].shares for place in own])
+        psi[own], js[own] = distances.psi(one, other), distances.js(one, other)
+        if count > 1:
+            inflation = np.array([references[place].inflation_chi for place in own])
+            p_chi[own] = chdtrc(count - 1, weights[own] * distances.chi_distance(one, other) / inflation)
+    return psi.tolist(), js.tolist(), p_chi

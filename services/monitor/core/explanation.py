@@ -9,8 +9,8 @@ import numpy as np
 
 from services.monitor.core import causes, suspects
 from services.monitor.core.alerting import Finding
+from services.monitor.core.bounds import WINDOW
 from services.monitor.core.drift import Shift
-from services.monitor.core.quality import WINDOW
 from services.monitor.core.state import Ints
 from services.monitor.core.trouble import Trouble
 from services.monitor.core.watch import Watch

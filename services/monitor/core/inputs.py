@@ -13,20 +13,11 @@ from __future__ import annotations
 import msgspec
 import numpy as np
 
+from services.monitor.core.bounds import WINDOW, Bounds, bounds_of, is_clock
 from services.monitor.core.distributions import codes_in
 from services.monitor.core.drift import FieldReference, Shift, references_of, shifts_in, significant
 from services.monitor.core.fields import Fields
-from services.monitor.core.quality import (
-    WINDOW,
-    Bounds,
-    Suspicion,
-    bounds_of,
-    frozen_runs,
-    is_clock,
-    level_of,
-    right_again,
-    suspicions,
-)
+from services.monitor.core.quality import Suspicion, frozen_runs, level_of, right_again, suspicions
 from services.monitor.core.recent import Recent
 from services.monitor.core.shape import Course
 from services.monitor.core.state import Bools, Floats, Ints, no_rows

@@ -11,9 +11,9 @@ import numpy as np
 from services.monitor.core import causes, explanation, publication
 from services.monitor.core.alerting import Finding
 from services.monitor.core.answers import LEAST_BEFORE, Switch, extreme, too_many
+from services.monitor.core.bounds import WINDOW
 from services.monitor.core.distributions import codes_in
 from services.monitor.core.level import Stretch as Judged
-from services.monitor.core.quality import WINDOW
 from services.monitor.core.record import Stretch
 from services.monitor.core.refusals import LEAST_ATTEMPTS
 from services.monitor.core.state import Floats, Ints

@@ -10,7 +10,7 @@ from __future__ import annotations
 import msgspec
 import numpy as np
 
-from services.monitor.core.distributions import codes_in, quantiles_of
+from services.monitor.core.distributions import codes_in, quantiles_in
 from services.monitor.core.state import Bools, Floats, Ints
 from services.monitor.core.units import measured
 
@@ -44,16 +44,20 @@ class Shape(msgspec.Struct):
             np.full((len(QUANTILES), width), np.nan), np.full((len(QUANTILES), width), np.nan), np.full(width, np.nan)
         )
 
-    def learn(self, column: int, present: Floats, ordered: Floats, senders: Ints, rows: int) -> None:
-        """Takes a field's values, in order of arrival and sorted, for what it usually is; windows have `rows` rows."""
-        edges = np.array(quantiles_of(ordered, QUANTILES))
-        shares = ordered.searchsorted(edges, side="right") / len(ordered)
-        blocks = [_blocks(present[senders == source], rows) for source in codes_in(senders)]
+    def learn(self, columns: Ints, present: Floats, ordered: Floats, senders: Ints, rows: int) -> None:
+        """Takes the values of these fields (one line each, in order of arrival, and sorted) for what they usually are;
+        windows have `rows` rows.
+        """
+        codes = codes_in(senders)
+        blocks = [_blocks(present if len(codes) == 1 else present[:, senders == code], rows) for code in codes]
         own = np.concatenate(blocks)
         if len(own) < _LEAST_BLOCKS:
             return
-        self.edges[:, column], self.shares[:, column] = edges, shares
-        self.own[column] = _apart(own[:, :, None], edges[:, None], shares[:, None]).max()
+        edges = quantiles_in(ordered, QUANTILES)
+        below = [line.searchsorted(wanted, side="right") for line, wanted in zip(ordered, edges.T, strict=True)]
+        shares = np.array(below).T / ordered.shape[1]
+        self.edges[:, columns], self.shares[:, columns] = edges, shares
+        self.own[columns] = _apart(own, edges, shares).max(axis=0)
 
     def after(self, before: Shape) -> Shape:
         """This newer shape, in which a field may lie as far from itself as it does from what it was before."""
@@ -173,7 +177,9 @@ class Course(msgspec.Struct):
 
 
 def _blocks(values: Floats, rows: int) -> Floats:
-    return values[: len(values) // rows * rows].reshape(-1, rows)
+    """Windows (windows, rows, fields) of values that come one line per field."""
+    whole = values.shape[1] // rows * rows
+    return values[:, :whole].reshape(len(values), -1, rows).transpose(1, 2, 0)
 
 
 def _apart(windows: Floats, edges: Floats, shares: Floats) -> Floats:
@@ -181,6 +187,7 @@ def _apart(windows: Floats, edges: Floats, shares: Floats) -> Floats:
     rows = cells.shape[2]
     present = rows - np.isnan(cells).sum(axis=2)
     enough = np.where(present >= _LEAST_PRESENT * rows, present, np.nan)
-    up_to = (cells <= edges[:, None, :, None]).sum(axis=3)
+    counted = np.uint8 if rows < 256 else np.int64  # in bytes it takes two thirds of the time
+    up_to = np.add.reduce((cells <= edges[:, None, :, None]).view(np.uint8), axis=3, dtype=counted)
     far: Floats = np.fmax.reduce(np.abs(up_to / enough - shares[:, None, :]))
     return far

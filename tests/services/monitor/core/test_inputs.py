@@ -5,9 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from services.monitor.core.bounds import bounds_of, is_clock
 from services.monitor.core.drift import references_of, shifts_in, significant
 from services.monitor.core.fields import Fields
-from services.monitor.core.quality import Suspicion, bounds_of, frozen_runs, is_clock, right_again, suspicions
+from services.monitor.core.quality import Suspicion, frozen_runs, right_again, suspicions
 from services.monitor.core.refusals import Refusals
 
 NUMBER, CATEGORY = np.array([False]), np.array([True])

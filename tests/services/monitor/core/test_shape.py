@@ -13,7 +13,7 @@ ROWS = 50
 def shape_of(reference: np.ndarray) -> Shape:
     found = Shape.of(reference.shape[1])
     for column, cells in enumerate(reference.T):
-        found.learn(column, cells, np.sort(cells), np.zeros(len(cells), np.int64), ROWS)
+        found.learn(np.array([column]), cells[None, :], np.sort(cells)[None, :], np.zeros(len(cells), np.int64), ROWS)
     return found
 
 
