@@ -19,6 +19,7 @@ from services.remediator.core.knowledge import (
     training_ordered,
     with_spent,
 )
+from services.remediator.core.late import after_its_alert
 from services.remediator.core.orders import Impossible, Order, onset, quarantine_of
 from services.remediator.core.triage import OF_BAD_ROWS, diagnosis_of
 from services.remediator.core.turn import Turn
@@ -264,7 +265,10 @@ def _took_effect(turn: Turn, incident_id: str, action: Action) -> None:
     _condemn(turn, incident, action)
     if action.name == "retrain" and action.version is not None and action.version == action.left:
         _came_to_nothing(turn, incident_id, action, "training made no better version")
-    elif action.role == "release" and incident.leading is not None and incident.leading.state == "firing":
+        return
+    action = after_its_alert(turn, incident, action)
+    turn.put(with_action(turn.incident(incident_id), action))
+    if action.role == "release" and incident.leading is not None and incident.leading.state == "firing":
         begin_again(turn, incident_id)
     elif action.expects is None:
         resolve(turn, incident_id, f"the {called(action)} is done")

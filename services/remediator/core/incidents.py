@@ -71,9 +71,9 @@ class Action(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """One command of an incident and what became of it.
 
     `version` is the one that answers if it works; `left` the champion when it was issued. `from_row`
-    is where its effect is measured from; `fresh` says that `version` never answered before. `ends` are the
-    ends that were told of it: one that is told again changes nothing. `measured_rows`: over how many it was
-    measured, or is so far.
+    is where its effect is measured from; `fresh` says that `version` never answered before, `late` that its alert had
+    ended before it was carried out. `ends` are the ends that were told of it: one that is told again changes
+    nothing. `measured_rows`: over how many it was measured, or is so far.
     """
 
     command: str
@@ -93,6 +93,7 @@ class Action(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     version: str | None = None
     left: str | None = None
     fresh: bool = False
+    late: bool = False
     from_row: int = 0
     measured: float | None = None
     measured_rows: int = 0

@@ -50,6 +50,9 @@ def judge(turn: Turn, incident_id: str) -> None:
     if judged.answer == "waiting":
         _wait_on(turn, incident, action, judged)
         return
+    if action.late and judged.answer != "missed":
+        _was_over(turn, incident, action, judged)
+        return
     before = back_before(action, known, incident.start_row) if judged.answer == "met" and action.role == "act" else None
     if before is not None and incident.request is None and not incident.upkeep:
         _was_back(turn, incident, action, judged, before)
@@ -157,6 +160,13 @@ def _was_back(turn: Turn, incident: Incident, action: Action, judged: Judgement,
     value = f"{figure(before.value)} over {before.rows:,} rows"
     why = f"version {action.left} was back at {value} before the {called(action)} was ordered"
     _noted(turn, incident, action, Judgement("unknown", f"{why}; {judged.why}", judged.measure))
+    resolve(turn, incident.id, why)
+
+
+def _was_over(turn: Turn, incident: Incident, action: Action, judged: Judgement) -> None:
+    """The alert had ended before the action was carried out: what is well by now is no merit of it."""
+    why = f"the alert had ended before the {called(action)} was done; {judged.why}"
+    _noted(turn, incident, action, Judgement("unknown", why, judged.measure))
     resolve(turn, incident.id, why)
 
 

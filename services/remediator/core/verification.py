@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from datetime import datetime
-from statistics import fmean
+from statistics import median
 from typing import Literal, NamedTuple
 
 from services.remediator.core.incidents import Action, start_row
@@ -103,14 +103,21 @@ def expectation(metric: str, bound: float, rows: int, by: datetime) -> Expectati
 
 
 def keeping(
-    metric: str, known: Knowledge, specification: Specification, before_row: int, *, doubt: bool = False
+    metric: str,
+    known: Knowledge,
+    specification: Specification,
+    before_row: int,
+    *,
+    doubt: bool = False,
+    version: str | None = None,
 ) -> tuple[float, Loss] | None:
     """The bound for "as good as before, within the tolerance", with what it is made of; None if unknown.
 
-    `doubt`: with two standard errors on top of a difference between two windows and the baseline's, as windows vary.
+    Of `version`, by default the live one. `doubt`: with two standard errors on top of a difference between two windows
+    and the baseline's, as windows vary.
     """
     before = [r for r in _readings(known, metric) if r.last_row < before_row]
-    usual = _usual(before, known.live, metric)[-BASELINE_WINDOWS:]
+    usual = _usual(before, version or known.live, metric)[-BASELINE_WINDOWS:]
     baseline = _measure(usual).value
     if baseline is None:
         return None
@@ -120,26 +127,28 @@ def keeping(
     return bound, Loss(baseline, bound)
 
 
-def _usual(before: list[Reading], live: str | None, metric: str) -> list[tuple[float, float | None]]:
-    """The live version's own rows by window, or everybody's where it has too few: what another one lost just before
+def _usual(before: list[Reading], version: str | None, metric: str) -> list[tuple[float, float | None]]:
+    """The version's own rows by window, or everybody's where it has too few: what another one lost just before
     is nothing to keep.
     """
     everybody = [pair for r in before if (pair := _row_values(r, None, metric))[1] is not None]
-    own = [pair for r in before if live is not None and (pair := _row_values(r, live, metric))[1] is not None]
+    own = [pair for r in before if version is not None and (pair := _row_values(r, version, metric))[1] is not None]
     return own if _measure(own).rows >= OWN_ROWS else everybody
 
 
 def _scatter(before: list[Reading], metric: str) -> float:
-    """The standard deviation of the newest windows about the mean of those that the same version answered."""
+    """The standard deviation of the newest windows about the median of those that the same version answered, from the
+    median of their distances (Rousseeuw and Croux 1993), which a window in trouble among them does not widen.
+    """
     answered: dict[str, list[float]] = {}
     for reading in before[-2 * BASELINE_WINDOWS :]:
         by = max(reading.by_version, key=lambda v: (reading.by_version[v].get("rows", 0.0), v), default="")
         value = _row_values(reading, by or None, metric)[1]
         if value is not None:
             answered.setdefault(by or reading.model_version, []).append(value)
-    spare = sum(len(values) - 1 for values in answered.values())
-    squares = sum((value - fmean(values)) ** 2 for values in answered.values() for value in values)
-    return math.sqrt(squares / spare) if spare > 1 else 0.0
+    several = [values for values in answered.values() if len(values) > 1]
+    away = [abs(value - median(values)) for values in several for value in values]
+    return 1.4826 * median(away) * len(away) / (len(away) - 0.8) if len(away) > 2 else 0.0
 
 
 def mean_of(known: Knowledge, metric: str, last_before: int, windows: int = BASELINE_WINDOWS) -> float | None:
