@@ -17,6 +17,9 @@ from shared.errors import HomeostatError, Poison, Transient
 MAX_RECORD_BYTES = 1_000_000
 """The largest record (key, value and headers) a topic takes, unless the bus was told otherwise."""
 
+MOST_HEADER_BYTES = 1_000
+"""Of a record's headers, at most. Its key stands in its value too: a record of small value is small."""
+
 ENOUGH_BYTES = 8 * 2**20
 """A poll goes on for no more once its values hold so many bytes: steps and their transactions stay bounded."""
 
@@ -87,9 +90,16 @@ def size_of(record: NewRecord) -> int:
     return size
 
 
+def maybe_too_large(records: Sequence[NewRecord], least_limit: int) -> list[int]:
+    """Where the records stand that are worth measuring: any other is small even with its key and headers."""
+    small = (least_limit - MOST_HEADER_BYTES) // 2
+    return [index for index, record in enumerate(records) if len(record.value) > small]
+
+
 def refuse_too_large(records: Sequence[NewRecord], limits: Mapping[str, int]) -> None:
     """`Poison` (too-large) naming the first record above its topic's limit, before any is written."""
-    for record in records:
+    for index in maybe_too_large(records, min([MAX_RECORD_BYTES, *limits.values()])):
+        record = records[index]
         size, limit = size_of(record), limits.get(record.topic, MAX_RECORD_BYTES)
         if size > limit:
             raise Poison(f"a record for {record.topic} has {size} bytes; at most {limit} fit", reason="too-large")

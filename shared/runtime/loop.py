@@ -175,8 +175,12 @@ class ServiceLoop:
 
     def _slices(self, records: Sequence[Record]) -> list[Slice]:
         groups: dict[tuple[str, int], list[Record]] = {}
-        for record in records:
-            groups.setdefault((record.topic, record.partition), []).append(record)
+        topic, partition = "", -1
+        for record in records:  # most come in runs: the group is looked for where it changes
+            if record.partition != partition or record.topic != topic:
+                topic, partition = record.topic, record.partition
+                append = groups.setdefault((topic, partition), []).append
+            append(record)
         return [Slice(topic[self._prefix :], partition, group) for (topic, partition), group in groups.items()]
 
     # -- doing it

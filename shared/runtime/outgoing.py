@@ -8,7 +8,7 @@ from itertools import groupby
 from operator import attrgetter
 from typing import Any
 
-from shared.bus.base import MAX_RECORD_BYTES, NewRecord, size_of
+from shared.bus.base import MAX_RECORD_BYTES, NewRecord, maybe_too_large, size_of
 from shared.bus.factory import LARGEST_DEAD_LETTER
 from shared.codec import encode
 from shared.identity import stable_id
@@ -16,9 +16,6 @@ from shared.messages import DeadLetter
 from shared.runtime.task import Task
 from shared.telemetry.tracing import HEADER, Headers, Traces
 from shared.topics import ALERTS, DEAD_LETTERS, Out, Topic
-
-_MOST_HEADERS = 1_000
-"""Bytes of a record's headers, at most. Its key stands in its value too: a record of small value is small."""
 
 
 def event_type(topic: Topic[Any], message: object) -> str:
@@ -64,13 +61,13 @@ class Outgoing:
         self._full_name = full_name
         limits = {DEAD_LETTERS.name: LARGEST_DEAD_LETTER, **(limits or {})}
         self._limits = {full_name(topic): limit for topic, limit in limits.items()}
-        self._small = (min(MAX_RECORD_BYTES, *limits.values()) - _MOST_HEADERS) // 2
+        self._least_limit = min(MAX_RECORD_BYTES, *limits.values())
 
     def records_of(self, outs: Sequence[Out], step: int, now: datetime) -> list[NewRecord]:
         """One record per message. One that is too large for its topic becomes a dead letter that says so."""
         task = self._task
         records = records_of(outs, f"{task.name}/{step}", f"/homeostat/{task.service}", self._full_name, now)
-        for index in [index for index, record in enumerate(records) if len(record.value) > self._small]:
+        for index in maybe_too_large(records, self._least_limit):
             record = records[index]
             if size_of(record) > self._limits.get(record.topic, MAX_RECORD_BYTES):
                 letter = self._too_large(outs[index], record, now)

@@ -39,18 +39,7 @@ def predictions_of(
 
 def _of_one(rows: Sequence[FeatureRow], origins: Sequence[Origin], live: Live, model_of: ModelOf) -> list[Prediction]:
     """Rows of one pipeline. A row that the canary cannot answer goes to the champion."""
-    said: list[Said] = [(_no_model(live), "", "none")] * len(rows)
-    canary, champion = live.canary, live.champion
-    if canary is not None:
-        drawn = [i for i, row in enumerate(rows) if release_for(live, row.pipeline, row.entity) is canary]
-        _fill(said, canary, "canary", drawn, rows, model_of)
-    if champion is not None:
-        unanswered = (
-            range(len(rows))
-            if canary is None
-            else [i for i, (answer, _, _) in enumerate(said) if answer.reason is not None]
-        )
-        _fill(said, champion, "champion", unanswered, rows, model_of)
+    said = _said_by_champion(rows, live, model_of) or _said_by_any(rows, live, model_of)
     return [
         Prediction(
             pipeline=row.pipeline,
@@ -72,6 +61,27 @@ def _of_one(rows: Sequence[FeatureRow], origins: Sequence[Origin], live: Live, m
             rows, origins, said, _shadow_answers(rows, live.shadows, model_of), strict=True
         )
     ]
+
+
+def _said_by_champion(rows: Sequence[FeatureRow], live: Live, model_of: ModelOf) -> list[Said]:
+    """Where it may answer all of them, as nearly always. Otherwise nothing."""
+    champion = live.champion
+    if champion is None or live.canary is not None or {row.definition for row in rows} != {champion.definition}:
+        return []
+    version = champion.version
+    return [(answer, version, "champion") for answer in answers_of(model_of(champion), [row.values for row in rows])]
+
+
+def _said_by_any(rows: Sequence[FeatureRow], live: Live, model_of: ModelOf) -> list[Said]:
+    said: list[Said] = [(_no_model(live), "", "none")] * len(rows)
+    canary, champion = live.canary, live.champion
+    if canary is not None:
+        drawn = [i for i, row in enumerate(rows) if release_for(live, row.pipeline, row.entity) is canary]
+        _fill(said, canary, "canary", drawn, rows, model_of)
+    if champion is not None:
+        unanswered = [i for i, (answer, _, _) in enumerate(said) if answer.reason is not None]
+        _fill(said, champion, "champion", unanswered, rows, model_of)
+    return said
 
 
 def _fill(

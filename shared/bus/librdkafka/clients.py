@@ -108,11 +108,10 @@ def produce(
     send = producer.produce
     for record, on_delivery in zip(records, told, strict=False):
         partition = -1 if record.partition is None else record.partition
-        headers: list[tuple[str, str | bytes | None]] = list(record.headers)
         while True:
             try:
                 # By position: the client takes twice as long over names. The last but one is the time, 0 for now.
-                send(record.topic, record.value, record.key, partition, on_delivery, None, 0, headers)
+                send(record.topic, record.value, record.key, partition, on_delivery, None, 0, [*record.headers])
                 break
             except BufferError:
                 if monotonic() > deadline:
@@ -143,7 +142,7 @@ def drain(
                 m.offset(),
                 m.key(),
                 m.value() or b"",
-                tuple(m.headers() or ()),
+                tuple(headers) if (headers := m.headers()) else (),
                 m.timestamp()[1],
             )
             for m in messages
