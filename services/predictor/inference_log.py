@@ -10,7 +10,7 @@ from typing import Final
 import structlog
 from tenacity import Retrying, retry_if_exception_type, sleep_using_event, stop_when_event_set, wait_exponential
 
-from shared.bus.base import Bus, Producer
+from shared.bus.base import Bus, NewRecord, Producer
 from shared.clock import fresh_id, utc_now
 from shared.errors import HomeostatError, Transient
 from shared.messages import Inference
@@ -42,6 +42,8 @@ class InferenceLog:
         self._waiting: deque[tuple[Sequence[Inference], int]] = deque()
         self._bytes = 0
         self._lock = threading.Lock()
+        self._bus: Bus | None = None
+        self._producer: Producer | None = None
         self._filled, self._stopping = threading.Event(), threading.Event()
         self._thread = threading.Thread(target=self._run, name="inference-log", daemon=True)
 
@@ -66,20 +68,20 @@ class InferenceLog:
         self._thread.join(2 * self._send_seconds)
 
     def _run(self) -> None:
-        bus = self._connect()
-        producer = bus.producer("predictor-inferences")
         try:
             while not self._stopping.is_set():
                 self._filled.wait()
                 self._stopping.wait(_GATHERING_SECONDS)
                 self._filled.clear()
-                self._write(producer)
-            self._write(producer)  # what was taken while the last ones were written
+                self._write()
+            self._write()  # what was taken while the last ones were written
         finally:
-            producer.close()
-            bus.close()
+            if self._producer is not None:
+                self._producer.close()
+            if self._bus is not None:
+                self._bus.close()
 
-    def _write(self, producer: Producer) -> None:
+    def _write(self) -> None:
         with self._lock:
             taken = list(self._waiting)
             self._waiting.clear()
@@ -95,8 +97,17 @@ class InferenceLog:
             reraise=True,
         )
         try:
-            again(producer.send, records, self._send_seconds)
-        except HomeostatError as error:
-            _log.error("answers of the inference endpoint are not logged", requests=len(taken), why=str(error))
+            again(self._send, records)
+        except Exception as error:  # noqa: BLE001 - what fails here must not end the thread: all later ones need it
+            why = str(error) if isinstance(error, HomeostatError) else repr(error)
+            _log.error("answers of the inference endpoint are not logged", requests=len(taken), why=why)
         with self._lock:
             self._bytes -= sum(size for _, size in taken)
+
+    def _send(self, records: Sequence[NewRecord]) -> None:
+        """Connects where that was not done yet: Kafka may be away at the start too."""
+        if self._bus is None:
+            self._bus = self._connect()
+        if self._producer is None:
+            self._producer = self._bus.producer("predictor-inferences")
+        self._producer.send(records, self._send_seconds)

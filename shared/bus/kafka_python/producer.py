@@ -18,7 +18,10 @@ class KafkaPythonProducer:
 
     def __init__(self, clients: Clients, client_id: str) -> None:
         self._limits = clients.limits
-        self._producer = KafkaProducer(**clients.producing(client_id))
+        try:
+            self._producer = KafkaProducer(**clients.producing(client_id))
+        except KafkaError as error:
+            raise Transient(f"no Kafka broker answers: {type(error).__name__}: {error}") from error
 
     def send(self, records: Sequence[NewRecord], timeout: float) -> list[Position]:
         refuse_too_large(records, self._limits)

@@ -5,13 +5,14 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Sequence
 from itertools import count
+from typing import NoReturn
 
-from confluent_kafka import KafkaError, Message, Producer
+from confluent_kafka import KafkaError, KafkaException, Message, Producer
 
 from shared.bus.base import REQUEST_SECONDS, NewRecord, Position, refuse_too_large
 from shared.bus.librdkafka.clients import Clients, produce
 from shared.clock import monotonic
-from shared.errors import Misconfigured, Transient
+from shared.errors import Misconfigured, Poison, Transient
 
 
 class LibrdkafkaProducer:
@@ -40,7 +41,10 @@ class LibrdkafkaProducer:
 
             return on_delivery
 
-        produce(producer, records, deadline, map(told, count()))
+        try:
+            produce(producer, records, deadline, map(told, count()))
+        except KafkaException as error:
+            self._react(producer, error.args[0])
         while waiting[0] > 0 and monotonic() < deadline:
             producer.poll(min(0.05, max(0.0, deadline - monotonic())))
         if failures:
@@ -52,7 +56,9 @@ class LibrdkafkaProducer:
     def close(self) -> None:
         self._producer.flush(REQUEST_SECONDS)
 
-    def _react(self, producer: Producer, error: KafkaError) -> None:
+    def _react(self, producer: Producer, error: KafkaError) -> NoReturn:
+        if error.code() == KafkaError.MSG_SIZE_TOO_LARGE:
+            raise Poison(f"a record is larger than its topic takes: {error.str()}", reason="too-large")
         if error.code() == KafkaError._UNKNOWN_TOPIC or error.code() == KafkaError.UNKNOWN_TOPIC_OR_PART:
             raise Misconfigured(f"a record's topic does not exist: {error.str()}")
         if error.fatal() or error.code() == KafkaError._FATAL:

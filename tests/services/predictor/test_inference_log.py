@@ -13,6 +13,7 @@ from typing import Any
 import httpx
 import pytest
 
+from homeostat.local.waiting import wait_for
 from services.predictor.core.answer import Answer
 from services.predictor.core.oip.logged import ROOM, Asked, inferences_of
 from services.predictor.inference_log import InferenceLog
@@ -21,7 +22,7 @@ from shared.bus import connect
 from shared.bus.base import TopicSpec
 from shared.bus.memory import MemoryBus
 from shared.codec import decode, encode
-from shared.errors import Poison
+from shared.errors import Poison, Transient
 from shared.messages import Inference
 from shared.settings import CommonSettings, common_settings
 from shared.topics import INFERENCES
@@ -137,3 +138,24 @@ def test_a_row_that_no_record_has_room_for_is_named() -> None:
 
     with pytest.raises(Poison, match="row 1 takes 10"):
         inferences_of(ASKED, rows, [Answer(1.0), Answer(2.0)], 1_000_100)
+
+
+@pytest.mark.parametrize("failure", [Transient("Kafka is away"), RuntimeError("of the client's own")])
+def test_a_log_that_cannot_connect_at_first_writes_what_it_takes_once_it_can(failure: Exception) -> None:
+    bus, failures = MemoryBus(), [failure]
+    bus.ensure_topics([TopicSpec(INFERENCES.name, 1, 1, {})], 1)
+
+    def connected() -> MemoryBus:
+        if failures:
+            raise failures.pop()
+        return bus
+
+    log = InferenceLog(connected, str)
+    log.start()
+    answers_to(log.take, x_request(1.0, id="a"))
+    assert wait_for(lambda: not failures, 10)
+    answers_to(log.take, x_request(2.0, id="b"))
+    log.stop()
+
+    written = [decode(INFERENCES, record.value).id for record in bus.records(INFERENCES.name)]
+    assert written == (["a", "b"] if isinstance(failure, Transient) else ["b"])
