@@ -102,6 +102,8 @@ def rows_of(frame: pl.DataFrame) -> list[Row]:
 
 def _existing(path: str) -> Path:
     file = Path(path)
+    if file.is_dir():
+        raise Misconfigured(f"{path} is a folder: name the file in it")
     if not file.is_file():
         raise Misconfigured(f"{path}: no such file")
     return file
@@ -163,7 +165,8 @@ def _lines(content: bytes, name: str) -> list[Row]:
         try:
             rows += [json.loads(line)] if line.strip() else []
         except ValueError as error:
-            raise Misconfigured(f"{name}:{number}: the line is not JSON: {error}") from error
+            told = f"{name}:{number}: the line is not JSON: {error}; no row of the file was taken"
+            raise Misconfigured(told) from error
     return rows
 
 

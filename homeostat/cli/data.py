@@ -189,6 +189,7 @@ def stream(
     What became of them. An error says how many rows are in, and how to go on.
     """
     tally = Tally()
+    parts = _until_unreadable(parts, tally)
     bar = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     with Progress(*bar, console=errors) as progress:
         task = progress.add_task(what, total=total)
@@ -202,6 +203,19 @@ def stream(
                 raise HomeostatError(f"{error}\n{_broken_off(tally, total)}") from error
             progress.advance(task, len(part))
     return tally
+
+
+def _until_unreadable(parts: Iterable[list[Row]], tally: Tally) -> Iterator[list[Row]]:
+    """The parts; where one cannot be read, the error says what became of those before it."""
+    try:
+        yield from parts
+    except HomeostatError as error:
+        if not tally.rows:
+            raise
+        raise HomeostatError(
+            f"{error}\n{tally.rows} rows before it were answered, {tally.accepted} of them accepted; nothing after it "
+            "was read. Sending all of them again is safe: a row that is in already, by its id, counts once"
+        ) from error
 
 
 def _broken_off(tally: Tally, total: int | None) -> str:

@@ -234,5 +234,5 @@ def _check_space(settings: KafkaSettings) -> None:
     if free < settings.required_bytes:
         raise NoSpace(
             f"{settings.data_dir} has {free >> 20} MiB free and Kafka needs {settings.required_bytes >> 20} MiB: "
-            "free some space, or choose another folder with HOMEOSTAT_DATA"
+            "free some space, or choose another folder with --data or HOMEOSTAT_DATA"
         )

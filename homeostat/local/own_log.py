@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TypeVar
 
+from shared.errors import Misconfigured
 from shared.telemetry.logging import configure_logging
 
 LOGGER = "homeostat.stack"
@@ -16,10 +17,20 @@ T = TypeVar("T")
 
 
 def keep_own_log(data: Path) -> Path:
-    """From now on this process logs to a file under `data`: the terminal is for the person. Returns the file."""
+    """From now on this process logs to a file under `data`: the terminal is for the person. Returns the file.
+
+    `Misconfigured` where nothing can be written there.
+    """
     file = data / "logs" / "stack.log"
-    file.parent.mkdir(parents=True, exist_ok=True)
-    configure_logging("stack", to=file.open("a", buffering=1))
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        log = file.open("a", buffering=1)
+    except OSError as error:
+        why = f"{error.filename}: {error.strerror}"
+        raise Misconfigured(
+            f"{data} cannot be used ({why}): choose another folder with --data or HOMEOSTAT_DATA"
+        ) from error
+    configure_logging("stack", to=log)
     logging.getLogger(LOGGER).setLevel(logging.INFO)
     return file
 

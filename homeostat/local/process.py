@@ -18,6 +18,7 @@ import psutil
 
 from homeostat.local.errors import PortInUse, Taken
 from homeostat.local.guard import Guard
+from shared.errors import Misconfigured
 
 _LOG_BYTES = 5_000_000
 
@@ -118,6 +119,9 @@ class Child:
             (os.killpg if whole_group else os.kill)(self._process.pid, number)
 
 
+LAST_PORT = 65_535
+
+
 def free_port() -> int:
     """A port of the loopback interface on which nobody listens now."""
     with socket.socket() as probe:
@@ -127,9 +131,13 @@ def free_port() -> int:
 
 
 def claim_port(part: str, wanted: int, setting: str) -> int:
-    """`wanted`, or any free port for 0. `PortInUse` where somebody listens on it."""
+    """`wanted`, or any free port for 0. `PortInUse` where somebody listens on it, `Misconfigured` where it is none."""
     if wanted == 0:
         return free_port()
+    if not 0 < wanted <= LAST_PORT:
+        raise Misconfigured(
+            f"{part} cannot listen on port {wanted}: there are 1 to {LAST_PORT}; choose one with {setting}"
+        )
     if not is_free(wanted):
         raise PortInUse(Taken(part, wanted, setting))
     return wanted

@@ -35,7 +35,7 @@ def exposed(parts: Parts, host: str, port: int) -> Iterator[int]:
 def missing(parts: Parts) -> dict[str, str]:
     """What the gateway needs, each ``ok`` or what it lacks."""
     return {
-        "kafka": parts.follower.problem or "ok",
+        "kafka": f"{parts.follower.problem}{parts.full_disk()}" if parts.follower.problem else "ok",
         "read_models": "ok" if parts.follower.ready.is_set() else "the log is still being read",
     }
 

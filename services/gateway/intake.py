@@ -36,7 +36,7 @@ class Intake:
     go on to `raw-data` all the same. There ingest keeps them as dead letters, with their original
     bytes, and the monitor sees them: a source that goes wrong must not be invisible because its sender was told.
     `repeated` counts the records that say again what one before them said. `ignored` counts, by name, fields
-    that the pipeline does not have.
+    that the pipeline does not have. `alone`: the body is one row, not a list of them.
     """
 
     records: list[RawRecord] = field(default_factory=list)
@@ -44,6 +44,7 @@ class Intake:
     rejected: list[dict[str, Any]] = field(default_factory=list)
     repeated: list[str] = field(default_factory=list)
     ignored: Counter[str] = field(default_factory=Counter)
+    alone: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -222,7 +223,9 @@ def _id(value: object, field: str) -> str:
         raise Poison(detail, reason="bad-id", field=field)
     text = str(value)
     if len(text) > 512:
-        raise Poison(f"{field!r} has {len(text)} characters; an id has at most 512", reason="bad-id", field=field)
+        raise Poison(
+            f"{field!r} has {len(text)} characters; an id or a key has at most 512", reason="bad-id", field=field
+        )
     return text
 
 

@@ -15,6 +15,7 @@ from fastapi import Depends, Request
 from services.gateway.answered import Answered
 from services.gateway.delivery.deliveries import Deliveries
 from services.gateway.delivery.store import SubscriptionStore
+from services.gateway.disk import nearly_full
 from services.gateway.follower import Follower, Partition
 from services.gateway.hub import Hub
 from services.gateway.keeping import TASK, Keeper
@@ -117,7 +118,12 @@ class Parts:
     bus: Bus
     full_name: Callable[[str], str]
     predictor: InferenceClient
+    data_dir: Path
     now: Callable[[], datetime] = utc_now
+
+    def full_disk(self) -> str:
+        """A sentence to stand behind an error of Kafka's where the data folder's disk has little room."""
+        return nearly_full(self.data_dir)
 
     async def write(self, outs: Sequence[Out]) -> list[Position]:
         """Durably on Kafka when it returns."""
@@ -174,6 +180,7 @@ def make_parts(
         bus=bus,
         full_name=full_name,
         predictor=InferenceClient(settings.predictor_url),
+        data_dir=data_dir,
         now=now,
     )
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import threading
 from collections.abc import Iterator
@@ -12,6 +13,7 @@ import pytest
 
 from homeostat.cli.data import stream
 from homeostat.client import ApiError, Client, NoAnswer
+from homeostat.rows import parts_in
 from shared.errors import HomeostatError
 
 ROWS = [{"id": "a"}, {"id": "b"}]
@@ -89,6 +91,15 @@ def test_nobody_is_waited_for_longer_than_was_said() -> None:
         pytest.raises(NoAnswer, match="homeostat up"),
     ):
         client.send_events("elec2", ROWS, "meter")
+
+
+def test_where_a_line_cannot_be_read_what_was_taken_before_it_is_said() -> None:
+    lines = io.BufferedReader(io.BytesIO(b'{"id": "a"}\n{"id": "b"}\n{"id": \n{"id": "c"}\n'))
+    with flaky(202) as server, Client(server.url, None) as client, pytest.raises(HomeostatError) as broken:
+        stream(parts_in("-", lines), None, 9, 0.0, "events", lambda part: client.send_events("elec2", part, "meter"))
+
+    assert "standard input:3: the line is not JSON" in str(broken.value)
+    assert "2 rows before it were answered, 2 of them accepted; nothing after it was read" in str(broken.value)
 
 
 def test_where_it_breaks_off_what_is_in_is_said_and_that_all_may_be_sent_again() -> None:

@@ -38,8 +38,13 @@ def test_a_line_that_is_no_json_is_named_by_its_number(tmp_path: Path) -> None:
     file = tmp_path / "rows.ndjson"
     file.write_text('{"id": "a"}\n{"id": \n')
 
-    with pytest.raises(Misconfigured, match=r"rows\.ndjson:2: the line is not JSON"):
+    with pytest.raises(Misconfigured, match=r"rows\.ndjson:2: the line is not JSON.*no row of the file was taken"):
         read_rows(str(file))
+
+
+def test_a_folder_is_not_called_missing(tmp_path: Path) -> None:
+    with pytest.raises(Misconfigured, match="is a folder: name the file in it"):
+        read_rows(str(tmp_path))
 
 
 def test_lines_are_taken_from_standard_input_before_the_next_have_come() -> None:

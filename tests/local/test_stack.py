@@ -14,6 +14,7 @@ import pytest
 from homeostat.local.discovery import environment_of
 from homeostat.local.errors import PartFailed, PortInUse, StackInUse
 from homeostat.local.kafka import kafka_answers
+from homeostat.local.own_log import keep_own_log
 from homeostat.local.redis import redis_answers
 from homeostat.local.stack import Stack, StackSettings, stack_settings
 from homeostat.local.waiting import wait_for
@@ -142,6 +143,18 @@ def test_a_taken_gateway_port_is_refused_before_anything_starts(tmp_path: Path) 
             Stack(settings).start(lines.append)
 
     assert not any("started" in line for line in lines)
+
+
+def test_what_is_no_port_is_refused_by_name(tmp_path: Path) -> None:
+    with pytest.raises(Misconfigured, match=r"gateway cannot listen on port 99999.*--port or HOMEOSTAT_PORT"):
+        Stack(replace(_servers_alone(tmp_path), port=99_999)).start()
+
+
+def test_a_folder_that_cannot_be_made_is_told_in_a_line(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+
+    with pytest.raises(Misconfigured, match=r"file/data cannot be used \(.*: Not a directory\): choose another"):
+        keep_own_log(tmp_path / "file" / "data")
 
 
 def test_the_port_is_read_from_the_variable_that_the_refusal_names(tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Request
@@ -118,7 +119,7 @@ async def _take(
         detail = f"the row was refused: {first['detail']}"
         if many > 1:
             detail = f"all {many} rows were refused; row {first['index']} because: {first['detail']}"
-        errors = errors_of(intake.rejected[:MOST_ERRORS])
+        errors = errors_of(intake.rejected[:MOST_ERRORS], alone=intake.alone)
         raise Problem(422, "nothing-accepted", detail, errors=errors, accepted=0, rejected=intake.rejected)
     return {
         "accepted": len(intake.records),
@@ -144,10 +145,13 @@ def runs_in(places: Sequence[Position]) -> list[dict[str, int]]:
     return runs
 
 
-def errors_of(rejected: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
-    """Refused rows as the errors of a problem: a pointer into the body, and why."""
+def errors_of(rejected: Sequence[Mapping[str, Any]], *, alone: bool) -> list[dict[str, Any]]:
+    """Refused rows as the errors of a problem: a pointer into the body, and why. `alone`: the body is the row."""
     return [
-        {"pointer": pointer_of([r["index"], *([r["field"]] if r["field"] else [])]), "detail": r["detail"]}
+        {
+            "pointer": pointer_of([*([] if alone else [r["index"]]), *([r["field"]] if r["field"] else [])]),
+            "detail": r["detail"],
+        }
         for r in rejected
     ]
 
@@ -170,7 +174,9 @@ async def sorted_body(
     rules = Rules(found.specification, found.contract, parts.settings.event_bytes, lenient)
 
     def work() -> Intake:
-        return sort(items_of(body, content_type, request.headers), rules, source=source, now=now)
+        items = items_of(body, content_type, request.headers)
+        alone = len(items) == 1 and body.lstrip().startswith(b"{")
+        return replace(sort(items, rules, source=source, now=now), alone=alone)
 
     try:
         return await asyncio.to_thread(work)

@@ -35,7 +35,7 @@ async def status(parts: Needs) -> dict[str, Any]:
     models, now = parts.models, parts.now()
     return {
         "at": now.isoformat(),
-        "kafka": parts.follower.problem or "ok",
+        "kafka": missing(parts)["kafka"],
         "services": models.health.view(now),
         "pipelines": [_pipeline(parts, pipeline) for pipeline in models.pipelines.all()],
         "incidents": models.incidents.select(pipeline=None, state="open"),

@@ -75,7 +75,8 @@ def specification_in(document: dict[str, Any]) -> Specification:
         errors = [
             {"pointer": pointer_of(fault.path), "detail": fault.detail, "reason": fault.reason} for fault in problems
         ]
-        detail = f"the specification has {len(errors)} fault(s); the first: {problems[0]}"
+        many = f"{len(errors)} faults; the first" if len(errors) > 1 else "a fault"
+        detail = f"the specification has {many}: {problems[0]}"
         raise Problem(422, "invalid-specification", detail, errors=errors)
     return spec
 

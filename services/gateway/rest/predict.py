@@ -77,7 +77,7 @@ async def _records(
         return made
 
     intake = await sorted_body(pipeline.defined.pipeline, request, parts, source, partial(events_of, name=name))
-    errors = errors_of(intake.rejected) or _repeats(intake.records)
+    errors = errors_of(intake.rejected, alone=intake.alone) or _repeats(intake.records)
     if errors:
         many, rows = len(errors), len(intake.rejected) + len(intake.records)
         detail = f"{many} of {rows} rows cannot be asked about {pipeline.defined.pipeline}; none was sent"

@@ -93,10 +93,13 @@ def _invalid(request: Request, error: RequestValidationError) -> Response:
     if "json" not in kind and any(fault["loc"] == ("body",) for fault in error.errors()):
         detail = f"the body is not read as JSON: its Content-Type is {kind!r}; send it as application/json"
         return answer(request.url.path, problem_body(422, "invalid", detail, errors))
-    not_json = any(fault["type"] == "json_invalid" for fault in error.errors())
-    status, code = (400, "not-json") if not_json else (422, "invalid")
+    for fault in error.errors():
+        if fault["type"] == "json_invalid":
+            where, why = fault["loc"][-1], fault.get("ctx", {}).get("error", fault["msg"])
+            detail = f"the body is not JSON: {why} at character {where}, counted from 0"
+            return answer(request.url.path, problem_body(400, "not-json", detail))
     detail = "; ".join(f"{e.get('pointer') or e.get('parameter')}: {e['detail']}" for e in errors)
-    return answer(request.url.path, problem_body(status, code, detail, errors))
+    return answer(request.url.path, problem_body(422, "invalid", detail, errors))
 
 
 def _pointed(fault: Mapping[str, Any], request: Request) -> dict[str, Any]:
@@ -117,7 +120,8 @@ def pointer_of(path: Sequence[object]) -> str:
 
 
 def _unavailable(request: Request, error: Exception) -> Response:
-    body = problem_body(503, "unavailable", f"Kafka does not answer: {error}", (), {"part": "kafka"})
+    why = f"Kafka does not answer: {error}{request.app.state.parts.full_disk()}"
+    body = problem_body(503, "unavailable", why, (), {"part": "kafka"})
     return answer(request.url.path, body, {"Retry-After": "2"})
 
 

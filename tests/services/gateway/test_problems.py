@@ -6,9 +6,11 @@ from pathlib import Path
 
 import pytest
 
+from services.gateway.disk import LOW_BYTES, nearly_full, told
 from shared.bus.memory import MemoryBus
 from shared.errors import Transient
-from shared.topics import REQUESTS
+from shared.topics import MODEL_PUBLISHED, REQUESTS
+from tests.services.gateway.messages import published
 from tests.services.gateway.running import Running, new_bus, running
 
 PROBLEM = "application/problem+json"
@@ -58,6 +60,31 @@ def test_a_wrong_field_of_a_body_is_pointed_at(gateway: Running) -> None:
 
     assert answer.status_code == 422
     assert {error["pointer"] for error in answer.json()["errors"]} == {"#/version", "#/colour"}
+
+
+def test_what_is_no_json_says_where_it_ends_to_be(gateway: Running) -> None:
+    answer = gateway.http.post("/v1/pipelines", content="not yaml: [", headers={"content-type": "application/json"})
+
+    assert (answer.status_code, answer.json()["type"].rsplit("/", 1)[-1]) == (400, "not-json")
+    assert answer.json()["detail"] == "the body is not JSON: Expecting value at character 0, counted from 0"
+
+
+@pytest.mark.parametrize(("body", "pointer"), [({"up": True}, "#/nswprice"), ([{"up": True}], "#/0/nswprice")])
+@pytest.mark.parametrize("path", ["events", "predict"])
+def test_a_pointer_leads_to_the_field_in_the_body_that_was_sent(
+    gateway: Running, path: str, body: object, pointer: str
+) -> None:
+    gateway.put(MODEL_PUBLISHED, published())
+
+    (error,) = gateway.http.post(f"/v1/pipelines/elec2/{path}", json=body).json()["errors"]
+
+    assert error["pointer"] == pointer
+
+
+def test_a_full_disk_is_told_where_kafka_cannot_write(tmp_path: Path) -> None:
+    assert told(tmp_path, LOW_BYTES - 1) == f". The disk of {tmp_path} has 255 MiB free: free some space"
+    assert told(tmp_path, LOW_BYTES) == ""
+    assert nearly_full(tmp_path / "not there") == ""
 
 
 def test_every_fault_of_a_specification_is_pointed_at(gateway: Running) -> None:
