@@ -20,7 +20,6 @@ from homeostat.backtesting.history import History
 from homeostat.backtesting.log import ColumnBus
 from homeostat.simulation.simulation import event_of, label_of
 from services.ingest.service import Ingest
-from services.monitor.core.fields import Fields
 from services.predictor.board import Board
 from services.predictor.core.releases import Live
 from services.predictor.service import Predictor
@@ -58,15 +57,6 @@ class FeatureRun:
     messages: list[Features] | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Stretch:
-    """Lines of the table from `start` on as rows: what the monitor watches, and their own times (None: without)."""
-
-    start: int
-    raw: list[dict[str, Any]]
-    times: list[datetime | None]
-
-
 @dataclass(slots=True)
 class IngestLane:
     """Ingest. `send` posts what comes of rows to its readers."""
@@ -80,14 +70,9 @@ class IngestLane:
     since_quarantine: int | None = None
     lines: dict[str, int] = field(default_factory=dict)
     repeated: set[str] = field(default_factory=set)
-    watched: pl.DataFrame = field(default_factory=pl.DataFrame)
-    ahead: Stretch = field(default_factory=lambda: Stretch(0, [], []))
     places: list[int] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        specification = self.history.specification
-        names = dict.fromkeys((*Fields.of(specification).names, *specification.monitor.slices))
-        self.watched = self.table.raw.select(name for name in names if name in self.table.raw.columns)
         self.places = self.table.places.tolist()
         ids = self.history.ids
         if len(set(ids)) < len(ids):
@@ -124,28 +109,15 @@ class IngestLane:
         offset = self.bus.features.add(run.stop - run.start, lambda a, b: self.full(run, a, b))
         offsets = range(offset, self.bus.features.end)
         self.send(FEATURES, Post(offsets, run), to="predictor")
-        self.send(FEATURES, Post(offsets, self._seen(run)), to="monitor")
-
-    def _seen(self, run: FeatureRun) -> list[Features]:
-        """The features messages as the monitor reads them: without the model's inputs."""
-        if not self.ahead.start <= run.start or run.stop > self.ahead.start + len(self.ahead.raw):
-            stop = max(run.stop, run.start + AHEAD)
-            self.ahead = Stretch(run.start, self.watched[run.start : stop].to_dicts(), self._times(run.start, stop))
-        part = slice(run.start - self.ahead.start, run.stop - self.ahead.start)
-        return self._messages(run, self.ahead.raw[part], self.ahead.times[part], None)
+        self.send(FEATURES, Post(offsets, run), to="monitor")
 
     def full(self, run: FeatureRun, start: int, stop: int) -> list[Features]:
         """Messages start to stop of the run, whole."""
         if run.messages is not None:
             return run.messages[start:stop]
         part = FeatureRun(run.start + start, run.start + stop, run.now, run.places[start:stop])
-        raw = self.table.raw[part.start : part.stop].to_dicts()
-        times, values = self._times(part.start, part.stop), self.table.dicts(part.start, part.stop)
-        return self._messages(part, raw, times, values)
-
-    def _messages(
-        self, run: FeatureRun, raw: list[Any], times: Sequence[datetime | None], values: list[Any] | None
-    ) -> list[Features]:
+        raw, values = self.table.raw[part.start : part.stop].to_dicts(), self.table.dicts(part.start, part.stop)
+        times = times_of(self.history, self.table, part.start, part.stop)
         specification, ids, entities = self.history.specification, self.history.ids, self.history.entities
         name, definition = specification.name, specification.definition
         return [
@@ -155,22 +127,14 @@ class IngestLane:
                 entity=entities[place],
                 source=SOURCE,
                 at=run.now if at is None else at,
-                values={} if values is None else values[index],
+                values=values[index],
                 raw=raw[index],
                 origin=(0, place),
                 definition=definition,
                 received_at=run.now,
             )
-            for index, (place, at) in enumerate(zip(run.places, times, strict=True))
+            for index, (place, at) in enumerate(zip(part.places, times, strict=True))
         ]
-
-    def _times(self, start: int, stop: int) -> list[datetime | None]:
-        """The rows' own times."""
-        name = self.history.specification.timestamp
-        if name is None:
-            return [None] * (stop - start)
-        texts = self.table.raw[name][start:stop].to_list()
-        return [None if text is None else datetime.fromisoformat(text) for text in texts]
 
     def _refused(self, arrivals: Arrivals, now: datetime) -> Step:
         """What ingest says of the rows among them that need its own look."""
@@ -360,6 +324,14 @@ class PredictorLane:
             )
             for place, offset, prediction, score, probabilities in columns
         ]
+
+
+def times_of(history: History, table: FeatureTable, start: int, stop: int) -> list[datetime | None]:
+    """The own times of the table's lines; None without one."""
+    name = history.specification.timestamp
+    if name is None:
+        return [None] * (stop - start)
+    return [None if text is None else datetime.fromisoformat(text) for text in table.raw[name][start:stop].to_list()]
 
 
 def _matrix(values: pl.DataFrame, inputs: Sequence[Input]) -> Any:

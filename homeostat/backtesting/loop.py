@@ -18,6 +18,7 @@ from homeostat.backtesting.features import FeatureTable
 from homeostat.backtesting.history import History
 from homeostat.backtesting.lanes import Arrivals, IngestLane, PredictorLane
 from homeostat.backtesting.log import ColumnBus
+from homeostat.backtesting.watching import MonitorLane
 from homeostat.simulation.assembly import OTHER_JOB_SECONDS, REVISION, jobs_of
 from homeostat.simulation.simulation import definition_of
 from services.ingest.service import Ingest
@@ -158,7 +159,7 @@ class Loop:
         members: Mapping[str, Member] = {
             "ingest": lane,
             "predictor": answering,
-            "monitor": Plain(Monitor(MonitorSettings())),
+            "monitor": MonitorLane(Monitor(MonitorSettings()), history, table),
             "remediator": Plain(Remediator(_remediation(policies))),
             "trainer": Plain(Trainer(TrainerSettings(code_revision=REVISION))),
         }

@@ -11,6 +11,7 @@ import msgspec
 
 from services.monitor.core.alerting import Alerts, Past
 from services.monitor.core.early import Early, Kind
+from services.monitor.core.events import Events
 from services.monitor.core.pipeline import Pipeline
 from services.monitor.core.state import pack, unpack
 from services.monitor.core.system import SYSTEM, System
@@ -78,6 +79,10 @@ class Monitor:
             pipeline.on_features(messages, batch.partition, offsets, now)
             for pipeline, messages, offsets in self._by_pipeline(batch, "features", now)
         )
+
+    def on_events(self, name: str, events: Events, partition: int, offsets: Sequence[int], now: datetime) -> Step:
+        """As `on_features`, of one pipeline's events in columns. `KeyError` before its specification has come."""
+        return _step([self._state.pipelines[name].on_events(events, partition, offsets, now)])
 
     def on_predictions(self, batch: Batch[Prediction], now: datetime) -> Step:
         return _step(

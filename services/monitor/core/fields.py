@@ -51,8 +51,8 @@ class Fields(msgspec.Struct):
         if not self.names:
             return np.empty((len(rows), 0))
         numbers, others = self.names[: self.numeric], self.names[self.numeric :]
-        parts = [_numbers(numbers, rows)] + [self._codes(name, rows)[:, None] for name in others]
-        return np.hstack(parts) if others else parts[0]
+        codes = [self.codes(name, [row.get(name) for row in rows]) for name in others]
+        return np.column_stack([_numbers(numbers, rows), *codes]) if codes else _numbers(numbers, rows)
 
     def withheld(self, rows: Sequence[Sequence[str]]) -> Bools | None:
         """Which cells belong to fields named as withheld, row by row; None where none do."""
@@ -60,9 +60,9 @@ class Fields(msgspec.Struct):
             return None
         return np.array([[name in names for name in self.names] for names in rows], bool).reshape(len(rows), -1)
 
-    def _codes(self, name: str, rows: Sequence[Mapping[str, Value]]) -> Floats:
+    def codes(self, name: str, values: Sequence[Value]) -> Floats:
+        """The cells of a categorical field as codes (NaN: missing); new categories get theirs in order."""
         known = self.categories[name]
-        values = [row.get(name) for row in rows]
         table: dict[Value, float] = {None: np.nan}
         for value in dict.fromkeys(values):
             if value is None:

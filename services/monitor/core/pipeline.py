@@ -7,7 +7,7 @@ them and turns what they find into messages.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime
 
 import msgspec
@@ -16,6 +16,7 @@ import numpy as np
 from services.monitor.core import budget, judgement, objectives, publication
 from services.monitor.core.alerting import Alerts
 from services.monitor.core.distributions import codes_in
+from services.monitor.core.events import Events, events_of
 from services.monitor.core.fairness import Fairness
 from services.monitor.core.fields import Fields
 from services.monitor.core.forgotten import Forgotten
@@ -87,39 +88,41 @@ class Pipeline(Watch):
     def on_features(
         self, messages: Sequence[Features], partition: int, offsets: Sequence[int], now: datetime
     ) -> list[Said]:
-        ids = [m.id for m in messages]
-        rows = self._rows_of(ids, messages, now)
+        return self.on_events(events_of(messages), partition, offsets, now)
+
+    def on_events(self, events: Events, partition: int, offsets: Sequence[int], now: datetime) -> list[Said]:
+        """Events with their features, as columns."""
+        rows = self._rows_of(events.ids, events.arrived, now)
         fresh = self._fresh(rows)
         self.record.join.repeated += len(rows) - len(rows[fresh])
-        sources = self.record.sources.codes([m.source for m in messages])
-        times = np.array([m.at.timestamp() for m in messages])[fresh]
-        withheld = [m.withheld for m in messages]
+        sources = self.record.sources.codes(events.sources)
+        times = events.times[fresh]
         self.record.join.write(
             rows[fresh],
             partition=float(partition),
             offset=np.array(offsets, np.int64)[fresh],
             at=times,
             source=sources[fresh],
-            withheld=self.record.withheld.codes([",".join(names) for names in withheld])[fresh],
+            withheld=self._withheld(events)[fresh],
         )
-        raw = [m.raw for m in messages]
+        raw = events.raw() if self.slicings else ()
         for slicing in self.slicings:
             self.record.join.write(rows[fresh], **{PREFIX + slicing.field: slicing.cells(raw)[fresh]})
         self.lateness.see(times)
-        values = self.inputs.fields.matrix(raw)
-        hidden = self.inputs.fields.withheld(withheld)
+        values = events.matrix(self.inputs.fields)
+        hidden = None if events.withheld is None else self.inputs.fields.withheld(events.withheld)
         self.inputs.take(values[fresh], rows[fresh], sources[fresh], None if hidden is None else hidden[fresh])
         for source in codes_in(sources[fresh]):
             count = int(np.count_nonzero(sources[fresh] == source))
             self.refusals.accept(self.record.sources.names[source], count)
         self.last_row_at = now.timestamp()
-        said = self._arrived(ids, now)
+        said = self._arrived(events.ids, now)
         said += judgement.of_inputs(self, now)
         return said + judgement.of_loss(self, now)
 
     def on_predictions(self, messages: Sequence[Prediction], now: datetime) -> list[Said]:
         ids = [m.id for m in messages]
-        rows = self._rows_of(ids, messages, now)
+        rows = self._rows_of(ids, lambda place: messages[place].received_at, now)
         said = self._meet_champion(messages, now)
         self.record.write_predictions(rows, messages)
         objectives.take_waits(self, messages, now)
@@ -181,7 +184,13 @@ class Pipeline(Watch):
         said += objectives.of_labels(self, now) + objectives.of_latency(self, now)
         return said + publication.totals(self, now)
 
-    def _rows_of(self, ids: Sequence[str], messages: Sequence[Features | Prediction], now: datetime) -> Ints:
+    def _withheld(self, events: Events) -> Ints:
+        """The codes of the sets of fields that were withheld in these rows."""
+        if events.withheld is None:
+            return np.zeros(len(events.ids), np.int64)
+        return self.record.withheld.codes([",".join(names) for names in events.withheld])
+
+    def _rows_of(self, ids: Sequence[str], arrived: Callable[[int], datetime | None], now: datetime) -> Ints:
         """The rows of these events. Memory grows before rows go that labels are still to come for."""
         join, most = self.record.join, self.plan.patience.memory_rows
         filled = join.capacity < most and join.full(len(ids))
@@ -190,8 +199,8 @@ class Pipeline(Watch):
         following = join.next_row
         rows = join.rows_of(ids)
         if join.next_row > following:
-            first = messages[int(np.argmax(rows == following))]
-            self.alerts.arrivals.see(following, (first.received_at or now).timestamp())
+            first = arrived(int(np.argmax(rows == following)))
+            self.alerts.arrivals.see(following, (first or now).timestamp())
         return rows
 
     def _fresh(self, rows: Ints) -> Ints | slice:
