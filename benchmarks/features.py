@@ -1,13 +1,12 @@
 """Window features online: ten of them over 1,000 keys, as ingest computes them, beside river's rolling statistics.
 
 Rows come in batches, as the runtime hands them over; each gets its ten features, a row as a dictionary in and out on
-both sides. river has a statistic of its own for each key and feature, updated row by row. Rows a second of the
-processor, one thread. Run it with `homeostat bench --only features`.
+both sides, and garbage is looked for as seldom as in a service. river has a statistic of its own for each key and
+feature, updated row by row. Rows a second of the processor, one thread. Run it with `homeostat bench --only features`.
 """
 
 from __future__ import annotations
 
-import gc
 import os
 from collections.abc import Callable
 from dataclasses import asdict
@@ -27,6 +26,7 @@ from services.ingest.core.state import Bounds
 from services.ingest.settings import IngestSettings
 from shared.messages import Value
 from shared.pipeline.specification import Specification
+from shared.runtime.garbage import collect_seldom
 
 KEYS = 1_000
 WARM, ROWS = 25_000, 60_000
@@ -85,8 +85,7 @@ class Stream(NamedTuple):
 def main() -> int:
     given = options_in_rounds(__doc__).parse_args()
     stream = _stream(np.random.default_rng(20260101))
-    gc.collect()
-    gc.freeze()  # the rows that are there by now are not gone through again while features are made
+    collect_seldom()
     workers: dict[str, Callable[[], float]] = {
         f"homeostat, {batch:,} rows at a time": partial(_ours, stream, batch) for batch in BATCHES
     }

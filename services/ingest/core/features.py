@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import repeat
 from typing import Any
 
 import polars as pl
@@ -71,7 +72,7 @@ class FeaturePlan:
         frame = pl.DataFrame([_column(name, [row[name] for row in rows], kind) for name, kind in self._fields.items()])
         columns = self._computed(frame, len(rows), keys, tails).iter_columns()
         cells = zip(*(column.to_list() for column in columns), strict=True)
-        return [dict(zip(self.names, row, strict=True)) for row in cells]
+        return list(map(dict, map(zip, repeat(self.names), cells)))
 
     def compute_columns(self, rows: pl.DataFrame, keys: Sequence[str], tails: Tails) -> pl.DataFrame:
         """As `compute`, for checked rows that are columns already, times as text; a column per feature."""

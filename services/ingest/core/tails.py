@@ -65,12 +65,13 @@ class Tails:
         laid: Column = []
         for block in touched:
             past, rows = block.columns[place], block.rows
-            if len(past) < depth:
-                laid += nothing[len(past) :]
-            if len(rows) == 1:
+            if len(past) == depth and len(rows) == 1:  # what most keys of a batch are, at half the cost
                 past.append(column[rows[0]])
-            else:
-                past += [column[row] for row in rows]
+                laid += past
+                del past[0]
+                continue
+            laid += nothing[len(past) :]
+            past += [column[row] for row in rows]
             laid += past
             del past[: max(0, len(past) - depth)]
         return laid

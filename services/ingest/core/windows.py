@@ -7,12 +7,13 @@ so it would give other digits on the stream than over history, and a spike would
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import NamedTuple
 
 import polars as pl
 
-_CELLS = 2_000_000
-"""Values gathered at once of one window, at most: bounds the memory of long windows over long batches."""
+_CELLS = 1 << 17
+"""Values gathered at once of one window, at most, where it is no longer: bounds what is held at once."""
 
 
 class Window(NamedTuple):
@@ -45,34 +46,56 @@ def _chunk(windows: Sequence[Window], columns: Sequence[pl.Series], ends: pl.Ser
     """A column per window. What several ask of the same values is gathered once."""
     places = {length: _places(length, ends) for length in {each.length for each in windows}}
     shapes = dict.fromkeys((each.source, each.length) for each in windows)
+    numbers = {each.source for each in windows if each.statistic != "count"}
+    taken = [column.cast(pl.Float64) if place in numbers else column for place, column in enumerate(columns)]
     rows = pl.DataFrame(
-        columns[source][places[length]].reshape((len(ends), length)).alias(_name(source, length))
+        taken[source][places[length]].reshape((len(ends), length)).alias(_name(source, length))
         for source, length in shapes
     )
-    whole = [column.null_count() == 0 for column in columns]
-    return rows.select(_statistic(each, len(ends), whole[each.source]).alias(str(i)) for i, each in enumerate(windows))
+    whole = tuple(columns[each.source].null_count() == 0 for each in windows)
+    bare, checked = _statistics(tuple(windows), whole)
+    return rows.select(bare).select(checked)
 
 
 def _places(length: int, ends: pl.Series) -> pl.Series:
     """The `length` places up to each end, one after the other: of the type by which values are found fastest."""
-    last = pl.lit(ends)
-    return pl.select(pl.int_ranges(last - (length - 1), last + 1).explode().cast(pl.get_index_type())).to_series()
+    cells = length * len(ends)
+    rows, back = _grid(length, 1 << (len(ends) - 1).bit_length())
+    return ends.cast(pl.get_index_type())[rows.head(cells)] - back.head(cells)
 
 
-def _statistic(window: Window, height: int, whole: bool) -> pl.Expr:
-    """`whole`: no value is missing anywhere, so none need be counted."""
-    cells, shape = pl.col(_name(window.source, window.length)), (height, window.length)
-    known = cells.explode().is_not_null().cast(pl.Int64).reshape(shape).arr.sum()
-    count = cells.arr.len().cast(pl.Int64) if whole else known
-    if window.statistic == "count":
-        return count
-    found = _of(cells.cast(pl.Array(pl.Float64, window.length)), window.statistic)
-    enough = (
-        found.is_finite()
-        if whole and window.min_rows <= window.length
-        else found.is_finite() & (count >= window.min_rows)
-    )
-    return pl.when(enough).then(found)
+@lru_cache(maxsize=16)
+def _grid(length: int, rows: int) -> tuple[pl.Series, pl.Series]:
+    """Of so many rows of `length` cells, laid end to end: each cell's row, and how far it is before the row's end."""
+    cells = pl.select(pl.int_range(rows * length, dtype=pl.get_index_type())).to_series()
+    return cells // length, (length - 1) - cells % length
+
+
+@lru_cache(maxsize=64)
+def _statistics(windows: tuple[Window, ...], whole: tuple[bool, ...]) -> tuple[list[pl.Expr], list[pl.Expr]]:
+    """Each window's statistic and how many values it is of, then what is left of it where it counts.
+
+    `whole`: no value of its column is missing anywhere, so none need be counted. Made once: to make expressions
+    anew takes as long as to compute them. In two parts: within one, what is checked would be computed twice.
+    """
+    bare: dict[str, pl.Expr] = {}
+    checked = []
+    for place, (window, known) in enumerate(zip(windows, whole, strict=True)):
+        cells, name = pl.col(_name(window.source, window.length)), str(place)
+        count = f"values in {_name(window.source, window.length)}"
+        if not known or window.statistic == "count" or window.min_rows > window.length:
+            bare[count] = cells.arr.len().cast(pl.Int64) if known else _known(cells, window.length)
+        if window.statistic == "count":
+            checked.append(pl.col(count).alias(name))
+            continue
+        bare[name] = _of(cells, window.statistic)
+        finite = pl.col(name).is_finite()
+        checked.append(pl.when(finite & (pl.col(count) >= window.min_rows) if count in bare else finite).then(name))
+    return [each.alias(name) for name, each in bare.items()], checked
+
+
+def _known(cells: pl.Expr, length: int) -> pl.Expr:
+    return cells.explode().is_not_null().cast(pl.Int64).reshape((-1, length)).arr.sum()
 
 
 def _name(source: int, length: int) -> str:
