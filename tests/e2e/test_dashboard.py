@@ -10,8 +10,8 @@ import pytest
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 from shared.clock import utc_now
-from shared.topics import ALERTS, AUDIT, METRICS, MODEL_PUBLISHED, PIPELINES
-from tests.services.gateway.messages import alert, audit, defined, metrics, published, window
+from shared.topics import ALERTS, AUDIT, COMMAND_RESULTS, COMMANDS, METRICS, MODEL_PUBLISHED, PIPELINES
+from tests.services.gateway.messages import alert, audit, command, defined, metrics, published, result, window
 from tests.services.gateway.running import KEY, Running, running
 from tests.services.gateway.story import tell
 
@@ -104,6 +104,55 @@ def test_the_story_of_a_healed_drift_is_there_to_read(page: Page, gateway: Runni
         "Outcome: healed itself",
     ):
         expect(story.filter(has_text=told)).to_have_count(1)
+
+
+def test_what_a_code_stands_for_is_told_in_words(page: Page, gateway: Running) -> None:
+    tell(gateway)
+    late = {"at": utc_now(), "incident": "incident-2"}
+    gateway.put(AUDIT, audit(8, "triaged", "bad_field: it leapt", body={"diagnosis": "bad_field"}, **late))
+    gateway.put(AUDIT, audit(9, "awaiting_approval", "quarantine_source waits for approval", **late))
+    enter(page, gateway)
+
+    expect(page.locator(".alerts")).to_contain_text("nswprice: drift (PSI) 1.9")
+    expect(page.locator("[data-incident=incident-2] .story")).to_contain_text("Blamed: bad field: it leapt")
+
+
+def test_of_alerts_that_are_over_the_newest_are_listed_and_the_rest_counted(page: Page, gateway: Running) -> None:
+    gateway.put(PIPELINES, defined())
+    gateway.put(ALERTS, *(alert("resolved", id=f"a{n}", fingerprint=f"f{n}", at=utc_now()) for n in range(8)))
+    gateway.put(ALERTS, alert(id="now", fingerprint="now", since=utc_now(), at=utc_now()))
+    enter(page, gateway)
+
+    expect(page.locator(".alerts li")).to_have_count(6)
+    expect(page.locator(".alerts")).to_contain_text("and 3 more that are resolved")
+
+
+def test_an_incident_that_is_measured_says_how_far_it_is(page: Page, gateway: Running) -> None:
+    gateway.put(PIPELINES, defined())
+    gateway.put(COMMANDS, command())
+    gateway.put(COMMAND_RESULTS, result())
+    told = {"command": "command-1", "action": "retrain"}
+    gateway.put(
+        AUDIT,
+        audit(0, "incident_opened", "accuracy fell"),
+        audit(1, "command_result", "retrain succeeded", body={"command": "command-1", "state": "succeeded"}),
+        audit(2, "measuring", "accuracy is 0.8 over 250 rows", body={**told, "rows": 250}),
+    )
+    enter(page, gateway)
+
+    head = page.locator("[data-incident=incident-1] .chip")
+    expect(head).to_have_text("checking that it helped: 250 of 500 labelled rows")
+    expect(page.locator("[data-incident=incident-1] .story")).to_contain_text("So far: accuracy is 0.8 over 250 rows")
+
+
+def test_two_figures_that_differ_never_read_the_same(page: Page, gateway: Running) -> None:
+    expects = {"metric": "performance.accuracy", "direction": "up", "bound": 0.75}
+    judged = {"command": "command-1", "answer": "missed", "measured": 0.7499, "rows": 500, "expects": expects}
+    gateway.put(PIPELINES, defined())
+    gateway.put(AUDIT, audit(0, "incident_opened", "accuracy fell"), audit(1, "not_verified", "x", body=judged))
+    enter(page, gateway)
+
+    expect(page.locator(".story")).to_contain_text("accuracy 74.99 % over 500 rows, wanted at least 75.00 %")
 
 
 def test_it_is_live_a_new_alert_and_a_new_window_show_without_a_reload(page: Page, gateway: Running) -> None:

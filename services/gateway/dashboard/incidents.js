@@ -91,12 +91,12 @@ const TELLERS = {
   alert_firing: ({ body }) => ({ tone: "bad", title: "Noticed:", text: body.summary, extra: evidence(body) }),
   alert_resolved: ({ body }) => ({ tone: "good", title: "Over:", text: `the alert on ${words(body.kind)} has ended.` }),
   incident_opened: (_, { cause }) => (cause?.kind ? { tone: "none", title: "Suspects first:", text: suspect(cause), extra: cause.detail } : null),
-  triaged: ({ summary }) => ({ tone: "none", title: "Blamed:", text: summary }),
+  triaged: ({ summary, body }) => ({ tone: "none", title: "Blamed:", text: body.diagnosis ? summary.replace(body.diagnosis, words) : summary }),
   command: ({ body }) => {
     if (body.action === "notify") return { tone: "none", title: "Told a person:", text: String(body.arguments.message ?? body.reason) };
     return { tone: "act", title: `${ACTIONS[body.action] ?? capital(words(body.action))}:`, text: body.reason, extra: expected(body.expects) };
   },
-  command_succeeded: ({ body, summary }, _, verdicts) => (verdicts.get(body.command)?.action === "notify" ? null : { tone: "act", title: "Done:", text: summary }),
+  command_succeeded: ({ body, summary }, detail, verdicts) => (verdicts.get(body.command)?.action === "notify" || toldByVersion(summary, detail) ? null : { tone: "act", title: "Done:", text: summary }),
   command_failed: ({ summary }) => ({ tone: "bad", title: "Failed:", text: summary }),
   command_refused: ({ summary }) => ({ tone: "warn", title: "Refused:", text: summary }),
   command_expired: ({ summary }) => ({ tone: "warn", title: "Came to nothing in time:", text: summary }),
@@ -118,6 +118,9 @@ const TELLERS = {
   command_accepted: () => null,
   command_running: () => null,
 };
+
+// What a version's own line says is not said once more by the order that made it.
+const toldByVersion = (summary, { steps }) => steps.some(({ kind, topic, body }) => kind === "model_published" && topic !== "audit" && body.reason && summary.endsWith(body.reason));
 
 const other = ({ kind, summary }) => ({ tone: "none", title: `${capital(words(kind))}:`, text: summary });
 

@@ -134,21 +134,37 @@ function byFeature(values) {
   return [...found].sort((a, b) => trouble(b) - trouble(a)).slice(0, 40);
 }
 
+const RESOLVED_SHOWN = 5;
+
 export function alertList(alerts) {
-  const rows = alerts.slice(0, 30).map((alert) =>
+  const firing = alerts.filter((alert) => alert.state === "firing");
+  const over = alerts.filter((alert) => alert.state !== "firing");
+  const rows = [...firing, ...over.slice(0, RESOLVED_SHOWN)].map((alert) =>
     h(
       "li",
       { "data-state": alert.state, "data-severity": alert.severity },
       h("span", { class: "chip" }, alert.state === "firing" ? alert.severity : "resolved"),
-      h("div", {}, h("b", {}, capital(words(alert.kind))), h("p", {}, alert.summary), h("p", { class: "note" }, evidence(alert), " · ", h("time", { datetime: alert.since }, `since ${ago(alert.since)}`))),
+      h("div", {}, h("b", {}, capital(words(alert.kind))), h("p", {}, alert.summary), h("p", { class: "note" }, evidence(alert), " · ", h("time", { datetime: alert.since }, `began ${ago(alert.since)}`))),
     ),
   );
-  const body = rows.length ? h("ul", {}, rows) : empty("No alert so far", "When a window breaks what its own past allows, it shows here with its evidence.");
+  const older = over.length - RESOLVED_SHOWN;
+  const rest = older > 0 && h("p", { class: "note" }, `and ${count(older)} more that are resolved: GET /v1/alerts`);
+  const body = rows.length ? [h("ul", {}, rows), rest] : empty("No alert so far", "When a window breaks what its own past allows, it shows here with its evidence.");
   return card("alerts", "Alerts", body);
 }
 
 export function evidence(alert) {
   const found = alert.evidence;
   const before = found.baseline === undefined || found.baseline === null ? "" : `, before ${figure(found.statistic, found.baseline)}`;
-  return `${words(found.statistic)} ${figure(found.statistic, found.value)}${before}, on ${count(found.samples)} rows`;
+  return `${measure(alert)} ${figure(found.statistic, found.value)}${before}, on ${count(found.samples)} rows`;
 }
+
+// What was measured, of what: "psi.price" is the drift of price, "predictor.silent_seconds" how long the predictor was silent.
+function measure({ evidence: { statistic }, pipeline }) {
+  const [first, ...others] = statistic.split(".");
+  if (!others.length) return words(first);
+  const rest = others.join(".");
+  return pipeline === "_system" ? `${first}: ${words(rest)}` : `${rest}: ${MEASURES[first] ?? words(first)}`;
+}
+
+const MEASURES = { psi: "drift (PSI)", unit: "distance from its usual level" };
