@@ -53,7 +53,8 @@ class LibrdkafkaTransaction:
             "linger.ms": 20,  # a commit sends at once what waits; meanwhile a few large batches cost all less than many
         }
         self._producer: Producer | None = None
-        self._membership: object | None = None
+        self._membership: object = self._consumer.consumer_group_metadata()
+        self._stale = False  # after a failure, until the next poll asks for the membership anew
         self._in_slot(FIRST_SLOT_SECONDS)
 
     def subscribe(self, topics: Iterable[str], on_change: RebalanceListener) -> None:
@@ -77,6 +78,9 @@ class LibrdkafkaTransaction:
     def poll(self, max_records: int, timeout: float) -> list[Record]:
         records, ends = drain(self._consumer, max_records, timeout)
         self._ends.update(ends)
+        if self._stale:
+            self._stale = False
+            self._membership = self._consumer.consumer_group_metadata()
         return records
 
     def seek(self, topic: str, partition: int, offset: int) -> None:
@@ -116,12 +120,13 @@ class LibrdkafkaTransaction:
             if offsets:
                 positions = [TopicPartition(topic, partition, offset) for (topic, partition), offset in offsets.items()]
                 # librdkafka joins a new generation behind our back, while we still write for partitions that it
-                # has given to others. The membership we were last told of is the one that is fenced by then.
-                membership = self._membership or self._consumer.consumer_group_metadata()
+                # has given to others. The membership we were last told of is the one that is fenced by then. It is
+                # not asked for here: aside, the consumer would answer only when its poll is over.
+                membership = self._membership
                 in_time(lambda: producer.send_offsets_to_transaction(positions, membership, _left(deadline)), deadline)
             _repeat(producer.commit_transaction, deadline)
         except (KafkaException, Transient) as error:
-            self._producer, self._membership = None, None
+            self._producer, self._stale = None, True
             why = self._unless_fenced(error)
             raise Transient(f"transaction of {self._slot} failed: {why}") from error
 

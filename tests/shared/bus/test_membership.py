@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import threading
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 
 import pytest
 from confluent_kafka import ConsumerGroupState, KafkaException
@@ -11,6 +13,7 @@ from confluent_kafka.admin import AdminClient
 from homeostat.local.waiting import wait_for
 from shared.bus.base import NewRecord, TopicSpec
 from shared.bus.librdkafka import LibrdkafkaBus
+from shared.bus.librdkafka.transaction import LibrdkafkaTransaction
 from shared.errors import Transient
 from tests.support.member import Share
 
@@ -64,3 +67,41 @@ def test_an_owner_that_was_not_told_of_a_new_generation_cannot_commit_in_it(
         first.commit([NewRecord(target, b"k", b"by whom?")], {(source, 0): 1, (source, 1): 1})
     first.close()
     second.close()
+
+
+class _Waiting(Share):
+    """Waits for a commit that goes on aside before it takes over what it is told of, as the runtime does."""
+
+    def __init__(self, transaction: LibrdkafkaTransaction) -> None:
+        super().__init__()
+        self._transaction = transaction
+        self.ended: list[bool] = []
+
+    def assigned(self, partitions: Sequence[tuple[str, int]]) -> None:
+        aside = threading.Thread(target=self._commit, args=(dict.fromkeys(partitions, 0),), daemon=True)
+        aside.start()
+        aside.join(JOINING_SECONDS)
+        self.ended.append(not aside.is_alive())
+        super().assigned(partitions)
+
+    def _commit(self, offsets: Mapping[tuple[str, int], int]) -> None:
+        with suppress(Transient):  # it may well be refused, but it must not wait for the poll that waits for it
+            self._transaction.commit([], offsets)
+
+
+def test_a_commit_aside_ends_while_the_poll_that_tells_of_a_change_waits_for_it(
+    bus: LibrdkafkaBus, topic_prefix: str
+) -> None:
+    source = topic_prefix + "source"
+    bus.ensure_topics([TopicSpec(source, 1, 1, {})], timeout=20.0)
+    member = bus.transaction(topic_prefix + "group", topic_prefix + "a", topic_prefix + "a")
+    told = _Waiting(member)
+    member.subscribe([source], told)
+
+    def has_it() -> bool:
+        member.poll(10, 0.2)
+        return bool(told.owned)
+
+    assert wait_for(has_it, 2 * JOINING_SECONDS)
+    assert told.ended == [True]
+    member.close()
