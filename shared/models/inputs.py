@@ -14,7 +14,7 @@ import struct
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from operator import itemgetter
-from statistics import median
+from types import NoneType
 
 import numpy as np
 from numpy.typing import NDArray
@@ -125,8 +125,9 @@ def inputs_from(
 
 
 def _input(name: str, values: list[Value], max_categories: int) -> Input:
-    present = [value for value in values if value is not None]
-    if any(isinstance(value, str) for value in present):
+    kinds = set(map(type, values))
+    present = [value for value in values if value is not None] if NoneType in kinds else values
+    if str in kinds:
         ranked = sorted(Counter(present).items(), key=lambda item: (-item[1], class_text(item[0])))
         return Input(name, categories=tuple(value for value, _ in ranked[:max_categories]))
-    return Input(name, fill=float(median([float(value) for value in present])) if present else 0.0)
+    return Input(name, fill=float(np.median(np.array(present, dtype=np.float64))) if present else 0.0)
