@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import typer
@@ -46,12 +46,23 @@ def status(as_json: Json = False, url: Url = None, api_key: Key = None, data: Da
         columns | {"value": "value"},
         empty="no pipeline yet: homeostat pipeline init FILE --target COLUMN writes one",
     )
-    for line in holds_of(found["pipelines"]):
+    for line in (*_failing(found["pipelines"]), *holds_of(found["pipelines"])):
         console.print(line, highlight=False, markup=False, soft_wrap=True)
     console.print()
     incident_columns = {"id": "open incident", "pipeline": "pipeline", "state": "state", "summary": "what"}
     incidents = [{**each, "state": state_of(each)} for each in found["incidents"]]
     show_rows(incidents, incident_columns, empty="no open incident")
+
+
+def _failing(pipelines: Sequence[Mapping[str, Any]]) -> Iterator[str]:
+    """A line for each pipeline whose live version gives no answers."""
+    for each in pipelines:
+        if failed := each.get("unanswered"):
+            name, version = each["pipeline"], failed["model_version"]
+            yield (
+                f"{name}: version {version} gave no answer to the newest {failed['rows']:,} rows: {failed['reason']}; "
+                f"homeostat models rollback {name} goes back to the version before"
+            )
 
 
 def _value(pipeline: Mapping[str, Any]) -> Any:

@@ -10,8 +10,18 @@ import pytest
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 from shared.clock import utc_now
-from shared.topics import ALERTS, AUDIT, COMMAND_RESULTS, COMMANDS, METRICS, MODEL_PUBLISHED, PIPELINES
-from tests.services.gateway.messages import alert, audit, command, defined, metrics, published, result, window
+from shared.topics import ALERTS, AUDIT, COMMAND_RESULTS, COMMANDS, METRICS, MODEL_PUBLISHED, PIPELINES, PREDICTIONS
+from tests.services.gateway.messages import (
+    alert,
+    audit,
+    command,
+    defined,
+    metrics,
+    prediction,
+    published,
+    result,
+    window,
+)
 from tests.services.gateway.running import KEY, Running, running
 from tests.services.gateway.story import tell
 
@@ -153,6 +163,15 @@ def test_two_figures_that_differ_never_read_the_same(page: Page, gateway: Runnin
     enter(page, gateway)
 
     expect(page.locator(".story")).to_contain_text("accuracy 74.99 % over 500 rows, wanted at least 75.00 %")
+
+
+def test_a_version_that_answers_nothing_says_so_where_it_stands(page: Page, gateway: Running) -> None:
+    gateway.put(PIPELINES, defined())
+    gateway.put(MODEL_PUBLISHED, published())
+    gateway.put(PREDICTIONS, *(prediction(f"e{n}", None, reason="model-failed: altered") for n in range(12)))
+    enter(page, gateway)
+
+    expect(page.locator(".tile.bad")).to_contain_text("answers none of the newest 12 rows")
 
 
 def test_it_is_live_a_new_alert_and_a_new_window_show_without_a_reload(page: Page, gateway: Running) -> None:

@@ -33,13 +33,18 @@ export function figures(pipeline, live, predictions, alerts, incidents) {
   return h(
     "div",
     { class: "figures" },
-    tile("live version", live ? `v${live.version}` : "none", live ? `since ${clockOf(live)}` : "being waited for", "version"),
+    tile("live version", live ? `v${live.version}` : "none", live ? answering(pipeline, live) : "being waited for", pipeline.unanswered ? "bad" : "version"),
     tile(words(pipeline.metric), figure(pipeline.metric, measured), measured === null ? "no window yet" : kind),
     tile("predictions a second", figure("rate", pipeline.per_second), sparkline(predictions?.last_minute ?? [0, 0])),
     tile("rows seen", count(pipeline.rows_seen), `${count(pipeline.labelled_seen)} with their label`),
     tile("alerts firing", firing.length, firing.length ? "see below" : `${pipeline.pipeline} is quiet`, firing.length ? "bad" : "good"),
     tile("open incidents", open.length, ...dealing(open, firing)),
   );
+}
+
+// Since when it answers; or that it does not, and why.
+function answering({ unanswered }, live) {
+  return unanswered ? h("span", { title: unanswered.reason }, `answers none of the newest ${count(unanswered.rows)} rows`) : `since ${clockOf(live)}`;
 }
 
 // What is being done about it, and in which colour: only what needs nobody is no warning.

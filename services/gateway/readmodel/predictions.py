@@ -6,6 +6,8 @@ from array import array
 from collections import deque
 from collections.abc import Sequence
 from datetime import datetime
+from itertools import takewhile
+from typing import Any
 
 from services.gateway.readmodel.entry import Entry
 from shared.messages import Prediction
@@ -13,6 +15,7 @@ from shared.messages import Prediction
 KEPT = 2000
 PLACES_KEPT = 50_000
 RATE_SECONDS = 60
+LEAST_UNANSWERED = 10
 _64_BITS = 2**64 - 1
 _OFFSET_BITS = 48
 _LEAST_SLOTS = 64
@@ -156,6 +159,16 @@ class PredictionBook:
         """Newest first."""
         ring = self._rings.get(pipeline)
         return [] if ring is None else [entry.message for entry in list(ring.entries)[: -limit - 1 : -1]]
+
+    def unanswered(self, pipeline: str) -> dict[str, Any] | None:
+        """How many of the newest `rows` in a row a live version gave no answer to, and why; None for less than
+        `LEAST_UNANSWERED`: single rows that a model cannot take are no sign of a model that takes none.
+        """
+        newest = self.newest(pipeline, self._kept)
+        failed = list(takewhile(lambda each: each.prediction is None and each.role != "none", newest))
+        if len(failed) < LEAST_UNANSWERED:
+            return None
+        return {"rows": len(failed), "model_version": failed[0].model_version, "reason": failed[0].reason or ""}
 
     def per_second(self, pipeline: str, now: datetime) -> float:
         """Predictions per second over the last ten whole seconds."""

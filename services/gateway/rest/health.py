@@ -75,4 +75,5 @@ def _pipeline(parts: Parts, pipeline: Pipeline) -> dict[str, Any]:
         "alerts_firing": len(firing),
         "incidents_open": parts.models.incidents.open_in(name),
         "per_second": parts.models.predictions.per_second(name, parts.now()),
+        "unanswered": parts.models.predictions.unanswered(name),
     }
