@@ -193,14 +193,20 @@ class IncidentBook:
         return progress_of(measured, entries, None if pipeline is None else pipeline.specification)
 
     def _headline(self, incident: Incident, alerts: list[AlertState]) -> str:
-        """What the alert that leads now last said while it fired; else what was written when it took the lead."""
+        """What the alert that leads now last said while it fired, else what was written when it took the lead; and what
+        the incident began with, where that was another alert.
+        """
         leads = [e.message for e in incident.entries if e.message.kind in _LEADING and e.message.body.get("alert")]
         if not leads:
             return incident.entries[0].message.summary
         lead = leads[-1].body["alert"]
         told = [e.message for state in alerts if state.newest.id == lead for e in state.entries]
         firing = [alert.summary for alert in told if alert.state == "firing"]
-        return firing[-1] if firing else next(e.summary for e in leads if e.body["alert"] == lead)
+        now = firing[-1] if firing else next(e.summary for e in leads if e.body["alert"] == lead)
+        places = {state.newest.id: state.newest.fingerprint for state in alerts}
+        first = leads[0]
+        same = first.body["alert"] == lead or first.body.get("fingerprint") == places.get(str(lead), "")
+        return now if same or first.summary == now else f"{now.removesuffix('.')}; it began with: {first.summary}"
 
     def view(self, incident: Incident) -> dict[str, Any]:
         """The summary and every step, each with its place in the log, in the order they happened."""

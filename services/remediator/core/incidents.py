@@ -186,6 +186,13 @@ class Incident(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         return found
 
     @property
+    def began_with(self) -> str:
+        """What was said of its first alert, where another one leads by now; else empty."""
+        opened = self.timeline[0] if self.timeline and self.timeline[0].kind == "incident_opened" else None
+        first = next(iter(self.alerts), self.lead)
+        return "" if opened is None or first == self.lead else opened.summary
+
+    @property
     def start_row(self) -> int:
         """The first row in which any of its alerts shows."""
         return min((start_row(alert) for alert in self.alerts.values()), default=self.opened_row)

@@ -57,6 +57,8 @@ def _what(incident: Incident) -> str:
         return f"{asked.issued_by} asked for {asked.action}: {asked.reason or 'no reason given'}."
     lead = incident.leading
     told = sentence(lead.summary) if lead else ""
+    if incident.began_with:
+        told = f"It began with: {sentence(incident.began_with)} {told}"
     times = "once" if incident.reopened == 1 else f"{incident.reopened} times"
     again = f" It came back {times}." if incident.reopened else ""
     diagnosis = incident.diagnosis

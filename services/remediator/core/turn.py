@@ -132,7 +132,8 @@ class Turn:
         self.said.append(entry)
         if incident is not None:
             moment = Moment(at=self.now, kind=kind, summary=summary, sequence=entry.sequence, refs=self.refs)
-            self.update(incident_id, timeline=(*incident.timeline, moment)[-KEPT_MOMENTS:])
+            first, later = incident.timeline[:1], incident.timeline[1:]
+            self.update(incident_id, timeline=(*first, *(*later, moment)[-KEPT_MOMENTS + 1 :]))
         return entry
 
     def forget(self, pipeline: str) -> None:

@@ -66,7 +66,9 @@ def about_of(incident: Incident) -> str:
     """The trouble itself, or what was asked for."""
     if incident.request is not None:
         return f"{incident.request.issued_by} asked for {incident.request.action}"
-    return (incident.leading.summary if incident.leading is not None else incident.diagnosis.why).removesuffix(".")
+    now = (incident.leading.summary if incident.leading is not None else incident.diagnosis.why).removesuffix(".")
+    first = incident.began_with.removesuffix(".")
+    return f"{now}; it began with: {first}" if first and first != now else now
 
 
 def _object(action: Action) -> str:

@@ -186,7 +186,7 @@ def test_an_incident_is_headed_by_what_its_leading_alert_says_now(gateway: Runni
     gateway.put(ALERTS, later, alert("resolved", id="alert-2", summary="nswprice: the field is right again"))
     led = gateway.http.get("/v1/incidents").json()["incidents"][0]["summary"]
 
-    assert (opened, led) == (first.summary, "nswprice is times 1000")
+    assert (opened, led) == (first.summary, f"nswprice is times 1000; it began with: {first.summary}")
 
 
 def test_an_incident_blames_what_its_newest_entry_blames(gateway: Running) -> None:
@@ -212,7 +212,19 @@ def test_an_incident_whose_leading_alert_is_forgotten_is_headed_by_why_it_leads(
     gateway.put(AUDIT, audit(2, "triaged", "bad_field: nswprice is times 1000", body={"alert": "alert-2"}))
     led = gateway.http.get("/v1/incidents/incident-1").json()["summary"]
 
-    assert (opened, led) == ("accuracy fell", "bad_field: nswprice is times 1000")
+    assert (opened, led) == ("accuracy fell", "bad_field: nswprice is times 1000; it began with: accuracy fell")
+
+
+def test_an_incident_that_the_same_trouble_reopened_is_headed_by_it_alone(gateway: Running) -> None:
+    again = alert(id="alert-7", summary="accuracy is 0.6")
+    gateway.put(ALERTS, again)
+    gateway.put(
+        AUDIT,
+        audit(0, "incident_opened", "accuracy fell", body={"alert": "alert-1", "fingerprint": again.fingerprint}),
+        audit(1, "triaged", "reopened", body={"alert": "alert-7", "fingerprint": again.fingerprint}),
+    )
+
+    assert gateway.http.get("/v1/incidents/incident-1").json()["summary"] == "accuracy is 0.6"
 
 
 def test_what_an_incident_ordered_may_end_after_it_and_does_not_open_it_again(gateway: Running) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from services.remediator.core.ending import done_in
+from services.remediator.core.incidents import KEPT_MOMENTS
 from tests.support.desk import Desk
 
 
@@ -85,3 +86,27 @@ def test_only_what_an_undo_followed_is_called_taken_back() -> None:
 
     assert told.endswith("retraining (version 3), which is not known to have helped")
     assert "retraining (version 2), which did not help enough and was taken back" in told
+
+
+def test_what_an_incident_began_with_is_told_though_another_cause_leads_by_now() -> None:
+    desk = Desk(restarts=True)
+    desk.steady()
+    desk.alert("concept_drift", ("model", "1"), severity="critical", since_row=1000)
+    desk.alert("data_quality", ("feature", "price"), severity="critical", since_row=1000, statistic="unit")
+    desk.wait()
+
+    (message,) = desk.told
+    assert "data_quality at feature:price; it began with: concept_drift at model:1." in message
+    story = [str(e.body["postmortem"]) for e in desk.audit if "postmortem" in e.body][-1]
+    assert "It began with: Concept_drift at model:1. Data_quality at feature:price." in story
+
+
+def test_the_first_line_of_a_story_is_kept_however_long_it_gets() -> None:
+    desk = Desk()
+    desk.steady()
+    first = desk.alert("concept_drift", ("model", "1"), severity="critical", since_row=1000)
+    for number in range(400):
+        desk.ask("acknowledge", number=number, incident=desk.incident.id)
+
+    assert desk.incident.timeline[0].summary == first.summary
+    assert len(desk.incident.timeline) == KEPT_MOMENTS
