@@ -13,7 +13,7 @@ from shared.topics import ALERTS, AUDIT, COMMAND_RESULTS, COMMANDS, MODEL_PUBLIS
 Line = dict[str, Any]
 
 COUNTS = ("alerts", "actions", "incidents", "resolved", "open", "escalated")
-_OUTCOMES = ("verified", "not_verified", "undone")
+_OUTCOMES = ("verified", "not_verified", "unknown", "undone")
 _BEGINS, _ENDS = ("incident_opened", "triaged"), ("incident_resolved", "incident_expired")
 _OF_MESSAGES = {"verified": "told; it passed", "not_verified": "told; it has not passed"}
 _NOT_DECISIONS = ("model_published", "pipeline_defined", "measuring")

@@ -8,7 +8,7 @@ from typing import Any
 Step = Mapping[str, Any]
 
 _RESULTS = ("accepted", "running", "succeeded", "failed", "refused", "expired")
-_ABOUT_MEASURING = ("measuring", "verified", "not_verified", "undone")
+_ABOUT_MEASURING = ("measuring", "verified", "not_verified", "unknown", "undone")
 _ABOUT_ACTIONS = ("command_issued", "command_result", *(f"command_{state}" for state in _RESULTS))
 
 
@@ -46,7 +46,9 @@ def state_of(incident: Step) -> str:
 
 def _action(step: Step, action: Step) -> dict[str, Any]:
     detail = action["detail"]
-    told = step["summary"] if not detail or detail in step["summary"] else f"{step['summary']}: {detail}"
+    told = step["summary"]
+    if detail and detail not in told:
+        told = f"{told} ({detail})" if told.endswith((".", "!", "?")) else f"{told}: {detail}"
     return _line(step, action["action"], told, action["state"])
 
 

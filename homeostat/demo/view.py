@@ -21,6 +21,7 @@ TOLD = {
     "command_issued": ("action", "cyan"),
     "verified": ("verified", "green"),
     "not_verified": ("no help", "red"),
+    "unknown": ("not known", "yellow"),
     "undone": ("undone", "magenta"),
     "escalated": ("escalated", "red"),
     "incident_resolved": ("resolved", "bold green"),
@@ -32,7 +33,7 @@ ENDINGS: dict[Ending, tuple[str, str]] = {
     "unrestored": ("over", "yellow"),
     "done": ("done", "green"),
 }
-ROUTINE = ("verified", "not_verified")
+ROUTINE = ("verified", "not_verified", "unknown")
 """What is not told of upkeep: its end says the same once more, and whatever comes of it."""
 
 SHORT = {"fault": "fault", "row": "from row"}

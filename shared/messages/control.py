@@ -220,9 +220,9 @@ class AuditEntry(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
     `kind` is what happened: ``incident_opened``, ``triaged``, ``command_issued``,
     ``awaiting_approval``, ``approved``, ``rejected``, ``acknowledged``, ``command_result``,
-    ``verified``, ``not_verified``, ``undone``, ``suppressed``, ``escalated``, ``incident_resolved``,
-    ``incident_expired``, ``model_published``, ``pipeline_defined``, ``request_refused``,
-    ``alert_joined``, ``resumed``.
+    ``measuring``, ``verified``, ``not_verified``, ``unknown``, ``undone``, ``suppressed``,
+    ``escalated``, ``incident_resolved``, ``incident_expired``, ``model_published``,
+    ``pipeline_defined``, ``request_refused``, ``alert_joined``, ``resumed``.
     `refs` are the log positions of the records it speaks of. No raw data: ids and figures only.
     """
 

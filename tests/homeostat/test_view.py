@@ -30,7 +30,7 @@ def test_what_upkeep_does_and_how_it_ends_is_told(kind: str) -> None:
     assert line_of(entry(kind, "upkeep")) is not None
 
 
-@pytest.mark.parametrize("kind", ["verified", "not_verified"])
+@pytest.mark.parametrize("kind", ["verified", "not_verified", "unknown"])
 def test_an_upkeep_is_told_once_with_its_end(kind: str) -> None:
     assert line_of(entry(kind, "upkeep")) is None
     assert line_of(entry(kind, "concept_drift")) is not None

@@ -104,6 +104,7 @@ const TELLERS = {
   measuring: ({ summary, body }, { progress }) => (progress && body.rows === progress.rows ? { tone: "none", title: "So far:", text: summary } : null),
   verified: (step) => ({ tone: "good", title: "It helped:", text: measured(step), extra: step.summary }),
   not_verified: (step) => ({ tone: "warn", title: step.body.answer ? "It did not help:" : "It came to nothing:", text: measured(step), extra: step.summary }),
+  unknown: (step) => ({ tone: "warn", title: "Not known whether it helped:", text: measured(step), extra: step.summary }),
   undone: ({ summary }) => ({ tone: "warn", title: "Taken back:", text: summary }),
   suppressed: ({ summary }) => ({ tone: "none", title: "Held back:", text: summary }),
   awaiting_approval: ({ summary }) => ({ tone: "warn", title: "Asks:", text: summary }),

@@ -31,6 +31,7 @@ TOLD = (
     "command_issued",
     "verified",
     "not_verified",
+    "unknown",
     "undone",
     "escalated",
     "incident_resolved",

@@ -29,6 +29,7 @@ STATES = {
     "command_issued": "acting",
     "verified": "verified",
     "not_verified": "open",
+    "unknown": "open",
     "undone": "undone",
     "escalated": "escalated",
     "incident_resolved": "resolved",
@@ -73,7 +74,7 @@ class Incident:
 
     def verdict_on(self, command: str) -> AuditEntry | None:
         """The newest word on whether the command did what was expected of it."""
-        kinds = ("verified", "not_verified", "undone")
+        kinds = ("verified", "not_verified", "unknown", "undone")
         entries = (entry.message for entry in reversed(self.entries))
         return next((e for e in entries if e.kind in kinds and e.body.get("command") == command), None)
 
@@ -166,7 +167,7 @@ class IncidentBook:
         first, last = incident.entries[0].message, incident.entries[-1].message
         alerts = self.alerts_of(incident)
         commands = self._commands.of_incident(incident.id)
-        outcome = incident.last("verified", "not_verified", "undone", "escalated", "incident_resolved")
+        outcome = incident.last("verified", "not_verified", "unknown", "undone", "escalated", "incident_resolved")
         return {
             "id": incident.id,
             "pipeline": incident.pipeline,

@@ -107,6 +107,12 @@ def tell_of_end(turn: Turn, incident: Incident) -> None:
     told = incident.told or incident.good_news or incident.request is not None or incident.upkeep
     if incident.state != "resolved" or told or not done or incident.closed_at is None:
         return
+    later = _come_back_since(turn, incident)
+    if any(other.open for other in later) or _fires_again(incident):
+        return
+    if any(done_in(other) for other in later):
+        turn.update(incident.id, good_news=True)
+        return
     policy = turn.policy(incident)
     row = turn.row(incident.pipeline)
     quiet_rows = row - incident.closed_row >= flap_rows(policy)
@@ -116,6 +122,25 @@ def tell_of_end(turn: Turn, incident: Incident) -> None:
         about, why = about_of(incident), sentence(incident.why)
         message = f"{subject(incident.pipeline)}: {WORDS[ending]} ({about}). Done: {done}. {why}"
         tell(turn, incident.id, message, "warning" if ending == "unrestored" else "info", "ended")
+
+
+def _come_back_since(turn: Turn, incident: Incident) -> list[Incident]:
+    """The incidents opened since its end for the same alert, or the same trouble: what is told of one of these is news,
+    and its own end is none by then.
+    """
+    ended, name, what = incident.closed_at or incident.since, incident.diagnosis.name, incident.diagnosis.what
+    found = []
+    for other in turn.of(incident.pipeline):
+        same = (other.diagnosis.name, other.diagnosis.what) == (name, what) or other.lead in incident.alerts
+        if other.opened_at >= ended and other.id != incident.id and other.lead and same:
+            found.append(other)
+    return found
+
+
+def _fires_again(incident: Incident) -> bool:
+    """Whether one of its alerts, more than watched, was told of anew since its end."""
+    ended = incident.closed_at or incident.since
+    return any(alert.severity != "info" and alert.at > ended for alert in incident.firing)
 
 
 def _story(incident: Incident) -> dict[str, object]:

@@ -204,18 +204,26 @@ def _noted(turn: Turn, incident: Incident, action: Action, judged: Judgement) ->
         action, outcome=kinds[judged.answer], measured=judged.measure.value, measured_rows=judged.measure.rows
     )
     turn.put(with_action(incident, noted))
-    met = judged.answer == "met"
-    short = "has not ended it" if judged.measure.value is None else "did not help enough"
-    found = {"met": "did what was expected", "missed": short, "unknown": "is not known to have helped"}
-    said = f"the {called(action)} {found[judged.answer]}: {judged.why}"
+    said = f"the {called(action)} {_found(incident, judged)}: {judged.why}"
     said = _told(judged.why) if action.name == "notify" else said
     turn.record(
-        "verified" if met else "not_verified", incident.pipeline, said, incident.id,
+        noted.outcome, incident.pipeline, said, incident.id,
         command=action.command, action=action.name, role=action.role, answer=judged.answer,
         expects=msgspec.to_builtins(action.expects), baseline=action.baseline, level=action.level,
         measured=judged.measure.value, rows=judged.measure.rows, model_version=action.version,
     )  # fmt: skip
     return noted
+
+
+def _found(incident: Incident, judged: Judgement) -> str:
+    """What was found of an action, in words. Where nothing was to be mended, there was something to keep."""
+    if judged.answer == "met":
+        return "did what was expected"
+    if incident.request is not None or incident.upkeep:
+        return "did not keep performance" if judged.answer == "missed" else "is not known to have kept performance"
+    if judged.answer == "unknown":
+        return "is not known to have helped"
+    return "has not ended it" if judged.measure.value is None else "did not help enough"
 
 
 def _told(why: str) -> str:

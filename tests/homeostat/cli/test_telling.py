@@ -58,3 +58,12 @@ def test_a_state_says_how_far_its_measuring_is() -> None:
 
     assert state_of({"state": "verifying", "progress": progress}) == "verifying, 250 of 500 labelled rows"
     assert state_of({"state": "resolved", "progress": None}) == "resolved"
+
+
+def test_what_became_of_a_message_stands_in_brackets_behind_its_sentences() -> None:
+    told = step("command", "commands", "prices needs a person. Nothing helped.", id="c")
+    sent = {"command": "c", "action": "notify", "state": "succeeded", "detail": "delivered to ops"}
+
+    (line,) = steps_of({"steps": [told], "actions": [sent]})
+
+    assert line["summary"] == "prices needs a person. Nothing helped. (delivered to ops)"

@@ -80,7 +80,9 @@ def test_a_loss_that_ends_after_a_retraining_came_to_nothing_has_passed_by_itsel
 
 
 def test_what_was_verified_before_an_incident_came_back_says_nothing_of_its_next_end() -> None:
-    desk = Desk()
+    rung = {"action": "retrain", "verify_rows": 500, "verify_within": "30d", "deadline": "15m"}
+    patient = {"name": "p", "when": {"kinds": ["concept_drift"]}, "ladder": [rung], "cooldown": "1000 rows"}
+    desk = Desk(policies=[patient])
     desk.steady()
     first = drift(desk)
     desk.retrained(desk.last, "2")
@@ -232,3 +234,54 @@ def test_a_remedy_that_failed_after_one_that_did_not_help_hides_no_loss() -> Non
     desk.wait(3600)
 
     assert ending(desk)[0] == "unrestored"
+
+
+def healed_and_broken_again() -> Desk:
+    """Version 2 won back what version 1 lost, and before anyone was told it lost what it answers itself."""
+    desk = Desk(restarts=True)
+    desk.steady()
+    first = desk.alert("concept_drift", ("model", "1"), severity="critical", since_row=1000, version="1", place="model")
+    desk.retrained(desk.last, "2")
+    desk.pass_rows(0.9, version="2")
+    desk.pass_rows(0.9, version="2")
+    desk.resolve(first)
+    for _ in range(2):
+        desk.pass_rows(0.9, version="2")
+    desk.alert(
+        "concept_drift", ("model", "2"), severity="critical", since_row=desk.rows, version="2", place="model", firing=2
+    )
+    assert [incident.state for incident in desk.incidents] == ["resolved", "acting"]
+    return desk
+
+
+def test_nobody_hears_of_a_healing_while_the_same_trouble_is_back() -> None:
+    desk = healed_and_broken_again()
+    quiet(desk)
+
+    assert desk.told == []
+
+
+def test_of_trouble_that_came_back_and_was_healed_again_the_last_healing_is_told() -> None:
+    desk = healed_and_broken_again()
+    desk.retrained(desk.last, "3")
+    for _ in range(4):
+        desk.pass_rows(0.9, version="3")
+    desk.resolve(desk.incidents[-1].alerts[desk.incidents[-1].lead])
+    quiet(desk)
+    quiet(desk)
+
+    (message,) = desk.told
+    assert "retraining (version 3)" in message
+
+
+def test_what_a_person_asked_for_is_said_to_have_kept_performance_or_not() -> None:
+    desk = Desk()
+    desk.steady()
+    desk.ask("promote", version="2", force=True)
+    desk.retrained(desk.last, "2")
+    desk.alert("performance", ("version", "2"), severity="critical", since_row=1000, version="2")
+    desk.model("1", command=desk.last.id)
+    desk.answer(desk.last, version="1")
+
+    said = next(entry.summary for entry in desk.audit if entry.kind == "not_verified")
+    assert said.startswith("the promotion of version 2 did not keep performance: ")

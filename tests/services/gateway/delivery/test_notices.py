@@ -28,6 +28,7 @@ def test_filters_hold_back_what_was_not_asked_for(gateway: Running, receiver: Re
     [
         ("incident_opened", "critical", "critical"),
         ("not_verified", "warning", "warning"),
+        ("unknown", "warning", "warning"),
         ("incident_resolved", "critical", "critical"),
         ("escalated", "warning", "critical"),
         ("incident_expired", "info", "warning"),
