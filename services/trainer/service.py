@@ -249,7 +249,8 @@ class Trainer:
         """A version was made or judged, or not."""
         pipeline, specification = self._state.pipelines[name], self._specification(name)
         if result.result is None or specification is None:
-            return self._came_to_nothing(name, work, result.error or "the pipeline was removed", now, result.seconds)
+            spent = work.spent + result.seconds
+            return self._came_to_nothing(name, work, result.error or "the pipeline was removed", now, spent)
         judged = typed(result.result, Judged)
         cost = work.spent + judged.cost_seconds
         if overtaken(pipeline, work):

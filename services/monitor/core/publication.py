@@ -131,10 +131,11 @@ def _performance(pipeline: Watch, span: Span, now: datetime) -> Metrics:
     rows = record.judged(answered)
     codes = record.join.read("version", rows)
     values = _measures(pipeline, rows)
-    by_version = record.shadow_values(span.first, span.last)
-    for code in codes_in(codes):
-        own = rows[codes == code]
-        by_version[record.versions.names[code]] = values if len(own) == len(rows) else _measures(pipeline, own)
+    own = {record.versions.names[code]: rows[codes == code] for code in codes_in(codes)}
+    by_version = record.shadow_values(span.first, span.last, own)
+    for version, answers in own.items():
+        if version not in by_version:
+            by_version[version] = values if len(answers) == len(rows) else _measures(pipeline, answers)
     return metrics(
         pipeline,
         "performance",

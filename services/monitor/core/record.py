@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Literal
 
@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from services.monitor.core.classes import Classes
 from services.monitor.core.join import Join
 from services.monitor.core.performance import class_values, regression_values
-from services.monitor.core.state import Bools, Floats, Ints, empty
+from services.monitor.core.state import Bools, Floats, Ints, empty, no_rows
 from shared.messages import Prediction, Value, Window
 from shared.messages.data import SEVERAL_SOURCES
 
@@ -186,12 +186,17 @@ class Record(msgspec.Struct):
         about = self.size_of if self.regression else lambda error: 1.0 - error
         return plain, [values.get(plain, about(error)) for values, error in measured]
 
-    def shadow_values(self, first: int, last: int) -> dict[str, dict[str, float]]:
-        """The measures of what shadow versions would have answered in these rows."""
+    def shadow_values(self, first: int, last: int, own: Mapping[str, Ints]) -> dict[str, dict[str, float]]:
+        """The measures of what shadow versions would have answered in these rows, and of what they did answer later in
+        them: `own` are the judged rows that each version answered.
+        """
         found = {}
         for version, shadow in self.shadows.items():
             inside = (shadow.rows >= max(first, self.join.oldest)) & (shadow.rows <= last) & ~np.isnan(shadow.answers)
             rows, answers = shadow.rows[inside], shadow.answers[inside]
+            if len(rows) and len(answered := own.get(version, no_rows())):
+                answers = np.concatenate([answers, self.join.read("prediction", answered)])
+                rows = np.concatenate([rows, answered])
             truth = self.join.read("label", rows) if len(rows) else empty()
             there = ~np.isnan(truth)
             if there.any():

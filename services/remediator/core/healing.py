@@ -25,7 +25,7 @@ def heal(turn: Turn, pipeline: str) -> None:
 
 def _advance_all(turn: Turn, pipeline: str) -> None:
     waiting = [incident for incident in turn.of(pipeline) if incident.open]
-    for incident in sorted(waiting, key=lambda i: (i.diagnosis.rank, i.opened_at, i.id)):
+    for incident in sorted(waiting, key=lambda i: (i.diagnosis.rank, i.opened_at)):  # of one moment: as they came
         advance(turn, incident.id)
 
 

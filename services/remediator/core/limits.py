@@ -137,11 +137,14 @@ def reach(
     return GO
 
 
-def person_budget(known: Knowledge, now: datetime, limits: Limits) -> Verdict:
-    """How much people may order of one pipeline: a script gone wild is stopped like a policy."""
+def person_budget(known: Knowledge, now: datetime, limits: Limits, waiting: int = 0) -> Verdict:
+    """How much people may order of one pipeline: a script gone wild is stopped like a policy. What is `waiting` for its
+    turn counts too.
+    """
     recent = [s for s in known.spent if s.policy == "person" and now - s.at < timedelta(hours=1)]
-    if len(recent) >= limits.person_actions_per_hour:
-        return Verdict("refuse", f"{len(recent)} requests were carried out in the last hour, which is the limit")
+    if len(recent) + waiting >= limits.person_actions_per_hour:
+        still = f" and {waiting} wait for their turn" if waiting else ""
+        return Verdict("refuse", f"{len(recent)} requests were carried out in the last hour{still}, which is the limit")
     return GO
 
 

@@ -122,7 +122,8 @@ def _refusal(turn: Turn, request: Request) -> str:
     allowed = reach(order.action, order.arguments, known, specification, turn.limits)
     if allowed.answer == "refuse":
         return allowed.why
-    return _about_hold(turn, request, known) or person_budget(known, turn.now, turn.limits).why
+    waiting = sum(one.request is not None and one.state == "triaged" for one in turn.of(request.pipeline))
+    return _about_hold(turn, request, known) or person_budget(known, turn.now, turn.limits, waiting).why
 
 
 def _about_hold(turn: Turn, request: Request, known: Knowledge) -> str:

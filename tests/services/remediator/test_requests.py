@@ -6,6 +6,7 @@ from typing import Any, Literal
 
 import pytest
 
+from services.remediator.core.limits import Limits
 from shared.messages import Request
 from tests.support.desk import Desk
 
@@ -189,7 +190,7 @@ def test_the_version_of_a_training_that_a_person_s_promotion_overtook_is_measure
     desk.retrained(desk.last, "2")
     desk.retrained(training, "3")
     assert [incident.state for incident in desk.incidents] == ["verifying", "resolved"]
-    for _ in range(6):
+    for _ in range(3):
         desk.pass_rows(0.9, version="3")
 
     assert [incident.state for incident in desk.incidents] == ["resolved", "resolved"]
@@ -228,3 +229,26 @@ def test_a_promotion_that_was_rolled_back_is_over_and_holds_nobody_up() -> None:
         desk.pass_rows(0.9, version="2")
     assert [i.state for i in desk.incidents] == ["resolved", "resolved", "resolved"]
     assert desk.actions == ["retrain", "promote", "rollback"]
+
+
+def test_requests_that_wait_for_their_turn_count_to_what_people_may_order() -> None:
+    desk = Desk(limits=Limits(person_actions_per_hour=3))
+    desk.steady()
+    for number in range(6):
+        desk.ask("retrain", number=number)
+    refused = [entry.summary for entry in desk.audit if entry.kind == "request_refused"]
+
+    assert desk.actions == ["retrain"]
+    assert len(refused) == 3
+    assert "1 requests were carried out in the last hour and 2 wait for their turn" in refused[0]
+
+
+def test_requests_of_one_moment_are_carried_out_as_they_came() -> None:
+    desk = Desk()
+    names = ["ann", "bob", "cid", "dan", "eve"]
+    for number, name in enumerate(names):
+        desk.ask("recalibrate", by=name, number=number)
+    for _ in names:
+        desk.answer(desk.last)
+
+    assert [command.issued_by for command in desk.commands] == [f"person:{name}" for name in names]

@@ -71,6 +71,17 @@ def test_a_version_is_judged_against_the_champion_that_answers_when_it_is_done(b
     assert (done.command, done.state, done.model_version, done.cost_seconds) == ("slow", "succeeded", "3", 5.0)
 
 
+def test_a_training_that_breaks_at_its_second_go_cost_what_both_took(bench: Bench) -> None:
+    bench.with_champions(2)
+    bench.command("retrain", name="slow")
+    bench.command("rollback")
+    bench.end(bench.passes("model-3"))
+    bench.end(error="the worker was killed")
+
+    done = bench.results[-1]
+    assert (done.command, done.state, done.cost_seconds) == ("slow", "failed", 2.5 + 3.0)
+
+
 def test_a_model_that_someone_brings_is_judged_beside_the_training_and_the_training_then_against_it(
     bench: Bench,
 ) -> None:
