@@ -17,7 +17,8 @@ from homeostat.simulation.faults import NO_FAULTS, plan_of
 from homeostat.simulation.invariants.same import compared
 from homeostat.simulation.invariants.table import Violation, violations_in
 from homeostat.simulation.pinned import workers
-from homeostat.simulation.run import Run, run_of
+from homeostat.simulation.ran import Run
+from homeostat.simulation.run import run_of
 from homeostat.simulation.world import STREAM_ENDS, World, build, world_of
 from homeostat.simulation.written import digests_of, write
 

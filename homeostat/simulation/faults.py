@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from random import Random
 from typing import Literal
@@ -27,6 +27,7 @@ FaultName = Literal[
     "model-store-away",
     "redis-away",
     "disk-full",
+    "offsets-astray",
     "clock-jump",
     "defined-late",
     "labels-late",
@@ -77,7 +78,10 @@ FAULTS: dict[FaultName, About] = {
     "results-doubled": About("the answer to an order is told again, later", "runtime", traceless=True),
     "model-store-away": About("artefacts can neither be read nor written", "runtime"),
     "redis-away": About("the first snapshot store is away, or has forgotten all", "runtime", traceless=True),
-    "disk-full": About("no snapshot can be written, or only the beginning of one", "runtime", traceless=True),
+    "disk-full": About("no snapshot can be written, or only a part of one, or other bytes", "runtime", traceless=True),
+    "offsets-astray": About(
+        "a service is killed, and its group shows it offsets that were never committed", "runtime", traceless=True
+    ),
     "clock-jump": About("a service's clock is put forward or back, and right again later", "runtime"),
     "defined-late": About("rows and labels come before their pipeline is defined", "input"),
     "labels-late": About("labels come long after their events", "input"),
@@ -131,17 +135,26 @@ def plan_of(seed: int, names: Sequence[str] = (), *, until: float) -> Plan:
     rng = Random(f"plan/{seed}")
     traceless = rng.random() < 0.4 and not chosen
     shuffled = not traceless and rng.random() < 0.7
-    pool = [name for name, about in FAULTS.items() if about.traceless or not traceless]
-    pool += [] if traceless else _OFTENER
-    drawn = chosen or [rng.choice(pool) for _ in range(rng.choice((1, 1, 2, 3, 4) if traceless else (2, 3, 4, 5)))]
+    drawn = chosen or list(_any_of(rng, traceless=traceless))
     faults = [fault for name in drawn for fault in _drawn(rng, name, until)]
     return Plan(seed, tuple(sorted(faults, key=lambda fault: fault.at)), shuffled)
 
 
+def _any_of(rng: Random, *, traceless: bool) -> Iterator[FaultName]:
+    """What goes wrong together: only what leaves no trace; else, in two plans of five, only what services run on."""
+    without_trace: list[FaultName] = [name for name, about in FAULTS.items() if about.traceless]
+    ground: list[FaultName] = [name for name, about in FAULTS.items() if about.where == "runtime"]
+    coming_in: list[FaultName] = [name for name, about in FAULTS.items() if about.where == "input"]
+    disturbed = 0.0 if traceless or rng.random() < 0.4 else 0.5
+    for _ in range(rng.choice((2, 3, 4, 5) if traceless else (4, 5, 6, 8))):
+        pool = coming_in + OFTENER_IN if rng.random() < disturbed else ground + OFTENER
+        yield rng.choice(without_trace if traceless else pool)
+
+
 _MOST_KILLS: dict[FaultName, int] = {"crash": 6, "zombie": 6, "rebalance": 6, "away": 3}
 
-_OFTENER: list[FaultName] = ["away", "away", "away", "away", "away", "away"]
-_OFTENER += ["conflict", "labels-late", "commands-doubled"]
+OFTENER: list[FaultName] = ["away", "away", "away", "away", "commands-doubled"]
+OFTENER_IN: list[FaultName] = ["conflict", "labels-late"]
 """Drawn oftener, since few moments are those in which they do harm."""
 
 NO_FAULTS = Plan(0, (), shuffled=False)

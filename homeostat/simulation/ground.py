@@ -17,6 +17,10 @@ from shared.service import Job
 from shared.state import MemoryStore
 
 JOB_SECONDS = 5.0
+NO_SPACE, HALF = 1 / 3, 2 / 3
+"""Up to which size of a full disk nothing is written, and up to which a half; beyond, a snapshot is there with one bit
+that was not written so.
+"""
 SLOWEST = 1200.0
 LATEST = 2
 """How often in a row what is read outside the group may not be there yet."""
@@ -39,6 +43,20 @@ class FailingBus(MemoryBus):
         self.commits: list[Commit] = []
         self.readers = _Reader
         self.transactions = _Transaction
+        self._moved: set[str] = set()
+
+    def transaction(self, group: str, transactional_id: str, client_id: str) -> MemoryTransaction:
+        """In the slot of a replica, once the group has moved to one."""
+        slot = f"{transactional_id}.replica" if group in self._moved else transactional_id
+        return super().transaction(group, slot, client_id)
+
+    def move(self, group: str, instance: str) -> bool:
+        """The session of the group's member has expired, and its next one has a slot of its own. False: it has one."""
+        if group in self._moved:
+            return False
+        self.expel(group, f"{group}.{instance}")
+        self._moved.add(group)
+        return True
 
 
 class _Reader(MemoryReader):
@@ -92,8 +110,12 @@ class _Transaction(MemoryTransaction):
         injector.point("committed", self.service)
 
     def committed(self, partitions: Sequence[TopicPartition]) -> dict[TopicPartition, int | None]:
+        """After a broker's death the offsets of an aborted transaction may be shown; not before there were any."""
         self._bus.injector.ground("what is committed")
-        return super().committed(partitions)
+        known = super().committed(partitions)
+        fault = self._bus.injector.active("offsets-astray", self.service)
+        ahead = 0 if fault is None else 1 + round(20 * fault.amount)
+        return {at: None if offset is None else offset + ahead for at, offset in known.items()}
 
 
 class FailingStore(MemoryStore):
@@ -111,10 +133,10 @@ class FailingStore(MemoryStore):
             raise OSError(28, "the first store is away too, so that the full disk shows")
         if fault is None:
             super().save(name, data)
-        elif not self._first and fault.amount > 0.5:
-            super().save(name, data[: len(data) // 2])
-        else:
+        elif self._first or fault.amount <= NO_SPACE:
             raise OSError(28, "no space left on device")
+        else:
+            super().save(name, data[: len(data) // 2] if fault.amount <= HALF else _one_bit_else(data))
 
     def load(self, name: str) -> bytes | None:
         fault = self._injector.active("redis-away") if self._first else None
@@ -136,6 +158,12 @@ class FailingArtifacts(FileStore):
         if self._injector.active("model-store-away") is not None:
             raise Transient(f"artefact {artifact.sha256[:12]}: the model store does not answer")
         return super().get(artifact)
+
+
+def _one_bit_else(data: bytes) -> bytes:
+    """Where a snapshot holds the service's state, mostly: it can be read, and says something else."""
+    at = len(data) * 2 // 3
+    return data[:at] + bytes([data[at] ^ 1]) + data[at + 1 :]
 
 
 def job_seconds(injector: Injector) -> Callable[[Job], float]:

@@ -11,6 +11,10 @@ from shared.errors import Transient
 TopicPartition = tuple[str, int]
 
 
+BY_A_REPLICA = 0.5
+"""Beyond this size of the fault it is a replica that takes the place of a process taken for dead."""
+
+
 class Crash(BaseException):
     """The process is gone, and what it held in memory is lost. No `except Exception` may take it for an error."""
 
@@ -24,8 +28,10 @@ class Injector:
         self.rng = Random(f"run/{plan.seed}")
         self._plan = plan
         self._left = {index: fault.skip for index, fault in enumerate(plan.faults)}
-        self.take_over: Callable[[str], None] = lambda _: None
-        """Starts another process in place of this service's: told while the old one stands frozen."""
+        self.take_over: Callable[[str, bool], None] = lambda _, __: None
+        """Starts another process in place of this service's: told while the old one stands frozen. True: the other is
+        one of its replicas, with a slot of its own.
+        """
 
     def active(self, name: FaultName, service: str | None = None) -> Fault | None:
         """The fault of this name that is in force, on this service where one is given."""
@@ -41,7 +47,7 @@ class Injector:
         for fault in self._due(("crash", "zombie"), service, point):
             if fault.name == "crash":
                 raise Crash(service)
-            self.take_over(service)
+            self.take_over(service, fault.amount > BY_A_REPLICA)
 
     def expelled(self, service: str) -> bool:
         """Whether the group takes this service's partitions away now."""

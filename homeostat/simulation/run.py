@@ -4,19 +4,15 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from datetime import timedelta
-from functools import cached_property
 from pathlib import Path
-from typing import Any, NamedTuple, TypeVar
-
-import msgspec
+from typing import Any
 
 from homeostat.simulation.assembly import jobs_of, services_of
 from homeostat.simulation.faults import Plan
 from homeostat.simulation.ground import (
     LATEST,
-    Commit,
     FailingArtifacts,
     FailingBus,
     FailingStore,
@@ -27,23 +23,22 @@ from homeostat.simulation.injector import Crash, Injector
 from homeostat.simulation.inputs import disturbed
 from homeostat.simulation.outside import Echo, Outside
 from homeostat.simulation.people import Person
+from homeostat.simulation.ran import Begun, Restart, Run
 from homeostat.simulation.simulation import KEY, START
-from homeostat.simulation.witness import Said, Testimony, testimony
+from homeostat.simulation.witness import Testimony, testimony
 from homeostat.simulation.world import Input, World, knobs
-from shared import codec
-from shared.bus.base import Fenced, NewRecord, Record
+from shared.bus.base import Fenced, NewRecord, Producer, Record
 from shared.bus.factory import record_limits
 from shared.bus.memory import MemoryReader
-from shared.errors import Poison, Transient
+from shared.errors import Transient
 from shared.messages import AuditEntry
 from shared.runtime.host import Make
+from shared.runtime.loop import ServiceLoop
 from shared.runtime.memory import MemoryRuntime
 from shared.runtime.tasks import RULES
 from shared.service import Job
 from shared.settings import CommonSettings
-from shared.topics import AUDIT, COMMAND_RESULTS, COMMANDS, JOB_RESULTS, STEPS, TOPICS, Topic
-
-M = TypeVar("M", bound=msgspec.Struct)
+from shared.topics import AUDIT, COMMAND_RESULTS, COMMANDS, JOB_RESULTS, STEPS, TOPICS, Topic, group_of
 
 PARTITIONS = 2
 MOST_TURNS = 20_000
@@ -51,79 +46,12 @@ MOST_HOURS = 60
 QUIET_ROUNDS = LATEST + 1
 """Rounds in which nothing moves after which all is at rest."""
 TURNS_BESIDE = 3
+SECONDS_BESIDE = 5.0
+"""How long a process goes on whose place another has taken, if it is not told."""
 SNAPSHOT_SECONDS = 4.0
 
 Change = Callable[[dict[str, Make]], dict[str, Make]]
 """Another release of some services, for runs that try what an invariant catches."""
-
-
-class Restart(NamedTuple):
-    """A service that was killed takes its first turn when the journal has so many `entries` and the topics of rules
-    end there.
-    """
-
-    service: str
-    entries: int
-    rules: dict[str, int]
-
-
-class Begun(NamedTuple):
-    """A job begins when the journal has so many `entries`, and `job-results` so many `ends`."""
-
-    job: Job
-    entries: int
-    ends: int
-
-
-@dataclass(frozen=True)
-class Run:
-    """What a run left behind: every record of every topic in the order written, and every commit."""
-
-    world: World
-    plan: Plan
-    records: Mapping[str, tuple[Record, ...]]
-    commits: tuple[Commit, ...]
-    settled: Mapping[tuple[str, int], int]
-    """After the last record of each partition, when everything had come to rest."""
-    settled_ms: int
-    """When that was, in milliseconds since 1970 of virtual time."""
-    ends: Mapping[tuple[str, int], int]
-    sizes: Mapping[str, int]
-    """Bytes of each task's state at the end."""
-    struck: tuple[str, ...]
-    lost_jobs: tuple[str, ...] = ()
-    """What tasks wait for at the end though nobody does it."""
-    restarts: tuple[Restart, ...] = ()
-    begun: tuple[Begun, ...] = ()
-    """Every job each time it was begun."""
-    ended_jobs: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
-    """The jobs that each task knows to have ended."""
-    artifacts: Mapping[str, bytes] = field(default_factory=dict)
-    """What the model store holds, by hash."""
-    differences: Mapping[str, str] = field(default_factory=dict)
-    """Tasks that do not know what the log alone makes them know, and how that differs."""
-    said: tuple[Said, ...] | None = None
-    """What the log alone makes services say; None where none was replayed."""
-    without: Run | None = None
-    """The same world without faults."""
-
-    def of(self, topic: Topic[M]) -> list[tuple[Record, M]]:
-        """Each record of the topic with its message; bytes that are no message are left out."""
-        if topic.name not in self._decoded:
-            self._decoded[topic.name] = _decoded(topic, self.records[topic.name])
-        found: list[tuple[Record, M]] = self._decoded[topic.name]
-        return found
-
-    def messages(self, topic: Topic[M]) -> list[M]:
-        return [message for _, message in self.of(topic)]
-
-    def given(self, topic: Topic[M]) -> list[M]:
-        """The messages that services wrote, without what was written there once more."""
-        return [message for record, message in self.of(topic) if record.headers]
-
-    @cached_property
-    def _decoded(self) -> dict[str, Any]:
-        return {}
 
 
 def run_of(
@@ -188,20 +116,20 @@ class _Running:
         )
         self.client = self.bus.producer("client")
         self.outside = Outside(self.runtime)
-        self.person = Person(strict=world.specification.kind == "anomaly")
+        kind = world.specification.kind
+        self.person = Person(strict=kind == "anomaly", silent=kind == "regression" and "missing" in world.name)
         self.starts: Counter[str] = Counter()
         self.starting: set[str] = set()
         self.restarts: list[Restart] = []
         self.begun: list[Begun] = []
         self.seconds_of = job_seconds(self.injector)
-        self.echoes: tuple[tuple[Topic[Any], Echo], ...] = (
-            (JOB_RESULTS, Echo(self.injector, "jobs-doubled", self.client)),
-            (COMMANDS, Echo(self.injector, "commands-doubled", self.client, whole=True)),
-            (COMMAND_RESULTS, Echo(self.injector, "results-doubled", self.client)),
-        )
+        self.echoes = _echoes(self.injector, self.client)
         self.settled: dict[tuple[str, int], int] = {}
         self.settled_ms = 0
         self.injector.take_over = self._taken_over
+        self.beside: dict[str, ServiceLoop] = {}
+        self.zombies: list[tuple[float, str, ServiceLoop]] = []
+        self.undead: list[str] = []
         self.waiting = list(reversed(world.inputs))
 
     def run(self) -> Run:
@@ -209,6 +137,7 @@ class _Running:
         while second < self.world.ends or self._disturbed():
             self._set_clocks(second)
             self._kill_due(second)
+            self._zombies_turn(second)
             self._write_due(second)
             self._until_idle()
             second += 1.0
@@ -253,10 +182,25 @@ class _Running:
         self.client.send([NewRecord(one.topic, one.key, one.value)], 0.0)
 
     def _kill_due(self, second: float) -> None:
-        """Services that are killed and stay away: meanwhile none takes a turn."""
+        """Services that are killed by the clock: what snapshots and offsets are worth shows at a start."""
         for fault in self.plan.faults:
-            if fault.name == "away" and second - 1.0 < fault.at <= second:
+            at = {"away": fault.at, "offsets-astray": fault.at, "disk-full": fault.at + fault.seconds}.get(fault.name)
+            if at is not None and second - 1.0 < at <= second:
+                self.injector.struck.append(f"{fault.name} of {fault.service} at {second:g} s")
                 self._start_again(fault.service)
+
+    def _zombies_turn(self, second: float) -> None:
+        """Processes whose place another has taken go on until they are told so."""
+        left, self.zombies = self.zombies, []
+        for until, name, loop in left:
+            try:
+                loop.turn(0.0)
+            except (Crash, Fenced, Transient):
+                continue
+            if second < until:
+                self.zombies.append((until, name, loop))
+            else:
+                self.undead.append(name)
 
     def _until_idle(self, without: str = "") -> None:
         quiet = 0
@@ -286,27 +230,38 @@ class _Running:
             self._starts(name)
         try:
             self.injector.point("idle", name)
-            return self.runtime.turn(name)
+            more = self.runtime.turn(name)
         except (Crash, Fenced, Transient):
+            self.beside.pop(name, None)
             if self.starts[name] == started:  # else another has its place already
                 self._start_again(name)
             return True
+        if (left := self.beside.pop(name, None)) is not None:
+            self.zombies.append((self.injector.now + SECONDS_BESIDE, name, left))
+        return more
 
-    def _start_again(self, name: str) -> None:
+    def _start_again(self, name: str, *, elsewhere: bool = False) -> ServiceLoop | None:
+        """Another process of the service, in the same slot; or `elsewhere`, once, in that of a replica. Returns what is
+        left of the one before, where that has lost its slot.
+        """
         self.starts[name] += 1
         self.starting.add(name)
-        self.runtime.crash(name, self._services()[name])
+        moves = elsewhere and self.bus.move(self.settings.full_name(group_of(name)), self.settings.instance)
+        left = self.runtime.crash(name, self._services()[name])
+        return None if moves else left
 
     def _starts(self, name: str) -> None:
         self.starting.discard(name)
         rules = {topic.name: max((one.offset + 1 for one in self.runtime.records(topic)), default=0) for topic in RULES}
         self.restarts.append(Restart(name, len(self.runtime.records(STEPS)), rules))
 
-    def _taken_over(self, name: str) -> None:
+    def _taken_over(self, name: str, elsewhere: bool) -> None:
         """A new process starts and works, while the old one stands still with what it has in hand."""
-        self._start_again(name)
+        left = self._start_again(name, elsewhere=elsewhere)
         for _ in range(TURNS_BESIDE):
             self._turn(name)
+        if left is not None:
+            self.beside[name] = left
 
     def _begins(self, job: Job) -> float:
         """How long the job takes, which begins now."""
@@ -352,6 +307,7 @@ class _Running:
             },
             struck=tuple(self.injector.struck),
             restarts=tuple(self.restarts),
+            undead=tuple(self.undead),
             begun=tuple(self.begun),
             ended_jobs={
                 one.task.name: tuple(one.ended_jobs)
@@ -370,6 +326,14 @@ class _Running:
                 yield living.task.name, testimony(living, make, reader, self.settings)
 
 
+def _echoes(injector: Injector, client: Producer) -> tuple[tuple[Topic[Any], Echo], ...]:
+    return (
+        (JOB_RESULTS, Echo(injector, "jobs-doubled", client)),
+        (COMMANDS, Echo(injector, "commands-doubled", client, whole=True)),
+        (COMMAND_RESULTS, Echo(injector, "results-doubled", client)),
+    )
+
+
 def _ends(records: Mapping[str, tuple[Record, ...]]) -> dict[tuple[str, int], int]:
     """After the last record of each partition; transaction markers do not count."""
     return {(name, record.partition): record.offset + 1 for name, found in records.items() for record in found}
@@ -384,13 +348,3 @@ def open_incidents(entries: Iterable[AuditEntry]) -> list[str]:
         elif entry.kind in ("incident_resolved", "incident_expired"):
             open_.pop(entry.incident, None)
     return list(open_)
-
-
-def _decoded(topic: Topic[M], records: tuple[Record, ...]) -> list[tuple[Record, M]]:
-    found = []
-    for record in records:
-        try:
-            found.append((record, codec.decode(topic, record.value)))
-        except Poison:
-            continue
-    return found

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
+from datetime import UTC, datetime
 from itertools import chain, islice
 from random import Random
 from typing import NamedTuple
@@ -74,6 +75,7 @@ class _Witness(TaskHost):
     def _start_anew(self) -> None:
         before, knew, snapshot = self.service, _known(self, whole=False), unpack(pack(snapshot_of(self, 0)))
         self.service = self._make(self.task)
+        self.now, self.positions, self.ended_jobs = datetime.min.replace(tzinfo=UTC), {}, {}
         if not journal.begin_from(self, snapshot):
             raise ValueError(f"{self.task.name} does not take over its own snapshot of step {self.step}")
         lost = chain(

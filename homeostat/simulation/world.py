@@ -11,12 +11,14 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 from functools import cache
 from random import Random
-from typing import Any, Literal
+from typing import Any
 
 import msgspec
 
+from homeostat.simulation.asked import SCRIPT, orders, versions
 from homeostat.simulation.assembly import REVISION, Knobs
-from homeostat.simulation.brought import Brought, brought
+from homeostat.simulation.brought import brought
+from homeostat.simulation.rows import A_SECOND, WARM_UP, Kind, Trouble, length_of, row_of, shift_of
 from homeostat.simulation.simulation import KEY, START, definition_of, event_of, label_of
 from services.ingest.settings import IngestSettings
 from services.remediator.core.limits import Limits
@@ -25,32 +27,30 @@ from services.trainer.settings import TrainerSettings
 from shared import codec
 from shared.messages import Request
 from shared.pipeline.span import Span
-from shared.pipeline.specification import Policy, Specification
+from shared.pipeline.specification import Budget, Policy, Specification
 from shared.topics import BY_NAME, PIPELINES, RAW_DATA, REQUESTS, Topic
 
-Trouble = Literal["none", "unit-change", "concept-change", "missing-values", "bad-labels", "person"]
-Kind = Literal["binary", "regression", "anomaly"]
 TROUBLES: tuple[Trouble, ...] = ("none", "unit-change", "concept-change", "missing-values", "bad-labels", "person")
 KINDS: tuple[Kind, ...] = ("binary", "binary", "regression", "anomaly")
+FURTHER: tuple[tuple[Kind, Trouble, int], ...] = (
+    ("binary", "noise", 0),
+    ("regression", "noise", 1),
+    ("binary", "unfair", 1),
+    ("binary", "refused-rows", 0),
+    ("anomaly", "refused-rows", 0),
+    ("binary", "script", 0),
+    ("regression", "script", 0),
+)
+"""Worlds of troubles that not every kind of pipeline can get into, or that need no second data set."""
+FURTHER_SHARE = 0.25
+"""Of all seeds."""
 DATA_SETS = 2
 """Data sets per kind and trouble: few, so that the run without faults is made once for many seeds."""
 
-ROWS = 720
-WARM_UP = 140
-A_SECOND = 20
 LABEL_LAG = 2.0
-TROUBLE = (260, 420)
-UNIT_IS_RIGHT = 380
-"""Where a unit is right again: soon enough for models to be made after the field was given back."""
-LATE_TURN: dict[Kind, tuple[int, int]] = {"regression": (400, 920)}
-"""Where a concept changes, and how many rows there are, by kinds whose models have no reference but their first 200
-answered rows: sooner, nobody could know.
-"""
 
 SLICED = 1
 """The data set whose rows come from two shifts, by which answers are told apart."""
-NIGHT = 7
-"""One row in so many is of the night: a window has enough of the day to tell figures of it."""
 
 STREAM_ENDS = 37.0
 """The virtual second of the last rows: faults begin before."""
@@ -59,13 +59,21 @@ SETTLING = 75.0
 """Virtual seconds after the last row, in which every incident must come to its end."""
 
 UPKEEP = "keep-fresh"
+COOLDOWN = Span(time=timedelta(seconds=8))
+"""Longer than a training takes: one that came to nothing is not followed by another at once."""
+BUDGET = Budget(actions=2, per=Span(time=timedelta(minutes=10)))
+"""A ladder of four rungs is not climbed to its end."""
+PERSON_ACTIONS = 14
+"""What people may order in an hour: fewer than a script gone wild asks for."""
 
 _RELEASES: dict[Kind, dict[str, Any]] = {
     "binary": {},
-    "regression": {"shadow_rows": 30, "canary": [{"weight": 0.3, "rows": 60}]},
+    "regression": {"shadow_rows": 30, "canary": [{"weight": 0.4, "rows": 60}]},
     "anomaly": {},
 }
-"""Where one kind of pipeline tries its versions in steps, the others let them answer at once."""
+"""Where one kind of pipeline tries its versions in steps, the others let them answer at once. Of five keys, two lie
+below the canary's weight.
+"""
 
 WATCHED: tuple[Trouble, ...] = ("concept-change", "missing-values")
 """Troubles in one of whose data sets a person approves or rejects what is to be done about them."""
@@ -86,6 +94,7 @@ def knobs(*, upkeep: bool = True, approvals: bool = False) -> Knobs:
         request_within=timedelta(seconds=20),
         escalated_within=timedelta(seconds=30),
         tell_after=timedelta(seconds=5),
+        person_actions_per_hour=PERSON_ACTIONS,
     )
     usual = [policy for policy in remediator_settings({}).policies if upkeep or policy.name != UPKEEP]
     return Knobs(
@@ -104,8 +113,8 @@ def _hurried(policy: Policy, *, approvals: bool) -> Policy:
         for rung in policy.ladder
     )
     asks = approvals and policy.name not in (UPKEEP, "tell-a-person")
-    cooldown = Span(time=timedelta(seconds=5))
-    return policy.model_copy(update={"ladder": ladder, "cooldown": cooldown, "approval": asks or policy.approval})
+    limits = {"cooldown": COOLDOWN, "budget": BUDGET}
+    return policy.model_copy(update={"ladder": ladder, **limits, "approval": asks or policy.approval})
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,6 +152,8 @@ class World:
 def world_of(seed: int) -> World:
     """The world of this seed: one of a few dozen."""
     rng = Random(f"world/{seed}")
+    if rng.random() < FURTHER_SHARE:
+        return build(*rng.choice(FURTHER))
     return build(rng.choice(KINDS), rng.choice(TROUBLES), rng.randrange(DATA_SETS))
 
 
@@ -151,13 +162,12 @@ def build(kind: Kind, trouble: Trouble, data: int) -> World:
     """The world of this kind, with this trouble in its middle."""
     rng = Random(f"data/{kind}/{trouble}/{data}")
     specification = specification_of(kind, sliced=data == SLICED)
-    rows = _turn_and_rows(kind, trouble)[1]
     inputs = [input_of(PIPELINES, definition_of(specification, 1, START), 0.0)]
     last = 0.0
-    for index in range(rows):
+    for index in range(length_of(kind, trouble)):
         at = 1.0 if index < WARM_UP else 8.0 + (index - WARM_UP) // A_SECOND
-        row, label = _row(rng, kind, index, trouble)
-        row |= {"shift": "day" if index % NIGHT else "night"} if data == SLICED else {}
+        row, label = row_of(rng, kind, index, trouble)
+        row |= {"shift": shift_of(index, trouble)} if data == SLICED else {}
         inputs.append(input_of(RAW_DATA, event_of(specification, row, f"plant-{index % 2}", _time(at)), at))
         if kind != "anomaly":
             told = at if index < WARM_UP else at + LABEL_LAG
@@ -173,10 +183,12 @@ def build(kind: Kind, trouble: Trouble, data: int) -> World:
     )
     if trouble == "person" and data % 2 == 1:
         found = brought(specification, specification_of(_OTHER[kind]), KEY)
-        inputs += [request(specification, *order) for order in _versions(found)]
+        inputs += [request(specification, *order) for order in versions(found)]
         return replace(world, artifacts=found.artifacts).with_inputs(inputs)
     if trouble == "person":
-        inputs += [request(specification, *order) for order in _orders(rng)]
+        inputs += [request(specification, *order) for order in orders(rng)]
+    if trouble == "script":
+        inputs += [request(specification, *order) for order in SCRIPT]
     return world.with_inputs(inputs)
 
 
@@ -245,56 +257,6 @@ def specification_of(kind: Kind, *, sliced: bool = False, **changes: Any) -> Spe
         **changes,
     }
     return Specification.model_validate(document)
-
-
-def _turn_and_rows(kind: Kind, trouble: Trouble) -> tuple[int, int]:
-    """The row from which a changed concept holds, and how many rows there are."""
-    return LATE_TURN.get(kind, (TROUBLE[0], ROWS)) if trouble == "concept-change" else (TROUBLE[0], ROWS)
-
-
-def _row(rng: Random, kind: Kind, index: int, trouble: Trouble) -> tuple[dict[str, Any], object]:
-    heat, load, flow = (round(rng.gauss(0.0, 1.0), 6) for _ in range(3))
-    inside = TROUBLE[0] <= index < TROUBLE[1]
-    wrong_unit = trouble == "unit-change" and TROUBLE[0] <= index < UNIT_IS_RIGHT
-    turned = trouble == "concept-change" and index >= _turn_and_rows(kind, trouble)[0]
-    level = (2.0 * heat - load) * (-1.0 if turned else 1.0) + 0.3 * rng.gauss(0.0, 1.0)
-    label: object = int(level > 0.0) if kind == "binary" else round(level, 6)
-    if trouble == "bad-labels" and inside:
-        label = 0 if kind == "binary" else 0.0
-    row: dict[str, Any] = {
-        "id": f"row-{index:04d}",
-        "at": (START + timedelta(minutes=index)).isoformat(),
-        "line": f"line-{index % 5}",
-        "heat": heat * 1000.0 if wrong_unit else heat,
-        "load": load,
-        "flow": None if trouble == "missing-values" and inside else flow,
-    }
-    return row, label
-
-
-def _orders(rng: Random) -> list[tuple[str, float, Mapping[str, object] | None]]:
-    """Among them a version by name, that a rollback may have taken down: without force, and with it."""
-    return [
-        ("retrain", 14.0, None),
-        (rng.choice(["rollback", "recalibrate", "notify"]), 20.0, None),
-        ("rollback", 21.0, None),
-        ("hold", 23.0, None),
-        ("retrain", 24.0, None),
-        ("release_hold", 26.0, None),
-        ("promote", 28.0, {"version": "2"}),
-        ("promote", 31.0, {"version": "2", "force": True}),
-    ]
-
-
-def _versions(found: Brought) -> list[tuple[str, float, Mapping[str, object]]]:
-    """A version from outside, a canary by hand that is taken back, and versions that must not answer."""
-    return [
-        ("promote", 13.0, {"candidate": found.fit, "force": True}),
-        ("shift_traffic", 17.0, {"version": "1", "weight": 0.5}),
-        ("shift_traffic", 20.0, {"version": "1", "weight": 0.0}),
-        ("promote", 24.0, {"candidate": found.other, "force": True}),
-        ("promote", 28.0, {"candidate": found.old, "force": True}),
-    ]
 
 
 def request(

@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 import msgspec
 
 from homeostat.simulation.invariants.table import Violation
-from homeostat.simulation.run import Run
+from homeostat.simulation.ran import Run
 from shared.bus.base import Record
 from shared.errors import Misconfigured
 

@@ -9,7 +9,8 @@ from homeostat.simulation.campaign import without_faults
 from homeostat.simulation.faults import NO_FAULTS, Fault, Plan
 from homeostat.simulation.ground import FailingBus, FailingStore
 from homeostat.simulation.invariants import violations_in
-from homeostat.simulation.run import Change, Run, run_of
+from homeostat.simulation.ran import Run
+from homeostat.simulation.run import Change, run_of
 from homeostat.simulation.simulation import START, definition_of
 from homeostat.simulation.world import World, build, input_of, request, specification_of
 from shared.topics import PIPELINES
@@ -35,6 +36,14 @@ DEFINED_ANEW = CALM.with_inputs(
     ]
 )
 """Another definition of the features comes in the middle."""
+UNFAIR = build("binary", "unfair", 1)
+"""One shift is answered worse than the other."""
+NOISE = build("binary", "noise", 0)
+"""Nothing can be learned any more."""
+SCRIPT = build("binary", "script", 0)
+"""A script asks for too much, and for what there is not."""
+HELD = build("regression", "script", 0)
+"""A pipeline is held before its first model, and while another is made."""
 LATER = build("regression", "concept-change", 1)
 """Answers are told apart by shift, and what is trained takes its champion's place in steps."""
 SENT_EARLY = build("regression", "person", 0)
@@ -75,6 +84,21 @@ JOBS_KNOWN = ordered((Fault("crash", 30.0, service="trainer"),))
 """After its first training."""
 TRAINER_KILLED = ordered((Fault("crash", 4.0, service="trainer"),))
 """While its first training runs."""
+FIRST_BREAKS = ordered((Fault("failing-job", 1.0, 8.0),))
+"""The first training ends with an error."""
+NO_TRAINING = ordered((Fault("failing-job", 15.0, 60.0),))
+"""Every training but the first ends with an error."""
+UNREGISTERED = ordered((Fault("failing-job", 6.5, 2.0),))
+"""MLflow does not hear of the first version at once."""
+LONG_AWAY = ordered((Fault("away", 14.0, 32.0, service="trainer"),))
+"""For longer than a service may be silent."""
+REPLACED = ordered((Fault("zombie", 12.0, service="ingest", point="committing", amount=0.9),))
+"""A replica takes the place of a process that goes on."""
+OTHER_BYTES = ordered(
+    (Fault("disk-full", 10.0, 9.0, service="ingest", amount=0.9), Fault("redis-away", 10.0, 10.0, amount=0.1))
+)
+"""A snapshot is not what was written, and the service starts from it."""
+ASTRAY = ordered((Fault("offsets-astray", 13.0, 2.0, service="ingest", amount=0.5),))
 
 
 @dataclass(frozen=True)

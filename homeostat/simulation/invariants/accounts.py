@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections import defaultdict
 from collections.abc import Iterator
-from datetime import datetime
+from datetime import datetime, timedelta
 
-from homeostat.simulation.run import Run
-from homeostat.simulation.world import knobs
+from homeostat.simulation.ran import Run
+from homeostat.simulation.world import UPKEEP, knobs
 from shared.messages import AuditEntry
-from shared.topics import ALERTS, AUDIT
+from shared.topics import ALERTS, AUDIT, LABELS, MODEL_PUBLISHED
 
 RESOLVED = "alert.resolved"
+LEAST_ROWS = 500
+UNCOUNTED = 100
+"""Labels that are on the topic and in no figure yet."""
 
 
 def measured(run: Run) -> Iterator[str]:
@@ -50,6 +54,8 @@ def within_limits(run: Run) -> Iterator[str]:
         acting = entry.kind == "command_issued" and entry.body.get("role") == "act"
         if acting and name in policies and entry.body.get("action") != "notify":
             acts[name].append((entry.at, str(entry.body["action"])))
+    yield from _of_people(run)
+    yield from _too_fresh(run)
     for name, done in acts.items():
         policy, last = policies[name], dict[str, datetime]()
         for index, (at, action) in enumerate(done):
@@ -61,3 +67,32 @@ def within_limits(run: Run) -> Iterator[str]:
             if len(lately) > policy.budget.actions:
                 budget = f"{policy.budget.actions} per {policy.budget.per}"
                 yield f"{name} has acted {len(lately)} times by {at:%X}, its budget is {budget}"
+
+
+def _of_people(run: Run) -> Iterator[str]:
+    """What people order within an hour is bounded too; a word to others is none."""
+    most = knobs().remediator.limits.person_actions_per_hour
+    acts = [
+        entry.at
+        for entry in run.messages(AUDIT)
+        if entry.kind == "command_issued" and entry.body.get("role") == "act" and entry.body.get("action") != "notify"
+        if str(entry.body.get("issued_by")).startswith("person:")
+    ]
+    for index, at in enumerate(acts):
+        if sum(at - one < timedelta(hours=1) for one in acts[: index + 1]) > most:
+            yield f"people gave more than {most} orders within the hour before {at:%X}"
+            return
+
+
+def _too_fresh(run: Run) -> Iterator[str]:
+    """Upkeep waits for labels since the last training, whoever asked for that: by the labels that were there."""
+    labels = [record.timestamp_ms for record, _ in run.of(LABELS)]
+    first = next((record.timestamp_ms for record, _ in run.of(MODEL_PUBLISHED)), 0)
+    trained = bisect_right(labels, first)
+    for record, entry in run.of(AUDIT):
+        if entry.kind != "command_issued" or entry.body.get("action") != "retrain":
+            continue
+        there = bisect_right(labels, record.timestamp_ms)
+        if f"policy:{UPKEEP}@" in str(entry.body.get("issued_by")) and there - trained < LEAST_ROWS - UNCOUNTED:
+            yield f"{UPKEEP} trains again with {there - trained} labels since the last training"
+        trained = there

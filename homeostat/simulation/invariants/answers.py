@@ -6,7 +6,7 @@ from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from math import isclose
 
-from homeostat.simulation.run import Run
+from homeostat.simulation.ran import Run
 from homeostat.simulation.simulation import KEY
 from shared.errors import Poison
 from shared.messages import ModelPublished, Value

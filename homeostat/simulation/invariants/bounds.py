@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator
 
-from homeostat.simulation.run import Run
+from homeostat.simulation.ran import Run
 from homeostat.simulation.witness import Said, said_in
 from shared import codec
 from shared.topics import DEAD_LETTERS, STEPS

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from math import isclose
 
-from homeostat.simulation.run import Run
+from homeostat.simulation.ran import Run
 from shared.messages import Features, RawRecord, Value
 from shared.pipeline.specification import FeatureSpec, Specification
 from shared.topics import FEATURES, LABELS, PIPELINES, PREDICTIONS, RAW_DATA, STEPS

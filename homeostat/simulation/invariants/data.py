@@ -8,7 +8,7 @@ from typing import Any
 
 import msgspec
 
-from homeostat.simulation.run import Run
+from homeostat.simulation.ran import Run
 from shared.messages import DeadLetter, RawRecord
 from shared.topics import (
     ALERTS,

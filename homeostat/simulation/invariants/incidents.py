@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from homeostat.simulation.run import Run
+from homeostat.simulation.ran import Run
 from shared.messages import AuditEntry
 from shared.topics import ALERTS, AUDIT, COMMANDS
 
@@ -44,8 +44,14 @@ def _alerts_in(entries: list[AuditEntry]) -> set[str]:
 
 def _over(entries: list[AuditEntry]) -> bool:
     """Whether nothing more is expected of the incident."""
-    last = next((entry for entry in reversed(entries) if entry.kind in (*TURNS, "alert_joined")), None)
+    last = last_turn(entries, (*TURNS, "alert_joined"))
     return last is None or (last.kind == "incident_resolved" and last.body.get("ending") not in ("healed", "passed"))
+
+
+def last_turn(entries: list[AuditEntry], kinds: tuple[str, ...] = TURNS) -> AuditEntry | None:
+    """The newest entry that says where the incident stands: a word to a person changes nothing."""
+    found = (entry for entry in reversed(entries) if entry.kind in kinds and entry.body.get("role") != "tell")
+    return next(found, None)
 
 
 def asked_first(run: Run) -> Iterator[str]:
@@ -57,6 +63,8 @@ def asked_first(run: Run) -> Iterator[str]:
             body = entry.body
             issuer = str(body.get("issued_by", "")).removeprefix("policy:").split("@")[0]
             if entry.kind == "command_issued" and body.get("role") == "act" and issuer in WATCHED_POLICIES:
+                if approved and not body.get("approved_by"):
+                    yield f"{incident}: {body.get('action')} was approved, and the ledger does not say by whom"
                 if not approved:
                     yield f"{incident}: {body.get('action')} was ordered by {issuer}, and no person had approved it"
                 approved = False

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from homeostat.simulation.run import Run
-from shared.topics import FEATURES, JOB_RESULTS, LABELS, MODEL_PUBLISHED
+from homeostat.simulation.invariants.orders import disturbed
+from homeostat.simulation.ran import Run
+from services.trainer.settings import TrainerSettings
+from shared.service import Job
+from shared.topics import FEATURES, JOB_RESULTS, LABELS, MODEL_PUBLISHED, STEPS
 
 JOBS_REMEMBERED = 1000
+PAUSE = TrainerSettings().first_retry_pause.total_seconds()
 
 
 def done(run: Run) -> Iterator[str]:
@@ -18,6 +22,27 @@ def done(run: Run) -> Iterator[str]:
     there = run.messages(MODEL_PUBLISHED) or any(end.name == "train" for end in run.messages(JOB_RESULTS))
     if rows >= wanted and not slow and not there:
         yield f"{rows} rows could be learned from, no version is there, and no training has ended"
+
+
+def tried_again(run: Run) -> Iterator[str]:
+    """A first model whose job broke: after a pause, and not never; by the log's clock."""
+    if disturbed(run) or any(fault.name == "slow-job" for fault in run.plan.faults):
+        return
+    broke: float | None = None
+    clock = [record.timestamp_ms for record in run.records[STEPS.name]]
+    begun = {one.job.id: clock[one.entries - 1] / 1000 for one in reversed(run.begun) if _first(one.job)}
+    for record, end in run.of(JOB_RESULTS):
+        if end.job in begun:
+            if broke is not None and begun[end.job] - broke < PAUSE - 1.0:
+                yield f"a first training broke at {broke:g} s, and was begun again {begun[end.job] - broke:g} s later"
+            broke = record.timestamp_ms / 1000 if end.error else None
+    since = 0.0 if broke is None or run.messages(MODEL_PUBLISHED) else run.settled_ms / 1000 - broke
+    if broke is not None and since > 2 * PAUSE and not any(at > broke for at in begun.values()):
+        yield f"a first training broke {since:g} s before the end, and is not tried again"
+
+
+def _first(job: Job) -> bool:
+    return job.name == "train" and not job.arguments.get("champion") and not job.arguments.get("reason")
 
 
 def once(run: Run) -> Iterator[str]:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Container, Iterator, Mapping
+from datetime import UTC, datetime
 from math import inf
 from typing import Any
 
-from homeostat.simulation.run import Run
+from homeostat.simulation.ran import Run
 from shared.messages import Features, Metrics, Prediction, Value
-from shared.topics import FEATURES, LABELS, METRICS, PREDICTIONS, STEPS, Topic
+from shared.topics import FEATURES, LABELS, METRICS, MODEL_PUBLISHED, PREDICTIONS, STEPS, Topic
 
 CLOSE = 1e-9
 Pair = tuple[Value, Value]
@@ -33,6 +34,7 @@ def last_wins(run: Run) -> Iterator[str]:
     rows = _row_order(run)
     truth = {one.id: one.label for one in run.messages(LABELS)}
     answers = {one.id: one for one in run.messages(PREDICTIONS)}
+    retired = _retired(run)
     newest: dict[int, Metrics] = {}
     for metrics in run.messages(METRICS):
         if metrics.family == "performance" and metrics.revision >= newest.get(metrics.window.index, metrics).revision:
@@ -43,11 +45,21 @@ def last_wins(run: Run) -> Iterator[str]:
         judged = _judged(inside, answers, truth)
         if not judged or len(judged) != metrics.values.get("rows"):
             continue
-        for which, said, pairs in _parts(metrics, judged, answers, events, truth):
+        gone = {version for version, at in retired.items() if at <= metrics.at}
+        for which, said, pairs in _parts(metrics, judged, answers, events, truth, gone):
             for name, value in _figures("accuracy" in metrics.values, pairs).items():
                 if abs(said.get(name, inf) - value) > CLOSE:
                     where = f"window {index} (revision {metrics.revision}{which})"
                     yield f"{where} says {name} {said.get(name)}, the topics say {value}"
+
+
+def _retired(run: Run) -> dict[str, datetime]:
+    """When the monitor may first have read that a version's trial had ended."""
+    found: dict[str, datetime] = {}
+    for record, release in run.of(MODEL_PUBLISHED):
+        if release.stage == "retired":
+            found.setdefault(release.version, datetime.fromtimestamp(record.timestamp_ms / 1000, UTC))
+    return found
 
 
 def _parts(
@@ -56,13 +68,18 @@ def _parts(
     answers: Mapping[str, Prediction],
     events: Mapping[str, Features],
     truth: Mapping[str, Value],
+    gone: Container[str],
 ) -> Iterator[tuple[str, Mapping[str, float], list[Pair]]]:
-    """The whole window, each slice of it, and the rows that each version answered or would have."""
+    """The whole window, each slice of it, and the rows that each version answered or would have. What one that is
+    `gone` would have answered is forgotten.
+    """
     yield "", metrics.values, list(judged.values())
     for name, said in metrics.by_slice.items():
         field, _, value = name.partition(" = ")
         yield f", {name}", said, [pair for id_, pair in judged.items() if str(events[id_].raw.get(field)) == value]
     for version, said in metrics.by_version.items():
+        if version in gone:
+            continue
         own = [pair for id_, pair in judged.items() if answers[id_].model_version == version]
         shadows = [(one, truth[id_]) for id_ in judged for one in answers[id_].shadows]
         own += [(one.prediction, label) for one, label in shadows if one.model_version == version]

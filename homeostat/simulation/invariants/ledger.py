@@ -8,12 +8,15 @@ from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from homeostat.simulation.run import Run
+from homeostat.simulation.ran import Run
 from shared.messages import AuditEntry
 from shared.topics import AUDIT, COMMAND_RESULTS, COMMANDS, REQUESTS
 
 FIRST = "0" * 64
 UNDER_WAY = ("accepted", "running")
+RESULT = ("command", "service", "state", "model_version", "detail", "cost_seconds")
+ORDER = ("action", "reason", "issued_by")
+"""What an entry has of a result, and of an order."""
 
 
 def chain(run: Run) -> Iterator[str]:
@@ -61,6 +64,7 @@ def tells_all(run: Run) -> Iterator[str]:
         yield f"command {id_} was sent and is not in the ledger"
     for id_ in told - sent:
         yield f"the ledger says that command {id_} was issued, and it was not sent"
+    yield from _told_otherwise(run)
     yield from _ends_told_twice(run.messages(AUDIT))
     yield from _results_told(run)
     yield from _requests_told(run)
@@ -70,14 +74,25 @@ def tells_all(run: Run) -> Iterator[str]:
                 yield f"entry {one.sequence} points at {ref.topic}[{ref.partition}]@{ref.offset}, which is no record"
 
 
+def _told_otherwise(run: Run) -> Iterator[str]:
+    """An order as it was sent; a person's is told as theirs."""
+    sent = {one.id: one for one in run.given(COMMANDS)}
+    asked = {one.incident for one in run.messages(AUDIT) if one.kind == "incident_opened" and "request" in one.body}
+    for one in run.messages(AUDIT):
+        order = sent.get(str(one.body.get("command"))) if one.kind == "command_issued" else None
+        if order is None:
+            continue
+        for name in ORDER:
+            if name in one.body and one.body[name] != getattr(order, name):
+                yield f"entry {one.sequence} has {one.body[name]} as {name} of {order.id}, not {getattr(order, name)}"
+        if order.issued_by.startswith("person:") != (order.incident in asked):
+            yield f"{order.action} {order.id} is told as of {order.issued_by}"
+
+
 def _results_told(run: Run) -> Iterator[str]:
-    told = {
-        tuple(one.body.get(name) for name in ("command", "service", "state", "model_version"))
-        for one in run.messages(AUDIT)
-        if one.kind == "command_result"
-    }
+    told = {tuple(one.body.get(name) for name in RESULT) for one in run.messages(AUDIT) if one.kind == "command_result"}
     for result in run.messages(COMMAND_RESULTS):
-        if (result.command, result.service, result.state, result.model_version) not in told:
+        if tuple(getattr(result, name) for name in RESULT) not in told:
             yield f"the ledger does not know that {result.command} {result.state} ({result.service})"
 
 

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from datetime import datetime
 
 from homeostat.simulation.faults import SERVICES
-from homeostat.simulation.run import Run
+from homeostat.simulation.ran import Run
 from shared.messages import StepTaken
 from shared.topics import BY_NAME, STEPS, TELEMETRY, topics_read_by
 
@@ -33,6 +33,18 @@ def offsets(run: Run) -> Iterator[str]:
             yield f"{group} is at {offset} of {topic}[{partition}], which ends at {end}"
         if offset > run.ends[topic, partition]:
             yield f"{group} is at {offset} of {topic}[{partition}], past its end {run.ends[topic, partition]}"
+
+
+def fenced(run: Run) -> Iterator[str]:
+    """By the epochs of the members that committed."""
+    newest: dict[str, int] = {}
+    for commit in run.commits:
+        slot, _, epoch = commit.member.rpartition("/")
+        if int(epoch) < newest.get(slot, 0):
+            yield f"{commit.member} committed {dict(commit.offsets)}, and epoch {newest[slot]} had its place"
+        newest[slot] = max(int(epoch), newest.get(slot, 0))
+    for service in run.undead:
+        yield f"a process of {service} goes on though another has its place"
 
 
 def steps(run: Run) -> Iterator[str]:

@@ -9,7 +9,7 @@ import json
 import zipfile
 from collections.abc import Iterator
 
-from homeostat.simulation.run import Run
+from homeostat.simulation.ran import Run
 from homeostat.simulation.simulation import KEY
 from shared.messages import Features, ModelPublished, PipelineDefined, Prediction
 from shared.pipeline.specification import Specification

@@ -6,7 +6,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator
 from datetime import datetime, timedelta
 
-from homeostat.simulation.run import Run
+from homeostat.simulation.ran import Run
 from shared.messages import CommandResult
 from shared.topics import COMMAND_RESULTS, COMMANDS, MODEL_PUBLISHED
 
@@ -14,6 +14,8 @@ INGEST, TRAINER = "ingest", "trainer"
 """It answers a command as it obeys it, and never again."""
 TERMINAL = ("succeeded", "failed", "refused", "expired")
 SLACK = timedelta(seconds=3)
+LONGEST = timedelta(hours=1)
+"""What any order may take to be carried out: a word to a person."""
 _NOBODY_KEEPS_TIME = (
     "away", "broker-paused", "slow-consumer", "clock-jump", "delay", "model-store-away", "rebalance"
 )  # fmt: skip
@@ -41,6 +43,8 @@ def one_effect(run: Run) -> Iterator[str]:
 def ended(run: Run) -> Iterator[str]:
     results = _by_command(run.messages(COMMAND_RESULTS))
     for command in run.messages(COMMANDS):
+        if command.deadline - command.at > LONGEST:
+            yield f"{command.action} {command.id} may take {command.deadline - command.at}"
         ends = [one for one in results.get(command.id, ()) if one.state in TERMINAL]
         if not ends:
             yield f"{command.action} {command.id} has no end; its deadline was {_second(command.deadline)}"

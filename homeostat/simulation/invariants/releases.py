@@ -5,21 +5,26 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from homeostat.simulation.run import Run
+from homeostat.simulation.brought import BROUGHT
+from homeostat.simulation.ran import Run
 from shared.bus.base import Record
 from shared.messages import Command, CommandResult, ModelPublished
 from shared.topics import COMMAND_RESULTS, COMMANDS, JOB_RESULTS, MODEL_PUBLISHED, REQUESTS, STEPS
 
 LOWER_IS_BETTER = ("log_loss", "mae", "rmse", "anomaly_share")
 HOLDS = {"hold": True, "release_hold": False}
+LEARNS = ("retrain", "recalibrate", "promote")
 LETS_GO = ("rollback", "shift_traffic", "hold", "release_hold")
 """What a held pipeline may be ordered all the same."""
 
 
 def numbered(run: Run) -> Iterator[str]:
     first: dict[str, str] = {}
+    brought: dict[str, str] = {}
     for release in run.messages(MODEL_PUBLISHED):
         sha256 = release.artifact.sha256
+        if release.lineage.code_revision == BROUGHT and brought.setdefault(sha256, release.version) != release.version:
+            yield f"{sha256[:12]} was brought again, and is version {brought[sha256]} and version {release.version}"
         if first.setdefault(release.version, sha256) != sha256:
             yield f"version {release.version} was {first[release.version][:12]} and is {sha256[:12]}"
 
@@ -39,6 +44,25 @@ def gated(run: Run) -> Iterator[str]:
         elif command is None or command.arguments.get("force") is not True:
             for worse in _not_better(run, release, end.result or {}):
                 yield f"version {release.version} was released without force, {worse}"
+
+
+def judged(run: Run) -> Iterator[str]:
+    """By the order of the job that made or judged it, and what was live when it was first released."""
+    asked = {one.job.id: one.job.arguments for one in run.begun}
+    of = {_made(end.result or {}): asked.get(end.job, {}) for end in run.messages(JOB_RESULTS) if end.result}
+    commands = {one.id: one for one in run.messages(COMMANDS)}
+    champion: ModelPublished | None = None
+    seen: set[str] = set()
+    for release in run.messages(MODEL_PUBLISHED):
+        command, order = commands.get(release.command or ""), of.get(release.artifact.sha256, {})
+        by_name = command is not None and (command.action not in LEARNS or command.arguments.get("version"))
+        if release.version not in seen and champion is not None and not by_name and not order.get("forced"):
+            against = ((order.get("champion") or {}).get("artifact") or {}).get("sha256", "nobody")
+            if against != champion.artifact.sha256:
+                said = f"version {release.version} was judged against {against[:12]}"
+                yield f"{said}, and version {champion.version} answers"
+        seen.add(release.version)
+        champion = release if release.stage == "champion" else champion
 
 
 def _made(result: dict[str, Any]) -> str:

@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 
 from homeostat.simulation.faults import FAULTS, Plan
-from homeostat.simulation.run import Run
+from homeostat.simulation.ran import Run
 from shared.topics import ALERTS, COMMANDS, FEATURES, LABELS, METRICS, MODEL_PUBLISHED, PREDICTIONS, Topic
 
 PLACES = ("origin", "partition", "offset", "positions", "features_ranges", "labels_ranges", "excluded_ranges", "refs")

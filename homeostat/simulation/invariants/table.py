@@ -11,21 +11,24 @@ from homeostat.simulation.invariants import (
     answers,
     bounds,
     content,
+    costs,
     data,
     incidents,
     jobs,
     labels,
     ledger,
+    left,
     log,
     models,
     orders,
+    reach,
     releases,
     same,
     seen,
     training,
     withheld,
 )
-from homeostat.simulation.run import Run
+from homeostat.simulation.ran import Run
 
 Check = Callable[[Run], Iterator[str]]
 MOST_TOLD = 5
@@ -61,6 +64,7 @@ _ALL = (
     Invariant("whole-letters", "a dead letter has a reason, and the original key and bytes", data.whole_letters),
     Invariant("no-handler-fails", "nothing is refused because a handler raised", data.no_handler_fails),
     Invariant("offsets", "committed offsets never go back, and reach the end of the log", log.offsets),
+    Invariant("fenced", "a process whose place another has taken commits nothing more, and ends", log.fenced),
     Invariant("steps", "a task's steps follow each other in time, and take each record once", log.steps),
     Invariant("rules-first", "a task that starts reads rules, models and commands before any data", log.rules_first),
     Invariant("pulses", "every service is alive when all has come to rest, whatever happened to its clock", log.pulses),
@@ -87,6 +91,7 @@ _ALL = (
     Invariant(
         "gated", "no version is released that its figures do not show to be better, but by force", releases.gated
     ),
+    Invariant("judged", "a version was judged against the champion whose place it takes", releases.judged),
     Invariant("in-steps", "what is trained takes a champion's place by the steps of its release", releases.in_steps),
     Invariant("taken-down", "what was taken down comes back by force, or by a rollback to it", releases.taken_down),
     Invariant(
@@ -100,14 +105,21 @@ _ALL = (
     Invariant("one-effect", "a command acts at most once and ends at most once", orders.one_effect),
     Invariant("commands-end", "every command ends, by its deadline", orders.ended),
     Invariant("within-limits", "policies keep their cool-downs and budgets", accounts.within_limits),
+    Invariant("within-reach", "no order is without a target, or takes more than may be taken at once", reach.within),
+    Invariant("costs-told", "an order's end tells what all its jobs took", costs.told),
     Invariant("jobs-done", "what a service waits for is being done, and a first model comes", jobs.done),
     Invariant("jobs-once", "no job is begun after its end, and no end is forgotten", jobs.once),
+    Invariant("tried-again", "a first model whose training broke is tried again, after a pause", jobs.tried_again),
+    Invariant("registered", "MLflow hears of every version, if later", left.registered),
     Invariant("ledger", "the ledger's chain holds, and does not when one byte is changed", ledger.chain),
     Invariant(
         "ledger-tells-all", "every request, command and result stands in the ledger, and no other", ledger.tells_all
     ),
     Invariant("measured", "what is called verified was measured, or its alert has ended", accounts.measured),
     Invariant("trouble-seen", "what goes wrong in a world is told of, and over when it is over", seen.seen),
+    Invariant("missed", "a service that falls silent is missed, and no more when it is back", seen.missed),
+    Invariant("given-back", "what was put in force for a trouble ends with it", left.given_back),
+    Invariant("good-news", "a person hears of what was healed without them", left.good_news),
     Invariant("incidents-end", "every incident is resolved, escalated or expired", incidents.ended),
     Invariant("people-are-told", "a person hears of every incident handed over", incidents.told),
     Invariant("never-alone", "no critical alert fires whose incidents are all resolved", incidents.never_alone),

@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 
 from homeostat.simulation.brought import BROUGHT
-from homeostat.simulation.run import Run
+from homeostat.simulation.ran import Run
 from shared.bus.base import Record
 from shared.messages import Features, ModelPublished
 from shared.pipeline.specification import Specification

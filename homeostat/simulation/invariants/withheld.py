@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from homeostat.simulation.run import Run
+from homeostat.simulation.ran import Run
 from shared.messages import Command, Features
 from shared.pipeline.specification import Specification
 from shared.topics import COMMAND_RESULTS, COMMANDS, FEATURES, RAW_DATA, STEPS

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from typing import Any
 
 import msgspec
 
-from homeostat.simulation.ground import FailingBus, FailingStore, _Reader, _Transaction
+from homeostat.simulation.ground import Commit, FailingBus, FailingStore, _Reader, _Transaction
 from homeostat.simulation.injector import TopicPartition
 from shared import codec
-from shared.bus.base import NewRecord, Position
+from shared.bus.base import Fenced, NewRecord, Position
 from shared.bus.memory import MemoryProducer, MemoryTransaction
 from shared.runtime.tasks import RULES
 from shared.state import pack, unpack
@@ -147,3 +148,62 @@ class _Backward(_Transaction):
 def _put_back(record: NewRecord, by: timedelta) -> NewRecord:
     entry = codec.decode(STEPS, record.value)
     return msgspec.structs.replace(record, value=codec.encode(msgspec.structs.replace(entry, now=entry.now - by)))
+
+
+class EpochlessBus(FailingBus):
+    """Takes what a process commits whose slot is another's, where it lays no claim to partitions."""
+
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        self.transactions = _Epochless
+
+
+class _Epochless(_Transaction):
+    def commit(self, records: Sequence[NewRecord], offsets: Mapping[TopicPartition, int]) -> None:
+        with self._bus._changed:
+            epochs, self._epoch = self._epoch, self._bus._slots[self._slot]
+        try:
+            super().commit(records, offsets)
+        finally:
+            self._epoch = epochs
+
+
+class OwnerlessBus(FailingBus):
+    """Takes what a process commits whose partitions are another's by now."""
+
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        self.transactions = _Ownerless
+
+
+class _Ownerless(_Transaction):
+    def commit(self, records: Sequence[NewRecord], offsets: Mapping[TopicPartition, int]) -> None:
+        self._bus.injector.point("committing", self.service)
+        if self._bus._slots[self._slot] != self._epoch:
+            raise Fenced(self._slot)
+        with self._bus._changed:
+            self._bus._append(records, marker=True)
+            self._state().committed.update(offsets)
+        self._bus.commits.append(Commit(self._group_name, self._member, dict(offsets)))
+
+
+class GroupBus(FailingBus):
+    """Begins where the group says, and not where the journal ends."""
+
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        self.transactions = _Group
+
+
+class _Group(_Transaction):
+    def seek(self, topic: str, partition: int, offset: int) -> None:
+        shown = self.committed([(topic, partition)])[topic, partition]
+        super().seek(topic, partition, offset if shown is None else shown)
+
+
+class TrustingStore(FailingStore):
+    """Takes a snapshot for what was written, whatever its checksum says."""
+
+    def load(self, name: str) -> bytes | None:
+        data = super().load(name)
+        return None if data is None else hashlib.sha256(data[32:]).digest() + data[32:]

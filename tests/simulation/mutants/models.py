@@ -213,3 +213,22 @@ def as_at_first(release: ModelPublished) -> ModelPublished:
     """A lineage whose ranges end before labels were corrected."""
     half = {partition: (start, (start + end) // 2) for partition, (start, end) in release.lineage.labels_ranges.items()}
     return msgspec.structs.replace(release, lineage=msgspec.structs.replace(release.lineage, labels_ranges=half))
+
+
+def against_nobody(name: str, step: Step) -> Step:
+    """A trainer whose challengers are judged as if there were no champion."""
+    return Step(step.messages, [replace(job, arguments={**job.arguments, "champion": None}) for job in step.jobs])
+
+
+def in_a_hurry(trainer: Any) -> None:
+    """A trainer that tries again at once."""
+    pipelines = {name: msgspec.structs.replace(one, first_from=None) for name, one in trainer._state.pipelines.items()}
+    trainer._state = msgspec.structs.replace(trainer._state, pipelines=pipelines)
+
+
+def registers(name: str, arguments: Arguments) -> Arguments:
+    """A trainer that takes it for done when MLflow has not heard."""
+    if name != "on_job" or arguments[0].name != "register":
+        return arguments
+    end, now = arguments
+    return replace(end, error=None, result={}), now
