@@ -173,7 +173,9 @@ class Monitor:
         self, batch: Batch[R], kind: Kind, now: datetime
     ) -> list[tuple[Pipeline, Sequence[R], Sequence[int]]]:
         """The batch cut by pipeline, in order of appearance; records of unknown pipelines wait."""
-        names = list(dict.fromkeys([message.pipeline for message in batch.messages]))
+        named = [message.pipeline for message in batch.messages]
+        alone = len(named) > 0 and named.count(named[0]) == len(named)
+        names = named[:1] if alone else list(dict.fromkeys(named))
         parts: list[tuple[Pipeline, Sequence[R], Sequence[int]]] = []
         for name in names:
             messages, offsets = batch.messages, batch.offsets

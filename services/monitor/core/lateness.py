@@ -50,7 +50,9 @@ class Missing(msgspec.Struct, frozen=True):
 
 
 class Lateness(msgspec.Struct):
-    """What is usual of a pipeline's labels. `missing` while they starve; `high` is the newest row that is due."""
+    """What is usual of a pipeline's labels. `missing` while they starve; `high` is the newest row that is due,
+    for the next row and the delay `asked`.
+    """
 
     time: float = -1e300
     clock: Floats = msgspec.field(default_factory=empty)
@@ -63,9 +65,11 @@ class Lateness(msgspec.Struct):
     shares: list[float] = []
     signs: int = 0
     missing: Missing | None = None
+    asked: tuple[int, float] = (-1, 0.0)
 
     def see(self, times: Floats) -> None:
         """Event times of new rows, in order of arrival (seconds since 1970)."""
+        self.asked = (-1, 0.0)
         times = times[~np.isnan(times)]
         if len(times):
             self.clock = np.concatenate([self.clock, times])[-_CLOCK_ROWS:]
@@ -100,8 +104,10 @@ class Lateness(msgspec.Struct):
         `level` bounds the chance of so few labels among independent rows. It takes four looks running,
         at least 50 rows that fell due between two of them, to say so, and one good look to end it.
         """
-        newest_due = self._newest_due(join, join.next_row, 1, delay)
-        self.high = int(newest_due[-1]) if len(newest_due) else -1
+        if self.asked != (join.next_row, delay):
+            newest_due = self._newest_due(join, join.next_row, 1, delay)
+            self.high = int(newest_due[-1]) if len(newest_due) else -1
+            self.asked = (join.next_row, delay)
         if self.high - self.judged < _STRIDE or len(self.ages) < _LEAST_AGES:
             return self.missing
         newest = self._newest_due(join, math.floor(self.high - self._age) + 1, SAMPLE, delay)

@@ -136,3 +136,13 @@ def test_state_survives_bit_for_bit() -> None:
     again = unpack(pack(join), Join)
     assert pack(again) == pack(join)
     assert again.find(["b"]).tolist() == [1]
+
+
+def test_new_ids_known_ones_and_repeated_ones_come_together() -> None:
+    join = Join(1024)
+
+    assert join.rows_of(["a", "b"]).tolist() == [0, 1]
+    assert join.rows_of(["c", "b", "c", "d"]).tolist() == [2, 1, 2, 3]
+    assert join.rows_of(["e", "e"]).tolist() == [4, 4]
+    assert join.rows_of([]).tolist() == []
+    assert join.next_row == 5
