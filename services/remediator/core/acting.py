@@ -68,6 +68,7 @@ def aim_of_return(turn: Turn, incident: Incident, rung: Rung | None) -> Aim:
         if alert.kind in ("performance", "concept_drift"):
             loss = verification.loss_of(alert, metric, known)
             if loss is not None:
+                loss = verification.before_trouble(loss, metric, known, incident.start_row)
                 bound = verification.bound_of(loss, rung.recover)
                 expects = verification.expectation(metric, bound, rung.verify_rows, by)
                 return Aim(expects=expects, baseline=loss.baseline, level=loss.level)

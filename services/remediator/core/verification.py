@@ -86,6 +86,14 @@ def loss_of(alert: Alert, metric: str, known: Knowledge) -> Loss | None:
     return loss if lost else None
 
 
+def before_trouble(loss: Loss, metric: str, known: Knowledge, start_row: int) -> Loss:
+    """`loss`, from what was measured before `start_row` where that is better: an alert of a loss in the midst of other
+    trouble is held against rows in trouble.
+    """
+    before = mean_of(known, metric, last_before=start_row)
+    return loss if before is None or not better(metric, before, loss.baseline) else Loss(before, loss.level)
+
+
 def bound_of(loss: Loss, recover: float) -> float:
     """The level at which the share `recover` of the loss is won back, whichever way the metric goes.
 

@@ -325,3 +325,17 @@ def test_an_end_that_is_told_again_is_taken_once() -> None:
     assert desk.last.action == "release_source"
     assert desk.remediator._state.knowledge["prices"] == known
     assert len(desk.audit) == entries
+
+
+def test_what_must_come_back_after_a_quarantine_is_what_was_before_not_what_a_later_alert_compares_with() -> None:
+    desk = Desk()
+    desk.steady(accuracy=0.9)
+    bad = desk.alert("data_quality", ("feature", "price"), ("source", "feed"), statistic="unit.price", since_row=1000)
+    desk.answer(desk.last)
+    desk.pass_rows(0.6)
+    desk.alert("concept_drift", ("model", "1"), severity="critical", value=0.4, baseline=0.6, since_row=1100)
+    desk.resolve(bad)
+
+    assert desk.last.action == "release_source"
+    assert desk.last.expects is not None
+    assert desk.last.expects.bound == 0.65, "half of the way from 0.4 back to 0.9"
