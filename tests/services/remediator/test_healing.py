@@ -232,8 +232,7 @@ def test_a_concept_that_changes_again_under_the_new_version_is_new_trouble() -> 
     desk.alert(
         "concept_drift", ("model", "2"), severity="critical", firing=2, since_row=1400, version="2", place="model"
     )
-    assert [i.state for i in desk.incidents] == ["resolved", "triaged"]
-    desk.pass_rows(0.6, version="2", rows=500)
+    assert [i.state for i in desk.incidents] == ["resolved", "acting"]
     assert desk.actions == ["retrain", "retrain"]
 
 
@@ -266,3 +265,33 @@ def test_labels_that_are_late_are_only_watched() -> None:
     desk.alert("lag", ("label", "labels"), severity="info", statistic="label_completeness")
 
     assert (desk.incidents, desk.commands) == ([], [])
+
+
+def test_a_training_that_made_no_better_version_is_tried_again_500_rows_later_with_what_came_since() -> None:
+    desk = Desk()
+    desk.steady()
+    desk.alert("concept_drift", ("model", "1"), severity="critical", since_row=1000)
+    desk.answer(desk.last, "failed", detail="not better")
+    desk.pass_rows(0.5)
+    assert desk.actions == ["retrain"]
+    desk.pass_rows(0.5)
+
+    assert desk.actions == ["retrain", "retrain"]
+
+
+def test_a_stream_that_drifts_all_the_time_may_be_trained_on_eight_times_in_10_000_rows_before_a_person_is_called() -> (
+    None
+):
+    desk = Desk()
+    desk.steady()
+    for number in range(1, 9):
+        desk.alert(
+            "concept_drift", ("model", str(number)), severity="critical", since_row=desk.rows, version=str(number),
+            firing=number, place="model", value=0.6,
+        )  # fmt: skip
+        desk.retrained(desk.last, str(number + 1))
+        desk.pass_rows(0.9, version=str(number + 1))
+        desk.pass_rows(0.9, version=str(number + 1))
+
+    assert desk.actions == ["retrain"] * 8
+    assert not any("needs a person" in message for message in desk.told)

@@ -156,7 +156,7 @@ def test_a_training_whose_version_was_replaced_ends_with_its_trouble() -> None:
     desk.retrained(desk.last, "2")
     desk.model("3")
     desk.resolve(alert)
-    for _ in range(8):
+    for _ in range(4):
         desk.pass_rows(0.9, version="3")
 
     assert desk.state == "resolved"
