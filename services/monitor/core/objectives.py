@@ -1,4 +1,4 @@
-"""What the specification promises beyond accuracy, judged: labels in time, answers in time, slices alike."""
+"""What the specification promises beyond accuracy, judged: labels in time, answers at all and in time, slices alike."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import numpy as np
 
 from services.monitor.core import budget
 from services.monitor.core.alerting import Finding
+from services.monitor.core.failures import Failed
 from services.monitor.core.fairness import BLOCK, Slice
 from services.monitor.core.lateness import SAMPLE, Missing
 from services.monitor.core.pace import BLOCK_ROWS, Late
@@ -19,6 +20,7 @@ from shared.messages import Cause, Evidence, Prediction
 
 LABELS = "labels"
 _ANSWERS = "answers"
+_MOST_FAIL = 0.5
 _LOWER_IS_BETTER = ("mae", "rmse", "log_loss", "calibration_error")
 
 
@@ -50,6 +52,17 @@ def of_latency(watch: Watch, now: datetime) -> list[Said]:
         return []
     finding = _of_late(watch, pace.late, rate, lasts=pace.lasts(now.timestamp()))
     return list(watch.alerts.raise_(finding, now, row))
+
+
+def of_failures(watch: Watch, now: datetime) -> list[Said]:
+    """Rows that the live version gives no answer to, and that it answers again. Bad inputs are their own trouble."""
+    failures, row = watch.failures, watch.record.join.next_row
+    if not failures.full:
+        return []
+    found = failures.judge(watch.plan.level("quality") / 10)
+    if found is None:
+        return list(watch.alerts.resolve("errors", _ANSWERS, now, row, "rows are answered again"))
+    return [] if watch.harmful_faults else list(watch.alerts.raise_(_of_failed(watch, found), now, row))
 
 
 def of_slices(watch: Watch, now: datetime) -> list[Said]:
@@ -122,6 +135,27 @@ def _of_late(watch: Watch, late: Late, rate: float, *, lasts: bool) -> Finding:
         ),
         causes=tuple(suspects),
         version=watch.loss.live,
+    )
+
+
+def _of_failed(watch: Watch, failed: Failed) -> Finding:
+    return Finding(
+        kind="errors",
+        place=_ANSWERS,
+        severity="critical" if failed.share >= _MOST_FAIL else "warning",
+        summary=f"version {failed.version} gave no answer to {failed.share:.0%} of the rows: {failed.reason}",
+        evidence=Evidence(
+            statistic="unanswered",
+            value=failed.share,
+            threshold=failed.threshold,
+            window=watch.record.since(failed.first_row),
+            samples=failed.answers,
+            bound=watch.plan.level("quality") / 10,
+            method="share of rows without an answer in a block of 50 or more: one in ten, binomial bound",
+            change=watch.record.since(failed.first_row),
+        ),
+        causes=(Cause(kind="version", what=failed.version, score=0.95, detail=failed.reason),),
+        version=failed.version,
     )
 
 

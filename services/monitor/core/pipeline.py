@@ -126,7 +126,9 @@ class Pipeline(Watch):
         said = self._meet_champion(messages, now)
         self.record.write_predictions(rows, messages)
         objectives.take_waits(self, messages, now)
-        said += self._arrived(ids, now)
+        if len(rows):
+            self.failures.take(messages, int(rows[0]))
+        said += objectives.of_failures(self, now) + self._arrived(ids, now)
         answered = in_order(rows[self.record.join.read("version", rows) >= 0])
         self.answered = np.concatenate([self.answered, answered])
         said += publication.estimates(self, now)

@@ -8,6 +8,7 @@ import numpy as np
 from services.monitor.core.alerting import Alerts
 from services.monitor.core.answers import AnomalyRun, Switch
 from services.monitor.core.estimate import Estimated, Estimator, Lesson
+from services.monitor.core.failures import Failures
 from services.monitor.core.fairness import Fairness
 from services.monitor.core.inputs import Inputs
 from services.monitor.core.lateness import Lateness
@@ -65,6 +66,7 @@ class Watch(msgspec.Struct):
     estimated: dict[str, float] = {}
     lateness: Lateness = msgspec.field(default_factory=Lateness)
     pace: Pace = msgspec.field(default_factory=Pace)
+    failures: Failures = msgspec.field(default_factory=Failures)
     slicings: list[Slicing] = []
     fairness: Fairness = msgspec.field(default_factory=Fairness)
 

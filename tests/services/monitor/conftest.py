@@ -63,6 +63,7 @@ class Stream:
         self.now = START
         self.row = 0
         self.behind = 0
+        self.failing = 0.0
         self.unanswered: list[tuple[str, int, int]] = []
         self.version = ""
         self.said: list[tuple[int, object]] = []
@@ -182,6 +183,14 @@ class Stream:
         common = {"pipeline": self.spec.name, "id": name, "entity": name, "at": self.now, "origin": (0, offset)}
         if not self.version:
             return Prediction(**common, prediction=None, model_version="", role="none", reason="no model")  # type: ignore[arg-type]
+        if self.failing and self.rng.random() < self.failing:
+            reason = "model-failed: its file is damaged"
+            return Prediction(
+                **common,  # type: ignore[arg-type]
+                prediction=None,
+                model_version=self.version,
+                reason=reason,
+            )
         answer = 1 - truth if wrong else truth
         score = 1.0 - self.error if answer else self.error
         return Prediction(
