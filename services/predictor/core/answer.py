@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 
 import msgspec
 
+from shared.errors import HomeostatError
 from shared.messages import Value
 from shared.models.base import Answers, Model
 
@@ -58,4 +59,5 @@ def _checked(answer: Answer) -> Answer:
 
 
 def _reason(error: Exception) -> str:
-    return f"model-failed: {type(error).__name__}: {error}"[:_REASON_CHARACTERS]
+    what = str(error) if isinstance(error, HomeostatError) else f"{type(error).__name__}: {error}"
+    return f"model-failed: {what}"[:_REASON_CHARACTERS]

@@ -6,6 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from services.predictor.core.answer import answers_of
+from shared.errors import Poison
 from shared.messages import Value
 from shared.models.base import Answers
 from shared.models.metadata import Input, ModelMetadata
@@ -37,6 +38,16 @@ def test_the_reason_says_what_the_model_said() -> None:
 
     assert failed.reason == "model-failed: ValueError: x is below 0"
     assert empty.reason == "model-failed: the prediction is not a finite number"
+
+
+def test_what_is_said_of_a_damaged_file_is_said_as_it_is() -> None:
+    class Damaged(Picky):
+        def answer(self, rows: Sequence[Mapping[str, Value]]) -> Answers:
+            raise Poison("its file was altered")
+
+    (failed,) = answers_of(Damaged(), [{"x": 1}])
+
+    assert failed.reason == "model-failed: its file was altered"
 
 
 def test_a_model_that_answers_too_few_rows_has_failed() -> None:
