@@ -42,7 +42,7 @@ class MonitorLane:
         run = post.messages
         if topic is not FEATURES or not isinstance(run, FeatureRun):
             return Plain(self.service).take(topic, post, now)
-        return self.service.on_events(self.history.specification.name, self._events(run), 0, post.offsets, now)
+        return self.service.take_events(self.history.specification.name, self._events(run), 0, post.offsets, now)
 
     def _events(self, run: FeatureRun) -> Events:
         ids, times = self.history.ids, self.times[run.start : run.stop]

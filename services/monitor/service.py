@@ -80,9 +80,9 @@ class Monitor:
             for pipeline, messages, offsets in self._by_pipeline(batch, "features", now)
         )
 
-    def on_events(self, name: str, events: Events, partition: int, offsets: Sequence[int], now: datetime) -> Step:
+    def take_events(self, name: str, events: Events, partition: int, offsets: Sequence[int], now: datetime) -> Step:
         """As `on_features`, of one pipeline's events in columns. `KeyError` before its specification has come."""
-        return _step([self._state.pipelines[name].on_events(events, partition, offsets, now)])
+        return _step([self._state.pipelines[name].take_events(events, partition, offsets, now)])
 
     def on_predictions(self, batch: Batch[Prediction], now: datetime) -> Step:
         return _step(

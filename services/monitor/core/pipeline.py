@@ -88,9 +88,9 @@ class Pipeline(Watch):
     def on_features(
         self, messages: Sequence[Features], partition: int, offsets: Sequence[int], now: datetime
     ) -> list[Said]:
-        return self.on_events(events_of(messages), partition, offsets, now)
+        return self.take_events(events_of(messages), partition, offsets, now)
 
-    def on_events(self, events: Events, partition: int, offsets: Sequence[int], now: datetime) -> list[Said]:
+    def take_events(self, events: Events, partition: int, offsets: Sequence[int], now: datetime) -> list[Said]:
         """Events with their features, as columns."""
         rows = self._rows_of(events.ids, events.arrived, now)
         fresh = self._fresh(rows)
