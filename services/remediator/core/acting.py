@@ -348,14 +348,17 @@ def take_back_spoilt(turn: Turn, incident_id: str, action: Action, because: Aler
 
 
 def undone(turn: Turn, incident_id: str, action: Action) -> None:
-    """An action has been taken back."""
+    """An action has been taken back. A version that is brought back since it did better was not the bad one."""
     incident = turn.incident(incident_id)
     turn.put(with_action(incident, msgspec.structs.replace(action, outcome="verified")))
     back = f"; version {action.version} answers again" if action.version else ""
     turn.record("undone", incident.pipeline, f"{action.reason}{back}", incident_id, command=action.command)
+    known = turn.known(incident.pipeline)
     if action.name == "rollback" and action.left is not None:
-        known = turn.known(incident.pipeline)
         turn.learn(msgspec.structs.replace(known, condemned=tuple(sorted({*known.condemned, action.left}))))
+    if action.name == "promote":
+        acquitted = tuple(version for version in known.condemned if version != action.version)
+        turn.learn(msgspec.structs.replace(known, condemned=acquitted))
     next_rung(turn, incident_id, action.reason)
 
 

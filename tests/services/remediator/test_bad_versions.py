@@ -46,6 +46,7 @@ def test_a_rollback_that_made_it_worse_is_taken_back_and_the_model_is_retrained(
     desk.model("2", command=desk.last.id)
     desk.answer(desk.last, version="2")
     assert desk.actions == ["rollback", "promote", "retrain"]
+    assert desk.remediator._state.knowledge["prices"].condemned == ()
 
 
 def test_a_slow_release_is_rolled_back_and_verified_by_its_alert_ending() -> None:
