@@ -269,11 +269,18 @@ def _rows_since(pipeline: Watch, trouble: Trouble) -> Ints:
 
 
 def _before(pipeline: Watch, trouble: Trouble) -> dict[str, float]:
-    """The measures before the trouble: of the version's own first rows, for a release of the newest before it."""
+    """The measures before the trouble: of the version's own first rows; for a release, or where it began before the
+    version, of the newest before it.
+    """
     record = pipeline.record
     if trouble.release:
-        rows = record.judged(record.rows_between(trouble.onset - 4 * _BASELINE_ROWS, trouble.onset - 1))
+        held_against = pipeline.loss.releases.get(trouble.version)
+        until = trouble.onset if held_against is None or held_against.until < 0 else held_against.until
+        until = min(until, trouble.onset)
+        rows = record.judged(record.rows_between(until - 4 * _BASELINE_ROWS, until - 1))
         own = rows[~np.isin(rows, record.of_version(rows, trouble.version))]
+    elif trouble.onset < pipeline.loss.live_row:
+        own = record.judged(record.rows_between(trouble.onset - _BASELINE_ROWS, trouble.onset - 1))
     else:
         rows = record.judged(record.rows_between(pipeline.loss.live_row, trouble.onset - 1))
         own = record.of_version(rows, trouble.version)

@@ -16,7 +16,8 @@ import numpy as np
 
 from services.monitor.core.level import LEAST_BASE, Stretch, Verdict
 from services.monitor.core.regime import FIRST_SLACK, WARM, Expected, Regime, expected_of
-from services.monitor.core.sequential import Bet, onset
+from services.monitor.core.release import Release
+from services.monitor.core.sequential import onset
 from services.monitor.core.state import Floats, Ints, empty, no_rows
 from services.monitor.core.trouble import Limits, Trouble
 
@@ -30,18 +31,8 @@ _MOST_WATCHED = 800
 _LASTING = 250
 _NEWEST = 100
 _MOST_BASES = 3
-_LEAVING = 50
-
-
-class Release(msgspec.Struct):
-    """A version on trial against the one before it."""
-
-    baseline: Expected
-    samples: int
-    first_row: int
-    memory: float
-    bet: Bet = msgspec.field(default_factory=Bet)
-    errors: Floats = msgspec.field(default_factory=empty)
+_LEFT = 500
+_JUST_LEFT = 50
 
 
 class Loss(msgspec.Struct):
@@ -50,7 +41,8 @@ class Loss(msgspec.Struct):
 
     `bases`: the errors of the first rows of the newest versions before. `former`: a trouble already
     raised that a bad release has taken the place of. `leaving`: the newest errors of rows (`leaving_rows`)
-    answered before `live_row`, whose labels may come after it.
+    answered before `live_row`, whose labels may come after it. `untried`: the version that answered them was on trial
+    itself, and too little of it known to say that what it lost was there before it.
     """
 
     live: str = ""
@@ -65,6 +57,7 @@ class Loss(msgspec.Struct):
     changed: bool = False
     leaving: Floats = msgspec.field(default_factory=empty)
     leaving_rows: Ints = msgspec.field(default_factory=no_rows)
+    untried: bool = False
 
     def __post_init__(self) -> None:
         if len(self.leaving_rows) != len(self.leaving):  # a state from before their rows were kept
@@ -79,18 +72,20 @@ class Loss(msgspec.Struct):
         if version == self.live:
             return False
         before = self.regimes.get(self.live)
+        self.live, self.live_row = version, row
+        shown = self._shown(before)
         if self.trouble is not None and not self.trouble.confirmed and not self.trouble.canary:
             self.trouble, self.former = self.former, None
-        self.live, self.live_row = version, row
-        self.leaving = before.recent[-_LEAVING:] if before is not None else empty()
-        self.leaving_rows = before.recent_rows[-_LEAVING:] if before is not None else no_rows()
+        self.leaving = before.recent[-_LEFT:] if before is not None else empty()
+        self.leaving_rows = before.recent_rows[-_LEFT:] if before is not None else no_rows()
+        self.untried = before is not None and before.version in self.releases and before.total < _BEGINS_WITH_RELEASE
         self.watch, self.changed = empty(), True
         known = self.regimes.get(version)
         self.reign = row if known is not None else 0
         if known is not None and known.reference is not None:
-            self._return(known, before if chosen else None)
+            self._return(known, shown if chosen else None)
             return False
-        self._admit(version, before, gate, tolerance)
+        self._admit(version, before, shown, gate, tolerance)
         return True
 
     def take(self, version: str, withheld: str, judged: Stretch, limits: Limits) -> None:
@@ -105,8 +100,8 @@ class Loss(msgspec.Struct):
 
     def take_leaving(self, rows: Ints, errors: Floats) -> None:
         """Errors of what the versions before the live one answered, and that was labelled since it is live."""
-        self.leaving = np.concatenate([self.leaving, errors])[-_LEAVING:]
-        self.leaving_rows = np.concatenate([self.leaving_rows, rows])[-_LEAVING:]
+        self.leaving = np.concatenate([self.leaving, errors])[-_LEFT:]
+        self.leaving_rows = np.concatenate([self.leaving_rows, rows])[-_LEFT:]
 
     def take_canary(self, version: str, rows: Ints, errors: Floats, limits: Limits) -> None:
         """Errors of a canary's answers, held against the champion's of the same time."""
@@ -199,8 +194,9 @@ class Loss(msgspec.Struct):
         """How many answers show that a loss has passed by itself: more where errors come in runs."""
         return int(min(_MOST_WATCHED, max(_WATCHED, 20 * regime.memory)))
 
-    def _admit(self, version: str, before: Regime | None, gate: float | None, tolerance: float) -> None:
-        shown = self._shown(before)
+    def _admit(
+        self, version: str, before: Regime | None, shown: Release | None, gate: float | None, tolerance: float
+    ) -> None:
         previous = shown.baseline if shown is not None else None
         promised = _promised(previous.mean if previous else None, gate)
         regime = Regime(version)
@@ -219,23 +215,31 @@ class Loss(msgspec.Struct):
         self._keep(version, regime)
         self.releases.pop(version, None)
         if shown is not None:
-            self.releases[version] = Release(shown.baseline, shown.samples, self.live_row, shown.memory)
+            self.releases[version] = shown.of(self.live_row)
 
-    def _return(self, regime: Regime, against: Regime | None) -> None:
-        """A version comes back, on trial against another or not."""
+    def _return(self, regime: Regime, shown: Release | None) -> None:
+        """A version comes back, on trial against what another has shown or not."""
         regime.restart()
-        shown = self._shown(against)
         if shown is not None:
             regime.total = 0
-            self.releases[regime.version] = Release(shown.baseline, shown.samples, self.live_row, shown.memory)
+            self.releases[regime.version] = shown.of(self.live_row)
 
     def _shown(self, before: Regime | None) -> Release | None:
-        """What a new version is held against: the newest errors of the version before, or where too few of its rows
-        have labels, what that one was held against itself.
+        """What a new version is held against: the newest errors of the version before, up to a loss that is not raised
+        yet; or where too few of its rows have labels, what that one was held against itself.
         """
-        if before is None or len(before.recent) < _LEAST_PREVIOUS:
-            return self.releases.get(before.version) if before is not None else None
-        return Release(expected_of(before.recent), len(before.recent), self.live_row, before.memory)
+        if before is None:
+            return None
+        errors = before.recent[-before.total :] if before.total else empty()
+        trouble, until = self.trouble, self.live_row
+        if trouble is not None and not trouble.confirmed and trouble.version == before.version:
+            until = trouble.onset
+            errors = errors[before.recent_rows[len(before.recent) - len(errors) :] < until]
+        if len(errors) >= _LEAST_PREVIOUS:
+            return Release(expected_of(errors), len(errors), self.live_row, before.memory, until=until)
+        if before.total >= _LEAST_PREVIOUS and before.reference is not None:
+            return Release(before.reference, len(before.first), self.live_row, before.memory, until=until)
+        return self.releases.get(before.version)
 
     def _known(self, version: str, withheld: str) -> Regime | None:
         return self.regimes.get(_key(version, withheld))
@@ -298,18 +302,19 @@ class Loss(msgspec.Struct):
         """Says where the evidence began and whose it is."""
         begin = onset(regime.tail[: place + 1], bar)
         since = regime.tail[begin:]
-        rows_before = regime.total - len(regime.tail) + begin
+        level = float(since.mean())
         release = self.releases.get(regime.version)
-        worse = release is not None and float(since.mean()) > release.baseline.bar(limits.tolerance)
-        blame = worse and rows_before <= _BEGINS_WITH_RELEASE and not regime.withheld
-        blame = blame and release is not None and not self._was_there(release.baseline.mean, float(since.mean()))
+        at_once = regime.total - len(regime.tail) + begin <= _BEGINS_WITH_RELEASE and not regime.withheld
+        worse = at_once and release is not None and level > release.baseline.bar(limits.tolerance)
+        went_on = worse and release is not None and self._was_there(release.baseline.mean, level)
+        blame = worse and not went_on
         baseline = release.baseline.mean if blame and release is not None else expected.mean
         self.trouble = Trouble(
             release=blame,
             version=regime.version,
             baseline=baseline,
-            level=float(since.mean()),
-            onset=int(regime.tail_rows[begin]),
+            level=level,
+            onset=self._began_before(bar) if went_on else int(regime.tail_rows[begin]),
             row=int(regime.tail_rows[place]),
             evidence=regime.detector.evidence,
             limit=1.0 / limits.rate,
@@ -320,7 +325,13 @@ class Loss(msgspec.Struct):
 
     def _was_there(self, baseline: float, level: float) -> bool:
         """Whether the rows just before the live version's were answered as badly, or nearly so: not its doing."""
-        return len(self.leaving) == _LEAVING and float(self.leaving.mean()) >= (baseline + level) / 2
+        last = self.leaving[-_JUST_LEFT:]
+        there = len(last) == _JUST_LEFT and float(last.mean()) >= (baseline + level) / 2
+        return there and not self.untried
+
+    def _began_before(self, bar: float) -> int:
+        """The row with which a loss began that was there before the live version."""
+        return int(self.leaving_rows[onset(self.leaving, bar)])
 
     def _first_row(self, version: str) -> int:
         """Where the live version's answers begin, as far as they are judged."""

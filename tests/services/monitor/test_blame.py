@@ -24,6 +24,39 @@ def test_a_loss_that_the_version_before_had_met_is_not_the_new_versions(stream: 
     assert (alert.kind, alert.causes[0].kind) == ("concept_drift", "model")
 
 
+@pytest.mark.parametrize(("delay", "rows"), [(0, 150), (0, 200), (200, 100), (200, 400), (500, 300)])
+def test_a_loss_that_is_not_raised_yet_as_a_new_version_goes_live_is_told_from_its_beginning(
+    stream: Make, delay: int, rows: int
+) -> None:
+    s = stream(warm=2000, delay=delay)
+    began = s.row
+    s.run(rows, error=0.7)
+    s.publish("2", accuracy=0.92)
+    s.run(1000, error=0.7)
+
+    ((_, alert),) = s.alerts(state="firing")
+    assert (alert.kind, alert.causes[0].kind) == ("concept_drift", "model")
+    assert abs(alert.evidence.change.first_row - began) <= 25  # type: ignore[union-attr]
+    assert alert.evidence.baseline == pytest.approx(0.9, abs=0.03)
+    assert alert.evidence.value == pytest.approx(0.3, abs=0.05)
+
+
+def test_of_two_bad_versions_chosen_before_any_label_of_the_first_the_second_is_blamed_too(stream: Make) -> None:
+    s = stream(warm=2000, delay=500)
+    for version in ("2", "3"):
+        s.publish(version, accuracy=0.9)
+        s.run(2000)
+    for version in ("1", "2"):
+        ordered(s, "promote")
+        s.publish(version, accuracy=0.9, command="c")
+        s.run(500, error=0.7)
+    s.run(500, error=0.7)
+
+    ((_, alert),) = s.alerts(state="firing")
+    assert (alert.kind, alert.causes[0].kind, alert.causes[0].what) == ("performance", "version", "2")
+    assert alert.evidence.baseline == pytest.approx(0.9, abs=0.03)
+
+
 def test_a_loss_that_begins_with_the_version_is_its_fault_however_late_labels_are(stream: Make) -> None:
     s = stream(warm=2000, delay=200)
     s.publish("2", accuracy=0.92)
