@@ -174,6 +174,23 @@ def test_a_version_that_answers_nothing_says_so_where_it_stands(page: Page, gate
     expect(page.locator(".tile.bad")).to_contain_text("answers none of the newest 12 rows")
 
 
+def test_a_hold_on_learning_is_told_beside_the_live_version_until_it_is_released(page: Page, gateway: Running) -> None:
+    gateway.put(PIPELINES, defined())
+    gateway.put(MODEL_PUBLISHED, published())
+    asked = {"incident": "", "issued_by": "person:ann", "expects": None, "arguments": {}}
+    gateway.put(COMMANDS, command(id="hold", action="hold", reason="before the restart", **asked))
+    gateway.put(COMMAND_RESULTS, result(command="hold", model_version=None))
+    enter(page, gateway)
+    told = page.locator(".model .hold")
+    expect(told).to_contain_text("Learning is on hold since")
+    expect(told).to_contain_text("by person:ann: before the restart. homeostat release-hold elec2 ends it")
+
+    gateway.put(COMMANDS, command(id="go-on", action="release_hold", reason="done", at=utc_now(), **asked))
+    gateway.put(COMMAND_RESULTS, result(command="go-on", model_version=None))
+
+    expect(told).to_have_count(0)
+
+
 def test_it_is_live_a_new_alert_and_a_new_window_show_without_a_reload(page: Page, gateway: Running) -> None:
     tell(gateway)
     enter(page, gateway)

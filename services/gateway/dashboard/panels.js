@@ -71,6 +71,7 @@ export function liveModel(pipeline, live) {
         `The first is trained at ${count(pipeline.rows_needed)} rows with a label; there are ${count(pipeline.labelled_seen)}. Send rows and labels: `,
         code(`homeostat send ${pipeline.pipeline} FILE`),
       ),
+      pipeline.hold && onHold(pipeline),
       h("div", { class: "progress", role: "progressbar", "aria-valuenow": Math.round(share * 100) }, h("i", { style: { width: `${share * 100}%` } })),
     );
   }
@@ -84,9 +85,16 @@ export function liveModel(pipeline, live) {
     "model",
     "Live version",
     h("p", { class: "headline" }, h("b", {}, `v${live.version}`), " since ", moment(live.at)),
+    pipeline.hold && onHold(pipeline),
     h("p", { class: "why" }, capital(live.reason || "no reason recorded")),
     h("dl", {}, facts.map(([name, value]) => [h("dt", {}, name), h("dd", {}, value)])),
   );
+}
+
+// Nothing is learned or promoted: since when, by whom, why, and what ends it.
+function onHold({ pipeline, hold }) {
+  const why = hold.why ? `: ${hold.why}` : "";
+  return h("p", { class: "hold" }, "Learning is on hold since ", moment(hold.since), ` by ${hold.issued_by}${why}. `, code(`homeostat release-hold ${pipeline}`), " ends it.");
 }
 
 const STATISTICS = [

@@ -24,7 +24,7 @@ from services.remediator.core.orders import Impossible, Order, onset, quarantine
 from services.remediator.core.triage import OF_BAD_ROWS, diagnosis_of
 from services.remediator.core.turn import Turn
 from services.remediator.core.undo import release_of, undo_of, withdrawal_of
-from services.remediator.core.wording import called, sentence, subject
+from services.remediator.core.wording import called, done, sentence, subject
 from shared.identity import stable_id
 from shared.messages import Alert, Command, CommandResult, Expectation
 from shared.pipeline.specification import Rung
@@ -272,7 +272,7 @@ def _took_effect(turn: Turn, incident_id: str, action: Action) -> None:
     if action.role == "release" and incident.leading is not None and incident.leading.state == "firing":
         begin_again(turn, incident_id)
     elif action.expects is None:
-        resolve(turn, incident_id, f"the {called(action)} is done")
+        resolve(turn, incident_id, done(incident, action))
     else:
         within = action.expects.by - action.deadline
         turn.move(incident_id, "verifying", f"the {called(action)} is done; does it help?", turn.now + within)

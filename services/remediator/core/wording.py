@@ -52,6 +52,12 @@ def called(action: Action) -> str:
     return f"{_NOUNS.get(action.name, action.name)}{_object(action)}"
 
 
+def done(incident: Incident, action: Action) -> str:
+    """What has come of an action whose effect is not measured. A hold that was asked for has begun: it is not over."""
+    begun = action.name == "hold" and incident.request is not None
+    return "learning is on hold until release-hold" if begun else f"the {called(action)} is done"
+
+
 def under_way(incident: Incident, action: Action) -> str:
     """What is awaited of another incident."""
     return f"the {called(action)} of {incident.id} {_STATES.get(incident.state, 'is under way')}"

@@ -185,7 +185,7 @@ def _withdrawn(pipeline: Pipeline, number: str) -> Decision:
 
 
 def _hold(pipeline: Pipeline, _: Command) -> Decision:
-    return _holding(pipeline, held=True, detail="nothing is trained or promoted until release_hold")
+    return _holding(pipeline, held=True, detail="nothing is trained or promoted until release-hold")
 
 
 def _release_hold(pipeline: Pipeline, _: Command) -> Decision:

@@ -30,6 +30,17 @@ def test_a_second_hold_is_told_since_when_there_is_one_and_changes_nothing() -> 
     assert desk.actions == ["hold"]
 
 
+def test_a_hold_that_has_begun_does_not_read_as_if_it_were_over() -> None:
+    desk = held()
+    begun = [entry.summary for entry in desk.audit if entry.kind == "incident_resolved"]
+    desk.ask("release_hold", number=2)
+    desk.answer(desk.last)
+    ended = [entry.summary for entry in desk.audit if entry.kind == "incident_resolved"][-1]
+
+    assert begun == ["resolved: learning is on hold until release-hold"]
+    assert ended == "resolved: the end of the hold on learning is done"
+
+
 def test_a_release_without_a_hold_is_told_that_nothing_is_held() -> None:
     desk = held()
     desk.ask("release_hold", number=2)
