@@ -182,6 +182,9 @@ def of_loss(pipeline: Watch, trouble: Trouble) -> Finding:
     before = (_before(pipeline, trouble), trouble.baseline)
     since = (record.values(_rows_since(pipeline, trouble)), trouble.level)
     metric, (baseline, value) = record.in_one_metric(pipeline.plan.main_metric, before, since)
+    if not _worse(metric, value, baseline):  # those rows are not the ones that it was found by
+        before, since = ({}, trouble.baseline), ({}, trouble.level)
+        metric, (baseline, value) = record.in_one_metric(pipeline.plan.main_metric, before, since)
     tolerance = pipeline.plan.tolerance * (baseline if record.regression else 1.0)
     falls = metric not in _LOWER_IS_BETTER
     change = record.since(trouble.onset)
@@ -260,6 +263,10 @@ def _method(trouble: Trouble) -> str:
         p_value = 1.0 / trouble.evidence
         return f"level of the newest rows against the version's first, batch means, p {p_value:.2g} (bound: its level)"
     return f"e-detector on the error stream, evidence {trouble.evidence:.3g} (bound: false alarms per row)"
+
+
+def _worse(metric: str, value: float, than: float) -> bool:
+    return value > than if metric in _LOWER_IS_BETTER else value < than
 
 
 def _rows_since(pipeline: Watch, trouble: Trouble) -> Ints:

@@ -7,6 +7,9 @@ from typing import Any
 
 import numpy as np
 
+from services.monitor.core.explanation import of_loss
+from services.monitor.core.trouble import Trouble
+
 Make = Callable[..., Any]
 
 
@@ -208,3 +211,13 @@ def test_rows_answered_without_a_withheld_field_are_measured_apart(stream: Make)
     s.run(1500, error=0.3, withheld=("price",))
     assert s.alerts() == []
     assert s.metrics("performance")[-1].values["accuracy"] < 0.8
+
+
+def test_what_is_called_a_loss_is_never_told_as_a_gain(stream: Make) -> None:
+    s = stream(warm=2000)
+    s.run(500, error=0.0)
+    found = Trouble(False, "1", 0.05, 0.2, s.row - 500, s.row, 1e6, 1e5, 500, 1000, slow=True)
+
+    told = of_loss(s.monitor._state.pipelines["shop"], found)
+
+    assert told.evidence.value < told.evidence.baseline  # type: ignore[operator]
