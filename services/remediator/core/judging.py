@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import msgspec
 
 from services.remediator.core.acting import Aim, aim_of_return, begin_again, issue, release_others, take_back
@@ -44,9 +46,8 @@ def judge(turn: Turn, incident_id: str) -> None:
         return
     known = turn.known(incident.pipeline)
     judged = judgement(action, known, lead_resolved(incident), turn.now, deadline)
-    against = _spoken_against(turn, incident, action)
-    if against and judged.answer == "waiting":
-        judged = Judgement("missed", against, judged.measure)
+    if judged.answer == "waiting":
+        judged = _without_more_rows(turn, incident, action, judged)
     if judged.answer == "waiting":
         _wait_on(turn, incident, action, judged)
         return
@@ -66,7 +67,7 @@ def judge(turn: Turn, incident_id: str) -> None:
         resolve(
             turn,
             incident_id,
-            f"the {called(action)} was asked for and done, but performance did not keep: {judged.why}",
+            f"the {called(action)} was asked for and done, but {_found(incident, judged)}: {judged.why}",
         )
     elif judged.answer == "unknown" and not incident.upkeep:
         escalate(turn, incident_id, f"whether the {called(action)} helped cannot be told: {judged.why}")
@@ -231,21 +232,37 @@ def _told(why: str) -> str:
     return f"a person was told, and {why}"
 
 
-def _spoken_against(turn: Turn, incident: Incident, action: Action) -> str:
-    """Why there is no need to wait for more rows: the version it made is out, or named as a cause."""
+def _without_more_rows(turn: Turn, incident: Incident, action: Action, judged: Judgement) -> Judgement:
+    """`judged`, or where there is no need to wait for more rows, what is known now: the version it made is out, or
+    named as a cause. Of one that a person asked for and that is out, what was not measured counts against nothing.
+    """
     version = action.version
-    ours = action.name == "retrain" or incident.request is not None
-    if version is None or action.role != "act" or not ours:
-        return ""
+    asked = incident.request is not None
+    if version is None or action.role != "act" or not (action.name == "retrain" or asked):
+        return judged
+    if why := _named(turn.of(incident.pipeline) if asked else [incident], incident.lead, action):
+        return Judgement("missed", why, judged.measure)
     stage = turn.known(incident.pipeline).stages.get(version)
-    if stage == "retired" or (stage == "replaced" and incident.request is not None):
-        return f"version {version} was {'withdrawn' if stage == 'retired' else 'replaced'}"
-    for fingerprint, alert in incident.alerts.items():
+    if stage != "retired" and not (asked and stage == "replaced"):
+        return judged
+    out = f"version {version} was {'withdrawn' if stage == 'retired' else 'replaced'}"
+    if not asked:
+        return Judgement("missed", out, judged.measure)
+    if judged.measure.value is None:
+        return Judgement("unknown", f"{out} before anything of it could be measured", judged.measure)
+    expects, value = action.expects, judged.measure.value
+    worse = expects is not None and better(expects.metric, expects.bound, value)
+    return Judgement("missed" if worse else "unknown", f"{out}: {judged.why}", judged.measure)
+
+
+def _named(incidents: Iterable[Incident], lead: str, action: Action) -> str:
+    """The alert since `action`, other than the one that leads, that names the version it made as its cause."""
+    for fingerprint, alert in (pair for incident in incidents for pair in incident.alerts.items()):
         cause = alert.causes[0] if alert.causes else None
-        newer = fingerprint != incident.lead and alert.state == "firing" and alert.at > action.at
+        newer = fingerprint != lead and alert.state == "firing" and alert.at > action.at
         newer = newer and alert.kind != "prediction_drift"
-        if newer and cause is not None and (cause.kind, cause.what) == ("version", version):
-            return f"{alert.kind} names version {version} as its cause"
+        if newer and cause is not None and (cause.kind, cause.what) == ("version", action.version):
+            return f"{alert.kind} names version {action.version} as its cause"
     return ""
 
 

@@ -279,6 +279,7 @@ def test_what_a_person_asked_for_is_said_to_have_kept_performance_or_not() -> No
     desk.steady()
     desk.ask("promote", version="2", force=True)
     desk.retrained(desk.last, "2")
+    desk.wait()
     desk.alert("performance", ("version", "2"), severity="critical", since_row=1000, version="2")
     desk.model("1", command=desk.last.id)
     desk.answer(desk.last, version="1")

@@ -197,6 +197,36 @@ def test_the_version_of_a_training_that_a_person_s_promotion_overtook_is_measure
     assert desk.actions == ["retrain", "promote"]
 
 
+def test_a_version_asked_for_that_was_replaced_before_anything_was_measured_is_not_said_to_have_lost() -> None:
+    desk = Desk()
+    desk.steady()
+    desk.ask("promote", version="2", force=True)
+    desk.retrained(desk.last, "2")
+    desk.model("3")
+    desk.wait()
+
+    assert (desk.state, "not_verified" in desk.kinds()) == ("resolved", False)
+    assert desk.incident.why == (
+        "the promotion of version 2 was asked for and done, but is not known to have kept performance: version 2 was "
+        "replaced before anything of it could be measured"
+    )
+
+
+@pytest.mark.parametrize(("accuracy", "found"), [(0.9, "unknown"), (0.5, "not_verified")])
+def test_of_a_version_asked_for_that_was_replaced_early_counts_what_was_measured(accuracy: float, found: str) -> None:
+    desk = Desk()
+    desk.steady()
+    desk.ask("promote", version="2", force=True)
+    desk.retrained(desk.last, "2")
+    desk.pass_rows(accuracy, version="2")
+    desk.model("3")
+    desk.wait()
+
+    (entry,) = [entry for entry in desk.audit if entry.kind in ("verified", "not_verified", "unknown")]
+    assert entry.kind == found
+    assert f"version 2 was replaced: accuracy is {accuracy} over 250 rows" in entry.summary
+
+
 def test_acknowledging_keeps_an_escalated_incident_from_expiring() -> None:
     desk = Desk()
     desk.alert("cost")
