@@ -27,7 +27,8 @@ class Progress:
 class Player:
     """Plays rows [`first`, story.rows) of `table` to one pipeline, from its own thread.
 
-    `at_row` is called, once each, when the row with that number is about to be sent.
+    `at_row` is called, once each, when the row with that number is about to be sent. While one of them lasts the
+    stream stands still; it then goes on at its pace, so that what was held up does not come in one flood.
     """
 
     def __init__(
@@ -40,6 +41,7 @@ class Player:
         speed: float,
         at_row: Mapping[int, Callable[[], None]],
         prefix: str = "",
+        clock: Callable[[], float] = monotonic,
     ) -> None:
         self._client = client
         self._pipeline = pipeline
@@ -49,6 +51,7 @@ class Player:
         self._speed = speed
         self._at_row = dict(at_row)
         self._prefix = prefix
+        self._clock = clock
         self._stopped = threading.Event()
         self.progress = Progress()
         self.failure: Exception | None = None
@@ -62,11 +65,11 @@ class Player:
 
     def play(self) -> None:
         """The rest at `speed` rows a second. Ends at the last row, or when stopped."""
-        begun, first, done = monotonic(), self._story.warm_up, self._story.warm_up
+        begun, first, done = self._clock(), self._story.warm_up, self._story.warm_up
         while done < self._story.rows and not self._stopped.is_set():
-            due = min(self._story.rows, first + int((monotonic() - begun) * self._speed))
+            due = min(self._story.rows, first + int((self._clock() - begun) * self._speed))
             for row in sorted(row for row in self._at_row if done <= row < due):
-                self._at_row.pop(row)()
+                begun += self._lasted(self._at_row.pop(row))
             for start in range(done, due, 500):
                 self._events(start, min(start + 500, due))
             self._labels(self.progress.labels, max(self.progress.labels, due - self._story.label_lag))
@@ -89,6 +92,12 @@ class Player:
             self.play()
         except Exception as error:  # noqa: BLE001 - whatever ends the thread is shown to the person
             self.failure = error
+
+    def _lasted(self, action: Callable[[], None]) -> float:
+        """Does it; the seconds it took."""
+        since = self._clock()
+        action()
+        return self._clock() - since
 
     def _events(self, start: int, stop: int) -> None:
         rows = [self._without_target(index) for index in range(start, stop)]

@@ -126,6 +126,8 @@ def _faults(teller: Teller, client: Client, scene: Scene, marks: dict[str, Momen
     wrong = _WrongModel(scene)
 
     def begin(name: str, row: int, about: str) -> None:
+        if name == "bad-release" and wrong.awaited:
+            teller.say(row, "waits", "the wrong version is still being made; until it is, the stream stands still")
         candidate = wrong.made() if name == "bad-release" else None
         marks[name] = Moment(monotonic(), row)
         teller.say(row, "SABOTAGE", about)  # before it is done: a cause is told before its effects
@@ -140,7 +142,7 @@ def _faults(teller: Teller, client: Client, scene: Scene, marks: dict[str, Momen
 
 @dataclass(slots=True)
 class _WrongModel:
-    """Made beside the stream, which would else stand still for it and then come in one flood."""
+    """Made beside the stream, which would else stand still for it."""
 
     scene: Scene
     _beside: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(1))
@@ -148,6 +150,11 @@ class _WrongModel:
 
     def begin(self) -> None:
         self._candidate = self._beside.submit(self._make)
+
+    @property
+    def awaited(self) -> bool:
+        """Whether it is begun and not yet made."""
+        return self._candidate is not None and not self._candidate.done()
 
     def made(self) -> dict[str, Any]:
         return self._make() if self._candidate is None else self._candidate.result()
