@@ -59,7 +59,9 @@ def done(incident: Incident, action: Action) -> str:
 
 
 def under_way(incident: Incident, action: Action) -> str:
-    """What is awaited of another incident."""
+    """What is awaited of another incident; of one that takes something back, what that is."""
+    acts = [done for done in incident.actions if done.role == "act" and done.name != "notify"]
+    action = acts[-1] if acts and action.role == "undo" else action
     return f"the {called(action)} of {incident.id} {_STATES.get(incident.state, 'is under way')}"
 
 

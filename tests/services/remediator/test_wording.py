@@ -110,3 +110,17 @@ def test_the_first_line_of_a_story_is_kept_however_long_it_gets() -> None:
 
     assert desk.incident.timeline[0].summary == first.summary
     assert len(desk.incident.timeline) == KEPT_MOMENTS
+
+
+def test_who_waits_for_what_is_taken_back_reads_what_that_is() -> None:
+    desk = Desk()
+    desk.steady()
+    desk.alert("concept_drift", ("model", "1"), severity="critical")
+    desk.retrained(desk.last, "2")
+    desk.pass_rows(0.4, version="2")
+    desk.pass_rows(0.4, version="2")
+    first = desk.incident
+    assert (first.state, first.actions[-1].name) == ("undoing", "rollback")
+    desk.ask("rollback")
+
+    assert desk.incidents[-1].why == f"the retraining (version 2) of {first.id} is being taken back"
