@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any
+from shlex import quote
+from typing import Annotated, Any, Literal
 
 import typer
 
@@ -22,7 +23,10 @@ Specs = Annotated[list[Path], typer.Argument(help="One or more specifications, i
 @app.command()
 def init(
     file: Annotated[Path, typer.Argument(help="CSV, Parquet or NDJSON.")],
-    target: Annotated[str, typer.Option(help="The column to predict.")],
+    target: Annotated[str | None, typer.Option(help="The column to predict; none with --kind anomaly.")] = None,
+    kind: Annotated[
+        Literal["anomaly"] | None, typer.Option(help="Find unusual rows: no target, no labels. Else it is guessed.")
+    ] = None,
     name: Annotated[
         str | None, typer.Option(help="The pipeline's name; default: that of --out, else of the file.")
     ] = None,
@@ -37,12 +41,24 @@ def init(
 
     if out is not None and out.exists() and not force:
         raise HomeostatError(f"{out} is there already, perhaps with changes of yours: give another --out, or --force")
+    if (target is None) == (kind is None):
+        raise HomeostatError(_one_of_both(file, target))
     text = specification_text(file, target, name or (out.stem if out is not None else None))
     if out is None:
         console.print(text, highlight=False, markup=False, soft_wrap=True)
         return
     out.write_text(text, encoding="utf-8")
     console.print(f"{out} written; read it, then: homeostat pipeline check {out}")
+
+
+def _one_of_both(file: Path, target: str | None) -> str:
+    if target is not None:
+        return f"--kind anomaly predicts no column: leave out --target {target}, or --kind"
+    start = f"homeostat pipeline init {quote(str(file))}"
+    return (
+        f"what is to be found in {file}? To predict a column: {start} --target COLUMN; "
+        f"to find unusual rows, without any labels: {start} --kind anomaly"
+    )
 
 
 @app.command()

@@ -53,23 +53,29 @@ class _Guess:
     is_input: bool = True
 
 
-def specification_text(file: Path, target: str, name: str | None = None) -> str:
-    """YAML, with comments, that `load` accepts. `Misconfigured` names what is wrong with the file or the target."""
+def specification_text(file: Path, target: str | None, name: str | None = None) -> str:
+    """YAML, with comments, that `load` accepts; of kind `anomaly` without a target.
+
+    `Misconfigured` names what is wrong with the file or the target.
+    """
     table = table_in(Path(file))
     frame = table.frame
-    if target not in frame.columns:
+    if target is not None and target not in frame.columns:
         columns = ", ".join(frame.columns)
         raise Misconfigured(f"{file} has no column `{target}`{did_you_mean(target, frame.columns)}; it has {columns}")
     frame, others = inferable(frame)
     if target in others:
         raise Misconfigured(f"{file}: `{target}` is {others[target]}, which no model can predict")
-    kind = _kind(frame[target], str(file))
+    kind: Kind = "anomaly" if target is None else _kind(frame[target], str(file))
     roles = _roles(frame, target, table.dated)
     if "id" in roles:
         frame = frame.with_columns(pl.col(roles["id"]).cast(pl.String))
     guesses = [_noted(_guess(frame[column], column == target), table) for column in frame.columns]
     lines = _lines(name or _name(Path(file)), kind, guesses, roles, frame, target, Path(file).name, others)
-    return "\n".join([*lines, *_model_lines(frame[target].count())]) + "\n"
+    models = (
+        _model_lines(len(frame), "rows") if target is None else _model_lines(frame[target].count(), "labelled rows")
+    )
+    return "\n".join([*lines, *models]) + "\n"
 
 
 def _kind(target: pl.Series, where: str) -> Kind:
@@ -158,7 +164,7 @@ def _type(dtype: pl.DataType) -> str:
     return "timestamp" if dtype in (pl.Datetime, pl.Date) else "string"
 
 
-def _roles(frame: pl.DataFrame, target: str, dated: Collection[str]) -> dict[str, str]:
+def _roles(frame: pl.DataFrame, target: str | None, dated: Collection[str]) -> dict[str, str]:
     """`dated`: columns that are dates, though of no type of time: never an id."""
     roles = {}
     times = [name for name in frame.columns if _type(frame.schema[name]) == "timestamp"]
@@ -180,7 +186,7 @@ def _lines(
     guesses: list[_Guess],
     roles: dict[str, str],
     frame: pl.DataFrame,
-    target: str,
+    target: str | None,
     file: str,
     others: Mapping[str, str],
 ) -> Iterator[str]:
@@ -202,18 +208,20 @@ def _lines(
         yield f"  {_scalar(guess.name)}: {{{', '.join(parts)}}}{comment}"
     for column, held in others.items():
         yield f"  # {_json(column)} is left out: no field can hold {held}"
-    yield f"\ntarget: {_scalar(target)}"
-    if kind == "binary":
+    yield "" if target is None else f"\ntarget: {_scalar(target)}"
+    if target is not None and kind == "binary":
         yield _score_line(frame[target])
     yield from (f"{role}: {_scalar(column)}" for role, column in roles.items() if role != "id")
     yield from _id_lines(frame, guesses, roles, target)
     if "key" not in roles:
         yield "# key: none found. Windows and lags are taken over the rows of one key."
-    yield "# label_delay: 1d    # how long after the row its label is known"
+    if target is not None:
+        yield "# label_delay: 1d    # how long after the row its label is known"
     fixed = {*roles.values(), target}
     inputs = [guess.name for guess in guesses if guess.is_input and guess.name not in fixed]
     if not inputs:
-        raise Misconfigured(f"{file}: no column but `{target}` can be a feature")
+        but = "" if target is None else f" but `{target}`"
+        raise Misconfigured(f"{file}: no column{but} can be a feature")
     yield "\nfeatures:"
     for column in inputs:
         plain = _PLAIN.match(column) and "-" not in column and column.lower() not in KEYWORDS
@@ -223,7 +231,9 @@ def _lines(
         yield f"  # {first}_mean: {{expression: {first}, window: 24}}"
 
 
-def _id_lines(frame: pl.DataFrame, guesses: list[_Guess], roles: Mapping[str, str], target: str) -> Iterator[str]:
+def _id_lines(
+    frame: pl.DataFrame, guesses: list[_Guess], roles: Mapping[str, str], target: str | None
+) -> Iterator[str]:
     """The id; where there is none, the column that nearly is one."""
     if "id" in roles:
         why = "" if called_like_one(roles["id"]) else " and the first column: is it the id?"
@@ -236,14 +246,14 @@ def _id_lines(frame: pl.DataFrame, guesses: list[_Guess], roles: Mapping[str, st
         yield f"# id: {_scalar(near.name)}    # a row without one, or under another's, is then refused by itself"
 
 
-def _model_lines(labelled: int) -> Iterator[str]:
+def _model_lines(learnable: int, what: str) -> Iterator[str]:
     """What a first model needs, where the file has less than that."""
     usual = ModelsSpec().min_rows
-    if labelled >= usual:
+    if learnable >= usual:
         return
-    proposed = max(_FEWEST_LABELS, int(_LEARNT_FROM * labelled))
-    few = f", and {proposed} is the least that is possible" if labelled < proposed else ""
-    yield f"\n# A first model needs {usual} labelled rows unless this says otherwise; the file has {labelled}{few}."
+    proposed = max(_FEWEST_LABELS, int(_LEARNT_FROM * learnable))
+    few = f", and {proposed} is the least that is possible" if learnable < proposed else ""
+    yield f"\n# A first model needs {usual} {what} unless this says otherwise; the file has {learnable}{few}."
     yield "# The fewer they are, the less sure it is that the model is of use."
     yield "models:"
     yield f"  min_rows: {proposed}"

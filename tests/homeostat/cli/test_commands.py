@@ -359,6 +359,23 @@ def test_a_ledger_longer_than_a_page_is_read_once_from_end_to_end(ask: Call, gat
     assert sequences == sorted(set(sequences))
 
 
+def test_a_specification_without_a_target_is_one_for_unusual_rows_and_asks_which_is_meant(
+    call: Call, tmp_path: Path
+) -> None:
+    rows, out = tmp_path / "rows.csv", tmp_path / "cpu.yaml"
+    rows.write_text("load,free\n" + "".join(f"{n}.5,{n * n}\n" for n in range(100)))
+
+    neither = call("pipeline", "init", str(rows))
+    both = call("pipeline", "init", str(rows), "--target", "load", "--kind", "anomaly")
+    written = call("pipeline", "init", str(rows), "--kind", "anomaly", "--out", str(out))
+
+    assert (neither.status, both.status, written.status) == (1, 1, 0)
+    for choice in ("--target COLUMN", "--kind anomaly"):
+        assert f"homeostat pipeline init {rows} {choice}" in neither.err.replace("\n", " ")
+    assert "leave out --target load" in both.err
+    assert "cpu.yaml is right: pipeline cpu, 2 features" in call("pipeline", "check", str(out)).out.replace("\n", "")
+
+
 def test_brackets_in_an_error_are_shown_and_not_taken_for_markup(call: Call, tmp_path: Path) -> None:
     file = tmp_path / "[red]rows.csv"
 

@@ -18,7 +18,7 @@ from shared.pipeline.specification import Specification
 EXAMPLES = Path(__file__).parents[3] / "examples"
 
 
-def inferred(path: Path, target: str, name: str | None = None) -> Specification:
+def inferred(path: Path, target: str | None, name: str | None = None) -> Specification:
     return parse(specification_text(path, target, name).encode(), "inferred.yaml")
 
 
@@ -29,6 +29,21 @@ def test_the_electricity_file_gives_its_own_roles() -> None:
     assert (specification.id, specification.timestamp, specification.key) == ("id", "at", "region")
     assert "target" not in specification.feature_names
     assert "nswprice" in specification.feature_names
+
+
+def test_without_a_target_every_column_that_can_be_is_a_feature_of_what_is_unusual(tmp_path: Path) -> None:
+    path = tmp_path / "cpu.csv"
+    frame = pl.DataFrame({"row_id": [f"r{n}" for n in range(200)], "host": ["a", "b"] * 100})
+    frame.with_columns(load=pl.int_range(200) * 0.5, free=pl.int_range(200) * 0.7).write_csv(path)
+
+    specification = inferred(path, None)
+
+    assert (specification.kind, specification.target) == ("anomaly", None)
+    assert (specification.id, specification.key) == ("row_id", "host")
+    assert specification.feature_names == ("load", "free")
+    assert specification.models.min_rows == 120
+    assert "needs 500 rows unless this says otherwise; the file has 200" in specification_text(path, None)
+    assert "label_delay" not in specification_text(path, None)
 
 
 @pytest.mark.parametrize("suffix", ["csv", "parquet", "ndjson"])
