@@ -9,6 +9,7 @@ from typing import Literal
 from homeostat.demo.story import Fault, Story
 from homeostat.demo.watcher import Seen
 from services.remediator.core.ending import WORDS, Ending, ending_in
+from services.remediator.core.limits import SYSTEM
 from shared.messages import Alert, AuditEntry
 
 RIGHT_ACTION: Mapping[str, str] = {"unit-change": "quarantine_source", "bad-release": "rollback", "drift": "retrain"}
@@ -88,13 +89,15 @@ class Healing:
 
 
 def remedies_of(events: Sequence[Seen], row_offset: int = 0) -> list[Remedy]:
-    """Every action that was taken, in order. `row_offset`: rows the pipeline saw before the story."""
+    """Every action that was taken on the pipeline, in order. `row_offset`: rows it saw before the story."""
     entries: list[tuple[AuditEntry, Moment]] = []
     orders: list[tuple[int, tuple[int, Moment]]] = []
     noticed: dict[str, tuple[int, Moment]] = {}
     last: tuple[int, Moment] | None = None
     for seen in events:
         message, at = seen.message, Moment(seen.second, seen.row)
+        if message.pipeline == SYSTEM:
+            continue
         if isinstance(message, Alert) and message.state == "firing" and message.severity != "info":
             window = message.evidence.change or message.evidence.window
             last = max(0, window.first_row - row_offset), at

@@ -14,6 +14,8 @@ from homeostat.demo.story import Fault, Story
 from homeostat.demo.watcher import Seen
 from homeostat.tables import Rows
 from services.remediator.core.ending import WORDS, Ending, ending_in
+from services.remediator.core.limits import SYSTEM
+from services.remediator.core.wording import subject
 from shared.messages import Alert, AuditEntry
 
 TOLD = {
@@ -79,15 +81,21 @@ def line_of(seen: Seen) -> Text | None:
         if message.severity == "info":
             return None
         word, style = ("alert", "bold red") if message.state == "firing" else ("cleared", "green")
-        return _line(seen.row, word, style, message.summary)
+        return _line(seen.row, word, style, _whose(message) + message.summary)
     if isinstance(message, AuditEntry):
         if message.kind not in TOLD or (message.body.get("diagnosis") == "upkeep" and message.kind in ROUTINE):
             return None
         ending = ending_in(message)
         word, style = TOLD[message.kind] if ending is None else ENDINGS[ending]
-        return _line(seen.row, word, style, _without_label(message.summary, ending))
+        return _line(seen.row, word, style, _whose(message) + _without_label(message.summary, ending))
     why = f" ({message.reason})" if message.reason else ""
     return _line(seen.row, "model", "blue", f"version {message.version} is {message.stage}{why}")
+
+
+def _whose(message: Alert | AuditEntry) -> str:
+    """Says what is not about the pipeline that the story tells of."""
+    itself = subject(SYSTEM)
+    return "" if message.pipeline != SYSTEM or itself in message.summary else f"{itself}: "
 
 
 def _without_label(summary: str, ending: Ending | None) -> str:

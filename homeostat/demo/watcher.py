@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from services.remediator.core.limits import SYSTEM
 from shared.bus.base import Bus, Record
 from shared.clock import monotonic
 from shared.codec import decode
@@ -37,7 +38,7 @@ class Observation:
 
 
 class Watcher:
-    """Follows one pipeline's topics from their end on, in a thread of its own."""
+    """Follows what is said of a pipeline and of Homeostat itself, from the topics' end on, in a thread of its own."""
 
     def __init__(self, bus: Bus, settings: CommonSettings, pipeline: str, row_of: Mapping[str, int]) -> None:
         self._reader = bus.reader("homeostat-demo")
@@ -71,11 +72,12 @@ class Watcher:
             except Transient:
                 continue
             for record in sorted(records, key=lambda record: record.timestamp_ms):
-                self._take(record)
+                self.take(record)
 
-    def _take(self, record: Record) -> None:
+    def take(self, record: Record) -> None:
+        """Keeps what the record says, if it is about the pipeline or about Homeostat itself."""
         message = decode(self._names[record.topic], record.value)
-        if message.pipeline != self._pipeline:
+        if message.pipeline not in (self._pipeline, SYSTEM):
             return
         if isinstance(message, Prediction):
             row = self._row_of.get(message.id)

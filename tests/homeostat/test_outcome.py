@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime
 
+import msgspec
 import pytest
 
 from homeostat.demo.outcome import Moment, all_well, healings_of, remedies_of, share
@@ -30,11 +32,11 @@ def entry(
     return Seen(message, second, row)
 
 
-def alert(second: float, row: int, first_row: int) -> Seen:
+def alert(second: float, row: int, first_row: int, pipeline: str = "p", name: str = "a") -> Seen:
     window = Window(index=0, first_row=first_row, last_row=row, rows=50)
     evidence = Evidence(statistic="x", value=1, threshold=1, window=window, samples=50)
     message = Alert(
-        id="a", fingerprint="f", pipeline="p", kind="data_quality", severity="warning", state="firing", since=NOW,
+        id=name, fingerprint="f", pipeline=pipeline, kind="data_quality", severity="warning", state="firing", since=NOW,
         at=NOW, summary="wrong unit", evidence=evidence,
     )  # fmt: skip
     return Seen(message, second, row)
@@ -47,6 +49,13 @@ HEALED = [
     entry("verified", 108.0, 2700),
     entry("incident_resolved", 110.0, 2800),
 ]
+
+
+def test_what_befell_homeostat_itself_is_no_trouble_of_the_pipeline() -> None:
+    strained = [alert(101.0, 2060, 7), entry("incident_opened", 101.0, 2060, "i9"), entry("command_issued", 101, 2060)]
+    itself = [replace(seen, message=msgspec.structs.replace(seen.message, pipeline="_system")) for seen in strained]
+
+    assert remedies_of([HEALED[0], *itself, *HEALED[1:]]) == remedies_of(HEALED)
 
 
 def answers(during: float, rows: int = 4000) -> dict[int, bool]:

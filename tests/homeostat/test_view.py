@@ -7,6 +7,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
+import msgspec
 import pytest
 from rich.console import Console
 
@@ -50,6 +51,22 @@ def test_an_end_is_told_in_its_own_word_and_once(ending: str, summary: str, line
 
     assert told is not None
     assert told.plain == f"row    100  {line}"
+
+
+@pytest.mark.parametrize(
+    ("summary", "line"),
+    [
+        ("scale_service: latency under load", "Homeostat itself: scale_service: latency under load"),
+        ("tell a person: Homeostat itself: healed itself", "tell a person: Homeostat itself: healed itself"),
+    ],
+)
+def test_what_is_done_about_homeostat_itself_is_told_as_such(summary: str, line: str) -> None:
+    seen = entry("command_issued", "load", summary)
+
+    told = line_of(replace(seen, message=msgspec.structs.replace(seen.message, pipeline="_system")))
+
+    assert told is not None
+    assert told.plain == f"row    100  action    {line}"
 
 
 def healing(**changes: Any) -> Healing:
