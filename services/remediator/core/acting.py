@@ -41,8 +41,10 @@ class Aim(msgspec.Struct, frozen=True, kw_only=True):
     level: float | None = None
 
 
-def aim_of(turn: Turn, incident: Incident, rung: Rung) -> Aim:
-    """What `rung` is to reach. Where no loss can be told in its metric, the alert has to resolve."""
+def aim_of(turn: Turn, incident: Incident, rung: Rung, *, whole: bool = False) -> Aim:
+    """What `rung` is to reach. Where no loss can be told in its metric, the alert has to resolve. `whole`: of the loss
+    since before the incident's trouble, where that is more than its alert tells of.
+    """
     specification = turn.specification(incident.pipeline)
     known, lead = turn.known(incident.pipeline), incident.leading
     by = verification.until(rung, turn.now)
@@ -50,6 +52,7 @@ def aim_of(turn: Turn, incident: Incident, rung: Rung) -> Aim:
     if metric != verification.RESOLVED and lead is not None:
         loss = verification.loss_of(lead, metric, known)
         if loss is not None:
+            loss = verification.before_trouble(loss, metric, known, incident.start_row) if whole else loss
             bound = verification.bound_of(loss, rung.recover)
             expects = verification.expectation(metric, bound, rung.verify_rows, by)
             return Aim(expects=expects, baseline=loss.baseline, level=loss.level)

@@ -167,12 +167,13 @@ LEARN: dict[str, Any] = {
 }
 
 
-def gone_back_to_version_1(**limits: Any) -> Desk:
+def gone_back_to_version_1(*, value: float = 0.6, baseline: float = 0.9, **limits: Any) -> Desk:
     """What was trained for a changed concept is named as the cause of worse trouble, and version 1 answers again."""
     desk = Desk(policies=[{**LEARN, "cooldown": "100 rows", **limits}], restarts=True)
     desk.steady()
     desk.pass_rows(0.6)
-    desk.alert("concept_drift", ("model", "1"), severity="critical", since_row=1000, version="1")
+    drift: dict[str, Any] = {"value": value, "baseline": baseline, "since_row": 1000}
+    desk.alert("concept_drift", ("model", "1"), severity="critical", version="1", **drift)
     desk.retrained(desk.last, "2")
     desk.pass_rows(0.3, version="2")
     desk.alert("performance", ("version", "2"), severity="critical", value=0.3, since_row=1250, version="2")
@@ -184,12 +185,33 @@ def gone_back_to_version_1(**limits: Any) -> Desk:
 
 def test_a_version_that_answers_again_and_is_good_is_not_trained_anew() -> None:
     desk = gone_back_to_version_1()
+    desk.resolve(desk.incident.alerts["performance-version:2"])
     desk.pass_rows(0.9, version="1")
     assert desk.state == "triaged"
+    desk.pass_rows(0.88, version="1")
+    assert (desk.state, desk.incident.why) == ("triaged", "version 1 answers again, and is well; its alert still fires")
+    desk.resolve(desk.incident.alerts["concept_drift-model:1"])
+
+    assert (desk.actions, desk.state) == (["retrain", "rollback"], "resolved")
+
+
+def test_an_alert_about_a_version_that_is_gone_keeps_no_trouble_open() -> None:
+    desk = gone_back_to_version_1()
+    desk.again(desk.incident.alerts["concept_drift-model:1"], model_version="2")
+    desk.pass_rows(0.9, version="1")
     desk.pass_rows(0.88, version="1")
 
     assert (desk.actions, desk.state) == (["retrain", "rollback"], "resolved")
     assert "version 1 answers again: accuracy is 0.89 over 500 of its rows" in desk.incident.why
+
+
+def test_a_version_that_answers_again_is_held_to_what_was_measured_before_the_trouble() -> None:
+    desk = gone_back_to_version_1(value=0.5, baseline=0.55)
+    desk.again(desk.incident.alerts["concept_drift-model:1"], model_version="2")
+    desk.pass_rows(0.6, version="1")
+    desk.pass_rows(0.6, version="1")
+
+    assert desk.actions == ["retrain", "rollback", "retrain"], "0.6 is more than 0.525, but it was 0.9"
 
 
 def test_a_version_that_answers_again_and_is_bad_too_is_trained_anew_once_that_is_measured() -> None:
@@ -206,7 +228,7 @@ def test_what_a_version_that_came_back_is_worth_shows_in_its_newest_rows() -> No
     desk.pass_rows(0.98, version="1")
     desk.pass_rows(0.98, version="1")
     desk.resolve(desk.incident.alerts["performance-version:2"])
-    assert desk.state == "resolved"
+    assert desk.state == "triaged"
     for _ in range(4):
         desk.pass_rows(0.65, version="1")
 
