@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+from homeostat.demo.others import Others
 from homeostat.demo.story import Fault, Story
 from homeostat.demo.watcher import Seen
 from services.remediator.core.ending import WORDS, Ending, ending_in
@@ -17,6 +18,11 @@ RIGHT_ACTION: Mapping[str, str] = {"unit-change": "quarantine_source", "bad-rele
 
 Outcome = Literal["healed", "passed", "undecided", "failed"]
 """`passed`: the incident is over, though not seen to be healed; `undecided`: the stream ended first."""
+
+Levels = tuple[float | None, float | None]
+"""Accuracy of the system and of the model never retrained, over the same rows."""
+
+NOBODY = Others()
 
 ENDS = ("incident_resolved", "escalated", "incident_expired")
 
@@ -68,6 +74,7 @@ class Remedy:
 class Healing:
     """A line of the closing table. Rows count from the fault's begin; accuracies in [0, 1].
 
+    `static_during` and `static_after`: of a model never retrained, on the rows of `during` and `after`.
     `why` says the outcome for people. `planned`: a fault that was put in, not a drift of the stream's own.
     """
 
@@ -77,7 +84,8 @@ class Healing:
     before: float | None
     during: float | None
     after: float | None
-    never_retrained: float | None
+    static_during: float | None
+    static_after: float | None
     outcome: Outcome
     why: str
     planned: bool = True
@@ -153,14 +161,16 @@ def healings_of(
     begun: Mapping[str, Moment],
     right: Mapping[int, bool],
     static: Mapping[int, bool],
+    others: Others = NOBODY,
 ) -> list[Healing]:
     """One line per planned fault and one per drift that was answered, in order of the stream.
 
     `begun` says when each planned fault began; `right` and `static` say of each row whether the system,
-    and a model never retrained, answered it rightly.
+    and a model never retrained, answered it rightly. `others` says whose versions answered.
     """
+    static = {row: well for row, well in static.items() if row in right}
     lines = [
-        _judged(fault.name, _remedy_for(fault, begun[fault.name], remedies), begun[fault.name], right, static)
+        _judged(fault.name, _remedy_for(fault, begun[fault.name], remedies), begun[fault.name], right, static, others)
         for fault in story.faults
         if fault.name in begun
     ]
@@ -168,7 +178,8 @@ def healings_of(
     for remedy in remedies:
         if remedy.action == RIGHT_ACTION["drift"] and remedy.incident not in seen:
             seen.add(remedy.incident)
-            lines.append(_judged("drift", remedy, Moment(remedy.noticed.second, remedy.begins), right, static))
+            begins = Moment(remedy.noticed.second, remedy.begins)
+            lines.append(_judged("drift", remedy, begins, right, static, others))
     return sorted(lines, key=lambda line: line.begins.row)
 
 
@@ -185,38 +196,57 @@ def _remedy_for(fault: Fault, begins: Moment, remedies: Sequence[Remedy]) -> Rem
 
 
 def _judged(
-    name: str, remedy: Remedy | None, begins: Moment, right: Mapping[int, bool], static: Mapping[int, bool]
+    name: str,
+    remedy: Remedy | None,
+    begins: Moment,
+    right: Mapping[int, bool],
+    static: Mapping[int, bool],
+    others: Others,
 ) -> Healing:
     before, planned = share(right, begins.row - STRETCH, begins.row), name != "drift"
     stop = max(right, default=begins.row) + 1
     if remedy is None and begins.row >= stop:
         why = "not yet decided: it began after the last row; a lower --speed leaves time"
-        return Healing(name, None, begins, before, None, None, None, "undecided", why, planned)
+        return Healing(name, None, begins, before, None, None, None, None, "undecided", why, planned)
     if remedy is None:
         why = f"no {RIGHT_ACTION[name]} was ordered"
-        return Healing(name, None, begins, before, None, None, None, "failed", why, planned)
+        return Healing(name, None, begins, before, None, None, None, None, "failed", why, planned)
     over = remedy.verified or remedy.ended
     end = over.row if over is not None else stop
-    during, after = share(right, begins.row, end), share(right, end, end + STRETCH, LEAST)
-    never = share(static, begins.row, end + STRETCH)
-    outcome, why = _outcome(remedy, after, share(static, end, end + STRETCH), stop)
-    return Healing(name, remedy, begins, before, during, after, never, outcome, why, planned)
+    during, static_during = share(right, begins.row, end), share(static, begins.row, end)
+    after = _after(right, static, end)
+    theirs = {row: others.at(row, remedy.incident, begins.second) for row in range(end, end + STRETCH)}
+    own = _after({row: well for row, well in right.items() if not theirs.get(row)}, static, end)
+    outcome, why = _outcome(remedy, after, own, stop)
+    if own[0] is None and outcome in ("healed", "passed"):
+        versions = " and ".join(sorted({version for version in theirs.values() if version}))
+        why = f"{why}; the rows after are not held against it: version {versions}, live for another incident, answered"
+    return Healing(name, remedy, begins, before, during, after[0], static_during, after[1], outcome, why, planned)
 
 
-def _outcome(remedy: Remedy, after: float | None, untouched: float | None, stop: int) -> tuple[Outcome, str]:
+def _after(right: Mapping[int, bool], static: Mapping[int, bool], end: int) -> Levels:
+    """Of the rows after, as far as `right` has them."""
+    known = {row: static[row] for row in range(end, end + STRETCH) if row in right and row in static}
+    return share(right, end, end + STRETCH, LEAST), share(known, end, end + STRETCH, LEAST)
+
+
+def _outcome(remedy: Remedy, after: Levels, own: Levels, stop: int) -> tuple[Outcome, str]:
     """What became of the trouble by row `stop`, the stream's end, and that in words.
 
     The incident must have ended with its alert over, and our own count must not speak against it. The stream
-    drifts on meanwhile, so the level before is no measure; a model that met none of this is.
+    drifts on meanwhile, so the level before is no measure; a model that met none of this is. `own` is of the rows
+    `after` that no other incident's version answered: for those, that incident answers.
     """
     if remedy.end == "open" and remedy.noticed.row > stop - REACH:
         return "undecided", "not yet decided: the stream ended first"
     if remedy.end != "resolved":
         return "failed", f"its incident is {remedy.end}"
-    if after is None:
+    if after[0] is None:
         return "undecided", "not yet decided: too few rows were left to tell"
-    if untouched is not None and after < untouched - SLACK:
-        return "failed", f"accuracy {after:.1%} after; untouched {untouched:.1%}"
+    ours, static = own
+    if ours is not None and static is not None and ours < static - SLACK:
+        where = "after" if own == after else "after, in the rows that no other incident's version answered"
+        return "failed", f"accuracy {ours:.1%} {where}; static {static:.1%}"
     if remedy.verified is None:
         return "passed", f"{remedy.words}: {remedy.action} was not verified"
     return ("healed", "healed") if remedy.healed else ("passed", remedy.words)

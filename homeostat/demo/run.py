@@ -18,6 +18,7 @@ from homeostat.client import Client
 from homeostat.demo.bad_release import promote, wrong_candidate
 from homeostat.demo.chart import smoothed, write_chart
 from homeostat.demo.folders import CHART, clear_earlier, fresh_folder, told
+from homeostat.demo.others import Others, made_of
 from homeostat.demo.outcome import Moment, all_well, healings_of, remedies_of
 from homeostat.demo.player import Player
 from homeostat.demo.story import Story, faults_of, story_of
@@ -212,7 +213,9 @@ def _conclude(
     right = _right(scene, watcher)
     remedies = remedies_of(watcher.events(0), number * scene.story.rows)
     _date_release(watcher, marks)
-    healings = healings_of(scene.story, remedies, marks, right, static)
+    answered = {row: version for row, (_, version) in list(watcher.seen.answers.items())}
+    others = Others(answered, made_of(watcher.events(0)))
+    healings = healings_of(scene.story, remedies, marks, right, static, others)
     swaps = {seen.row: seen.message.version for seen in models if isinstance(seen.message, ModelPublished)}
     summary = _summary(right, static, scene.story)
     chart = write_chart(scene.settings.data_dir / CHART.format(number), right, static, healings, swaps, summary)

@@ -40,16 +40,17 @@ ROUTINE = ("verified", "not_verified", "unknown")
 
 SHORT = {"fault": "fault", "row": "from row"}
 ACTED = SHORT | {"alert": "alert after", "action": "action", "acted": "acted after", "verified": "verified after"}
-LEVELS = {"before": "before", "during": "during", "after": "after", "static": "static"}
+LEVELS = {"before": "before", "during": "during (static)", "after": "after (static)"}
 ENDED = {"outcome": "outcome"}
-WIDE = 112
+WIDE = 122
 NOTE = (
     "alert, acted, verified after: seconds, and rows of the stream, from where the fault begins (of a drift, seconds "
     f"from its alert). before, during, after: share of right answers over the {STRETCH:,} rows before the fault, until "
-    f"it was verified or over, and the {STRETCH:,} rows after that (-: fewer than {LEAST} were left). static: a model "
-    "never retrained, during and after. healed: verified, and in the rows after that no worse than that model, within "
-    f"{100 * SLACK:.0f} points (the market drifts on, so the level before is no measure). passed by itself: the alert "
-    "ended, but no action was seen to end it."
+    f"it was verified or over, and the {STRETCH:,} rows after that (-: fewer than {LEAST} were left); in brackets, "
+    "static: that of a model never retrained, on the same rows. healed: verified, and in the rows after no worse than "
+    f"static, within {100 * SLACK:.0f} points (the market drifts on, so the level before is no measure); rows that a "
+    "version answered which went live for another incident meanwhile are not counted for that. passed by itself: the "
+    "alert ended, but no action was seen to end it."
 )
 
 COLOURS: dict[Outcome, str] = {"healed": "green", "passed": "green", "undecided": "yellow", "failed": "red"}
@@ -169,9 +170,8 @@ def told(line: Healing) -> dict[str, Any]:
         "acted": _since(line, remedy.acted if remedy else None),
         "verified": _since(line, remedy.verified if remedy else None),
         "before": _percent(line.before),
-        "during": _percent(line.during),
-        "after": _percent(line.after),
-        "static": _percent(line.never_retrained),
+        "during": _beside(line.during, line.static_during),
+        "after": _beside(line.after, line.static_after),
         "outcome": Text(line.why, style=COLOURS[line.outcome]),
     }
 
@@ -180,6 +180,10 @@ def _since(line: Healing, at: Moment | None) -> str:
     if at is None:
         return "-"
     return f"{max(0.0, at.second - line.begins.second):.0f} s, {max(0, at.row - line.begins.row):,}"
+
+
+def _beside(ours: float | None, static: float | None) -> str:
+    return _percent(ours) if static is None else f"{_percent(ours)} ({_percent(static)})"
 
 
 def _percent(value: float | None) -> str:

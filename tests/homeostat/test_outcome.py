@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 import msgspec
 import pytest
 
+from homeostat.demo.others import Others
 from homeostat.demo.outcome import Moment, all_well, healings_of, remedies_of, share
 from homeostat.demo.story import Fault, Story, faults_of
 from homeostat.demo.watcher import Seen
@@ -164,7 +165,32 @@ def test_accuracy_that_does_not_come_back_did_not_heal() -> None:
     (line,) = healings_of(STORY, remedies_of(HEALED), BEGUN, low, answers(0.5))
 
     assert line.outcome == "failed"
-    assert line.why == "accuracy 50.0% after; untouched 90.0%"
+    assert line.why == "accuracy 50.0% after; static 90.0%"
+    assert (line.after, line.static_after) == (0.5, 0.9), "the verdict's figures are the table's"
+
+
+MADE = {"2": ("i0", 90.0), "3": ("i2", 105.0), "4": ("i1", 106.0)}
+"""Live before the fault; for another incident after it began; for the fault's own."""
+
+
+@pytest.mark.parametrize(("version", "outcome"), [("2", "failed"), ("3", "healed"), ("4", "failed"), ("", "failed")])
+def test_what_another_incidents_version_answers_is_not_held_against_a_fault(version: str, outcome: str) -> None:
+    low = {row: row % 10 < (9 if row < 2000 else 5) for row in range(500, 4000)}
+    others = Others(dict.fromkeys(range(2700, 4000), version), MADE)
+
+    (line,) = healings_of(STORY, remedies_of(HEALED), BEGUN, low, answers(0.5), others)
+
+    assert (line.outcome, "version 3" in line.why) == (outcome, version == "3"), line.why
+
+
+def test_the_rows_of_its_own_versions_are_held_against_a_fault_where_another_answered_others() -> None:
+    low = {row: row % 10 < (9 if row < 2000 or row >= 3000 else 5) for row in range(500, 4000)}
+    others = Others({row: "3" if row >= 3000 else "2" for row in range(2000, 4000)}, MADE)
+
+    (line,) = healings_of(STORY, remedies_of(HEALED), BEGUN, low, answers(0.5), others)
+
+    assert line.outcome == "failed"
+    assert line.why == "accuracy 50.0% after, in the rows that no other incident's version answered; static 90.0%"
 
 
 def test_a_fault_that_nobody_answered_says_which_action_was_missing() -> None:

@@ -72,7 +72,7 @@ def test_what_is_done_about_homeostat_itself_is_told_as_such(summary: str, line:
 def healing(**changes: Any) -> Healing:
     at = Moment(100.0, 28_563)
     remedy = Remedy("i", "quarantine_source", 28_563, Moment(101.0, 28_704), Moment(101.0, 28_704), None, "open")
-    usual = Healing("bad-release", remedy, at, 0.764, 0.731, 0.793, 0.64, "healed", "healed")
+    usual = Healing("bad-release", remedy, at, 0.764, 0.731, 0.793, 0.64, 0.65, "healed", "healed")
     return replace(usual, **changes)
 
 
@@ -86,5 +86,5 @@ def test_the_closing_table_is_whole_at_any_width(width: int) -> None:
     lines = out.getvalue().splitlines()
     assert max(map(len, lines)) <= width
     words = out.getvalue().split()
-    assert {"fault", "alert", "verified", "static", "76.4%", "quarantine_source", "healed"} <= set(words)
+    assert {"fault", "alert", "verified", "(static)", "76.4%", "(64.0%)", "quarantine_source", "healed"} <= set(words)
     assert "its incident is escalated" in " ".join(words)
