@@ -7,6 +7,7 @@ where it was, with back-off.
 
 from __future__ import annotations
 
+import heapq
 import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import groupby
@@ -32,6 +33,9 @@ HELD = frozenset(SECTIONS.values())
 
 KEPT = HELD - set(RECENT_ONLY)
 """Those that are read on from where they were folded up to; of the others the newest records are read again."""
+
+TOLD = ("alerts", "audit", "commands")
+"""Topics of which people are told, by the subscriptions and on the dashboard."""
 
 SAVE_EVERY, SAVE_EVERY_BEHIND = 2000, 50_000
 """Records of these topics between two savings: what is read again, at the most, after a crash."""
@@ -187,7 +191,7 @@ class Follower:
         return max(begins[partition], min(known or 0, end))
 
     def _take(self, records: Sequence[Record]) -> None:
-        for name, group in groupby(records, key=lambda record: record.topic):
+        for name, group in groupby(self._in_time(records), key=lambda record: record.topic):
             topic = self._topics[name]
             entries = [entry for record in group if (entry := self._decoded(topic, record)) is not None]
             if entries:
@@ -200,6 +204,19 @@ class Follower:
             if topic_name in KEPT:
                 last[topic_name, record.partition] = record
         self._marks.update((place, mark_of(record)) for place, record in last.items())
+
+    def _in_time(self, records: Sequence[Record]) -> list[Record]:
+        """`records`, those that people are told of last and by the broker's time: a client gives them topic by topic,
+        and what was ordered first must not be heard of after how it ended. The order of a partition stays.
+        """
+        told: dict[Partition, list[Record]] = {}
+        others = []
+        for record in records:
+            if self._topics[record.topic].name in TOLD:
+                told.setdefault((record.topic, record.partition), []).append(record)
+            else:
+                others.append(record)
+        return [*others, *heapq.merge(*told.values(), key=lambda record: record.timestamp_ms)]
 
     def _decoded(self, topic: Topic[Any], record: Record) -> Entry[Any] | None:
         try:

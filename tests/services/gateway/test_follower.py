@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import Mapping, Sequence
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -23,8 +24,8 @@ from shared.runtime.installation import topic_specs
 from shared.runtime.meter import Meter
 from shared.settings import CommonSettings
 from shared.telemetry.metrics import Meters
-from shared.topics import ALERTS, Topic, topics_read_by
-from tests.services.gateway.messages import alert
+from shared.topics import ALERTS, COMMANDS, Topic, topics_read_by
+from tests.services.gateway.messages import alert, command
 
 
 class Choosy(ReadModels):
@@ -105,6 +106,27 @@ def test_an_unforeseen_failure_does_not_end_the_following() -> None:
 
     assert sink.failures == 1
     assert sink.taken == ["a", "b"]
+
+
+def test_what_people_are_told_of_comes_in_the_order_of_its_time_whatever_its_topic() -> None:
+    """A client gives what has come topic by topic."""
+    told = [
+        (COMMANDS, command(id="page", action="notify")),
+        (ALERTS, alert(id="over", state="resolved")),
+        (COMMANDS, command(id="end", action="notify")),
+    ]
+    ticks = count()
+    bus, sink = MemoryBus(lambda: next(ticks)), Collects()
+    bus.ensure_topics(topic_specs(CommonSettings(bootstrap_servers="memory", data_dir=Path())), timeout=0.0)
+    bus.producer("test").send([NewRecord(topic.name, b"p", encode(message)) for topic, message in told], 1.0)
+    follower = Follower(bus, str, sink)
+    follower.start()
+    try:
+        assert follower.ready.wait(10)
+    finally:
+        follower.stop()
+
+    assert sink.taken == ["page", "over", "end"]
 
 
 def test_it_is_ready_when_all_that_was_there_is_folded_markers_of_transactions_passed() -> None:
