@@ -153,7 +153,9 @@ def _met(turn: Turn, incident_id: str, action: Action, why: str) -> None:
     ):
         return
     else:
-        resolve(turn, incident_id, _told(why) if action.name == "notify" else f"the {called(action)} worked: {why}")
+        resolve(
+            turn, incident_id, _told(action, why) if action.name == "notify" else f"the {called(action)} worked: {why}"
+        )
 
 
 def _was_back(turn: Turn, incident: Incident, action: Action, judged: Judgement, before: Measure) -> None:
@@ -206,7 +208,7 @@ def _noted(turn: Turn, incident: Incident, action: Action, judged: Judgement) ->
     )
     turn.put(with_action(incident, noted))
     said = f"the {called(action)} {_found(incident, judged)}: {judged.why}"
-    said = _told(judged.why) if action.name == "notify" else said
+    said = _told(action, judged.why) if action.name == "notify" else said
     turn.record(
         noted.outcome, incident.pipeline, said, incident.id,
         command=action.command, action=action.name, role=action.role, answer=judged.answer,
@@ -227,9 +229,10 @@ def _found(incident: Incident, judged: Judgement) -> str:
     return "has not ended it" if judged.measure.value is None else "did not help enough"
 
 
-def _told(why: str) -> str:
-    """A message mends nothing: what came of it is only that someone knows."""
-    return f"a person was told, and {why}"
+def _told(action: Action, why: str) -> str:
+    """A message mends nothing: what came of it is only that someone knows, once it was delivered."""
+    arrived = any(end.split()[1] == "succeeded" for end in action.ends)
+    return f"{'a person was told' if arrived else 'nobody is known to have been told yet'}, and {why}"
 
 
 def _without_more_rows(turn: Turn, incident: Incident, action: Action, judged: Judgement) -> Judgement:

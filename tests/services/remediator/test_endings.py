@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from shared.messages import Alert
 from tests.support.desk import Desk
 
@@ -99,16 +101,20 @@ def test_what_was_verified_before_an_incident_came_back_says_nothing_of_its_next
     assert ending(desk)[0] == "passed"
 
 
-def test_a_person_who_was_told_has_healed_nothing_yet() -> None:
+@pytest.mark.parametrize("arrived", [True, False])
+def test_a_person_who_was_told_has_healed_nothing_yet(*, arrived: bool) -> None:
     desk = Desk()
     silent = desk.alert("data_quality", ("source", "feed"), statistic="silent_rows")
+    if arrived:
+        desk.answer(desk.commands[-1])
     desk.resolve(silent)
+    told = "a person was told" if arrived else "nobody is known to have been told yet"
 
     assert desk.state == "resolved"
     assert ending(desk)[0] == "passed"
-    assert "a person was told, and the alert has resolved" in ending(desk)[1]
+    assert f"{told}, and the alert has resolved" in ending(desk)[1]
     (judged,) = [entry.summary for entry in desk.audit if entry.kind == "verified"]
-    assert judged == "a person was told, and the alert has resolved"
+    assert judged == f"{told}, and the alert has resolved"
 
 
 def test_what_a_person_asked_for_is_done_and_neither_healed_nor_passed() -> None:
