@@ -284,6 +284,45 @@ def test_marks_that_have_no_room_side_by_side_become_one_that_counts(page: Page,
     )
 
 
+def test_a_fault_far_beyond_the_rest_is_marked_with_its_figure_and_flattens_nothing(
+    page: Page, gateway: Running
+) -> None:
+    gateway.put(PIPELINES, defined(kind="regression", target="vicprice"))
+    errors = [2.0 + n % 2 for n in range(40)]
+    errors[20:22], errors[30:34] = [11_000.0, 18_690.0], [9.0] * 4
+    gateway.put(METRICS, *(metrics(n, {"mae": error}) for n, error in enumerate(errors)))
+    enter(page, gateway)
+
+    beyond = page.locator(".chart .beyond")
+    expect(beyond).to_have_count(1)
+    expect(beyond).to_have_accessible_name("18,690, beyond the axis")
+    ticks = page.locator(".chart .tick").all_text_contents()
+    assert {"2", "4", "6", "8"} <= set(ticks)
+    assert "10,000" not in ticks
+
+
+def test_marks_never_cover_each_other_nor_do_labels_of_brief_versions(page: Page, gateway: Running) -> None:
+    tell(gateway)
+    gateway.put(ALERTS, *(alert(id=f"alert-{n}", since=utc_now(), at=utc_now()) for n in range(3)))
+    for n in range(9, 12):
+        opened, closed = (
+            audit(2 * n + k, kind, "x", incident=f"incident-{n}", at=utc_now())
+            for k, kind in enumerate(("incident_opened", "incident_resolved"))
+        )
+        gateway.put(AUDIT, opened, closed)
+    gateway.put(MODEL_PUBLISHED, *(published(version) for version in ("13", "14", "2")))
+    page.set_viewport_size({"width": 390, "height": 844})
+    enter(page, gateway)
+    expect(page.locator(".chart .band.brief")).to_have_count(2)
+
+    for kind, size in ((".chart .mark circle", 14), (".chart .band.brief text", 20)):
+        boxes = [each.bounding_box() for each in page.locator(kind).all()]
+        places = [(box["x"], box["y"]) for box in boxes if box is not None]
+        assert places
+        assert all(abs(a - c) >= size or abs(b - d) >= 14 for a, b in places for c, d in places if (a, b) != (c, d))
+        assert len(set(places)) == len(places)
+
+
 def test_a_person_can_approve_what_waits_for_approval(page: Page, gateway: Running) -> None:
     tell(gateway)
     enter(page, gateway)

@@ -1,6 +1,6 @@
 // The main metric over the rows of the stream: who answered when, and what happened on the way.
 
-import { figure, h, s, words } from "./dom.js";
+import { figure, h, isShare, s, words } from "./dom.js";
 
 const HEIGHT = 340;
 const EDGE = { top: 46, right: 18, bottom: 34, left: 58 };
@@ -31,12 +31,36 @@ function ticks(low, high, wanted) {
   return found;
 }
 
-function bounds(points) {
+// The axis, without the few values that are so far out that all others would be one flat line.
+function bounds(points, metric) {
   const values = points.map((point) => point.value).sort((a, b) => a - b);
-  let low = values[0];
-  let high = values[values.length - 1];
+  const most = isShare(metric) ? Infinity : usual(values);
+  const shown = values.filter((value) => Math.abs(value) <= most);
+  const low = shown[0];
+  const high = shown[shown.length - 1];
   const room = (high - low || Math.abs(high) * 0.1 || 1) * 0.12;
   return [low - room, high + room];
+}
+
+// Eight times the median; what a fifth of all values exceed is not far out.
+function usual(values) {
+  const sizes = values.map(Math.abs).sort((a, b) => a - b);
+  const at = (share) => sizes[Math.floor(share * (sizes.length - 1))];
+  return Math.max(8 * at(0.5), 1.5 * at(0.8)) || Infinity;
+}
+
+// Stretches of points beyond the axis, each as its farthest point.
+function beyond(points, low, high) {
+  const found = [];
+  let before = null;
+  for (const point of points) {
+    const out = point.value > high || point.value < low;
+    const farther = before && Math.abs(point.value) > Math.abs(before.value);
+    if (out && !before) found.push(point);
+    else if (out && farther) found[found.length - 1] = point;
+    before = out ? found[found.length - 1] : null;
+  }
+  return found;
 }
 
 const hue = (version) => (Number.parseInt(version, 10) || 0) % HUES;
@@ -50,9 +74,9 @@ export function chart(holder, { metric, measured, estimated, stretches, briefs, 
   if (!all.length) return holder.replaceChildren();
   const last = Math.max(...all.map((point) => point.row), ...events.map((event) => event.row));
   const first = Math.min(...all.map((point) => point.from));
-  const [low, high] = bounds(all);
+  const [low, high] = bounds(all, metric);
   const x = (row) => EDGE.left + ((row - first) / (last - first || 1)) * (width - EDGE.left - EDGE.right);
-  const y = (value) => EDGE.top + (1 - (value - low) / (high - low)) * (HEIGHT - EDGE.top - EDGE.bottom);
+  const y = (value) => EDGE.top + (1 - (Math.min(high, Math.max(low, value)) - low) / (high - low)) * (HEIGHT - EDGE.top - EDGE.bottom);
   const path = (points) => points.map((p, i) => `${i ? "L" : "M"}${x(p.row).toFixed(1)} ${y(p.value).toFixed(1)}`).join("");
   const floor = HEIGHT - EDGE.bottom;
 
@@ -67,18 +91,20 @@ export function chart(holder, { metric, measured, estimated, stretches, briefs, 
         s("title", {}, `version ${stretch.version}: ${stretch.reason || "live"}`),
         s("rect", { class: "wash", x: a, y: EDGE.top, width: Math.max(0, b - a), height: floor - EDGE.top }),
         s("rect", { class: "cap", x: a, y: EDGE.top - 5, width: Math.max(2, b - a - 1), height: 5, rx: 2 }),
-        b - a > 26 && s("text", { x: a + 5, y: EDGE.top + 14 }, `v${stretch.version}`),
+        b - a > label(stretch.version) && s("text", { x: a + 5, y: EDGE.top + 14 }, `v${stretch.version}`),
       );
     });
-  const between = briefs.map(({ version, row, reason }) =>
-    s(
+  const named = withRoom(briefs, x);
+  const between = briefs.map((brief) => {
+    const { version, row, reason } = brief;
+    return s(
       "g",
       { class: `band brief hue-${hue(version)}`, role: "img", "aria-label": `version ${version}, for a few rows` },
       s("title", {}, `version ${version}, for a few rows: ${reason || "live"}`),
       s("line", { x1: x(row), x2: x(row), y1: EDGE.top - 5, y2: floor }),
-      s("text", x(row) > width - 60 ? { x: x(row) - 5, y: floor - 6, "text-anchor": "end" } : { x: x(row) + 5, y: floor - 6 }, `v${version}`),
-    ),
-  );
+      named.has(brief) && s("text", x(row) > width - 60 ? { x: x(row) - 5, y: floor - 6, "text-anchor": "end" } : { x: x(row) + 5, y: floor - 6 }, `v${version}`),
+    );
+  });
   const grid = ticks(low, high, 5).map((value) => [
     s("line", { class: "grid", x1: EDGE.left, x2: width - EDGE.right, y1: y(value), y2: y(value) }),
     s("text", { class: "tick", x: EDGE.left - 8, y: y(value) + 4, "text-anchor": "end" }, figure(metric, value)),
@@ -98,6 +124,18 @@ export function chart(holder, { metric, measured, estimated, stretches, briefs, 
         : s("path", { d: GLYPHS[event.kind], transform: `translate(${event.x} ${event.y})` }),
     ),
   );
+  const cut = beyond(measured, low, high).map((point) => {
+    const up = point.value > high;
+    const side = x(point.row) > width - 90 ? { dx: -8, "text-anchor": "end" } : { dx: 8 };
+    const told = `${figure(metric, point.value)}, beyond the axis`;
+    return s(
+      "g",
+      { class: "beyond", role: "img", "aria-label": told, transform: `translate(${x(point.row)} ${up ? EDGE.top : floor})` },
+      s("title", {}, told),
+      s("path", { d: up ? "M-6 9L0 0L6 9Z" : "M-6 -9L0 0L6 -9Z" }),
+      s("text", { ...side, dy: up ? 28 : -12 }, figure(metric, point.value)),
+    );
+  });
   const cursor = s("g", { class: "cursor", visibility: "hidden" }, s("line", { y1: EDGE.top, y2: floor }), s("circle", { r: 4 }));
   const tip = h("div", { class: "tip", hidden: true });
   const drawing = s(
@@ -110,6 +148,7 @@ export function chart(holder, { metric, measured, estimated, stretches, briefs, 
     s("path", { class: "estimated", d: path(estimated) }),
     s("path", { class: "measured", d: path(measured) }),
     marks,
+    cut,
     cursor,
   );
   drawing.addEventListener("pointermove", (event) => point(event, drawing, { all, x, y, width, cursor, tip, metric }));
@@ -120,6 +159,23 @@ export function chart(holder, { metric, measured, estimated, stretches, briefs, 
   holder.replaceChildren(drawing, tip);
 }
 
+// Room in px that a version's label takes.
+const label = (version) => 18 + 8 * String(version).length;
+
+// Those brief versions whose labels do not cover the one before.
+function withRoom(briefs, x) {
+  let free = -Infinity;
+  const named = new Set();
+  for (const brief of [...briefs].sort((a, b) => a.row - b.row)) {
+    if (x(brief.row) < free) continue;
+    named.add(brief);
+    free = x(brief.row) + label(brief.version);
+  }
+  return named;
+}
+
+const RANKS = ["recovery", "action", "alert", "escalation"];
+
 const GLYPHS = {
   alert: "M0 -4V1M0 3.4V3.5",
   action: "M-3 0H3M0 -3L3 0L0 3",
@@ -127,19 +183,20 @@ const GLYPHS = {
   escalation: "M0 3.5V-3M-3 0L0 -3.4L3 0",
 };
 
-// Marks that would cover each other move up a lane; where all lanes are full, those of one kind become one that counts.
+// Marks that would cover each other move up a lane; where all lanes are full, they become one that counts, with one of
+// their own kind if there is one, else with the nearest. It is of the kind that needs a look most.
 function placed(events, x) {
   const lanes = [-Infinity, -Infinity];
   const marks = [];
   for (const { row, kind, text } of [...events].sort((a, b) => a.row - b.row)) {
     const at = x(row);
     let lane = lanes.findIndex((right) => at - right > 16);
-    const like = lane < 0 && marks.findLast((mark) => mark.kind === kind && at - mark.x <= 16);
-    if (like) {
+    if (lane < 0) {
+      const like = marks.findLast((mark) => mark.kind === kind && at - mark.x <= 16) ?? marks.at(-1);
       like.texts.push(text);
+      like.kind = RANKS[Math.max(RANKS.indexOf(like.kind), RANKS.indexOf(kind))];
       continue;
     }
-    if (lane < 0) lane = lanes.indexOf(Math.min(...lanes));
     lanes[lane] = at;
     marks.push({ kind, texts: [text], x: at, y: EDGE.top - 16 - lane * 17 });
   }

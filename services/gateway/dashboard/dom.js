@@ -24,6 +24,9 @@ export const percent = (value, digits = 1) => `${(value * 100).toFixed(digits)} 
 
 const SHARES = new Set(["accuracy", "precision", "recall", "f1", "roc_auc", "balanced_accuracy", "average_precision"]);
 
+// Whether the metric is bounded by 1 from above.
+export const isShare = (metric) => SHARES.has(metric.split(".").pop());
+
 // A number as a person reads it. Beside one that differs and would read the same, with as many more digits as it takes.
 export function figure(metric, value, beside = value) {
   if (value === null || value === undefined || !Number.isFinite(value)) return "–";
@@ -35,7 +38,7 @@ export function figure(metric, value, beside = value) {
 }
 
 function rounded(metric, value, more) {
-  if (SHARES.has(metric.split(".").pop()) && Math.abs(value) <= 1) return percent(value, 1 + more);
+  if (isShare(metric) && Math.abs(value) <= 1) return percent(value, 1 + more);
   return Number(value.toPrecision(4 + more)).toLocaleString("en", { maximumSignificantDigits: 17 });
 }
 
