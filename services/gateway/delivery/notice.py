@@ -6,7 +6,7 @@ import base64
 import hashlib
 import hmac
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -17,6 +17,8 @@ TOPICS = ("alerts", "audit", "commands")
 NEVER = "0001-01-01T00:00:00Z"
 SEVERITIES = ("info", "warning", "critical")
 AT_LEAST = {"escalated": "critical", "awaiting_approval": "warning", "incident_expired": "warning"}
+IN_BETWEEN = ("command_issued", "verified")
+"""Steps on the way to an end that is told itself, and that need nobody: news for whoever follows along."""
 OCCASIONS = {
     "approval": "an approval is asked for",
     "expired": "nobody decided in time",
@@ -24,6 +26,9 @@ OCCASIONS = {
     "ended": "how an incident ended",
 }
 """What an order to notify is given for, in the words of its title; on any other occasion a person is asked for."""
+
+TOLD_AFTER = ("ended", "expired", "request")
+"""The occasions on which people are told of what is over."""
 
 TOLD = (
     "incident_opened",
@@ -106,7 +111,7 @@ def _of_incident(event: str, entry: AuditEntry, data: dict[str, Any]) -> Notice:
         type=f"incident.{entry.kind}",
         pipeline=entry.pipeline,
         kind="incident",
-        severity=max(str(entry.body.get("severity")), at_least, key=_rank),
+        severity="info" if entry.kind in IN_BETWEEN else max(str(entry.body.get("severity")), at_least, key=_rank),
         state="resolved" if closed else "firing",
         title=f"{entry.pipeline}: {entry.kind.replace('_', ' ')}",
         text=entry.summary,
@@ -139,6 +144,13 @@ def _of_order(event: str, order: Command, data: dict[str, Any]) -> Notice:
         data=data,
         command=order.id,
     )
+
+
+def over_by_now(notice: Notice) -> Notice:
+    """The notice of an order given in the midst of an incident that is over since; others as they are."""
+    if notice.command is None or notice.data["arguments"].get("occasion") in TOLD_AFTER:
+        return notice
+    return replace(notice, title=f"{notice.title} (over by now)", text=f"It is over by now. {notice.text}")
 
 
 def test_notice(subscription: str, now: datetime) -> Notice:

@@ -46,6 +46,24 @@ def test_what_happens_in_an_incident_is_as_severe_as_the_incident(
     assert (notice["type"], notice["severity"]) == (f"incident.{kind}", told)
 
 
+def test_of_a_critical_incident_its_subscriber_hears_the_beginning_and_once_that_it_is_over(
+    gateway: Running, receiver: Receiver
+) -> None:
+    subscribe(gateway, receiver.url, filters={"severities": ["critical"], "events": ["incident"]})
+    told = {"severity": "critical"}
+    gateway.put(ALERTS, alert())
+    gateway.put(
+        AUDIT,
+        audit(0, "incident_opened", "accuracy fell", body={**told, "alert": "alert-1"}),
+        audit(1, "command_issued", "retrain", body={**told, "action": "retrain", "command": "command-1"}),
+    )
+    gateway.put(ALERTS, alert("resolved"))
+    gateway.put(AUDIT, audit(2, "verified", "it helped", body=told), audit(3, "incident_resolved", "healed", body=told))
+
+    assert [receiver.take()["type"] for _ in range(2)] == ["incident.incident_opened", "incident.incident_resolved"]
+    assert receiver.got.empty()
+
+
 def test_a_request_that_nobody_answered_pages_nobody(gateway: Running, receiver: Receiver) -> None:
     subscribe(gateway, receiver.url, filters={"events": ["incident"]})
 
