@@ -16,10 +16,11 @@ from tenacity import AsyncRetrying, retry_if_exception, stop_after_delay, wait_e
 
 from services.gateway.delivery.answers import LONGEST_PAUSE, Answers
 from services.gateway.delivery.channels import Channels, NotDelivered
-from services.gateway.delivery.notice import TOPICS, Notice, notice_of
+from services.gateway.delivery.notice import TOPICS, Notice, notice_of, over_by_now
 from services.gateway.delivery.store import Subscription, SubscriptionStore, Undeliverable
 from services.gateway.hub import Hub
 from services.gateway.readmodel.entry import Entry
+from services.gateway.readmodel.incidents import CLOSED
 from services.gateway.service import ReadModels
 from services.gateway.settings import GatewaySettings
 from services.gateway.stream import LogStreams, text_of, vector_of
@@ -112,7 +113,11 @@ class Deliveries:
         async for entry, vector in self._streams.entries(TOPICS, after, wanted):
             notice = notice_of(entry, self._models.incidents.of_alert)
             if notice is not None:
-                await self._deliver(subscription, notice, text_of(vector))
+                await self._deliver(subscription, self._as_of_now(notice), text_of(vector))
+
+    def _as_of_now(self, notice: Notice) -> Notice:
+        incident = self._models.incidents.get(notice.incident) if notice.command is not None else None
+        return over_by_now(notice) if incident is not None and incident.state in CLOSED else notice
 
     async def _deliver(self, subscription: Subscription, notice: Notice, cursor: str) -> None:
         try:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
 from homeostat.local.waiting import wait_for
-from shared.topics import COMMANDS
+from shared.topics import AUDIT, COMMANDS
 from tests.services.gateway.delivery.receiving import WAIT, Receiver, listed, subscribe, written
-from tests.services.gateway.messages import at, command
+from tests.services.gateway.messages import at, audit, command
 from tests.services.gateway.running import Running, running
 
 
@@ -18,6 +20,22 @@ def test_an_order_to_notify_is_answered_when_it_was_delivered(gateway: Running, 
     assert receiver.take()["text"] == "please look"
     (answer,) = written(gateway, 1)
     assert (answer.command, answer.state, answer.service) == ("command-1", "succeeded", "gateway")
+
+
+@pytest.mark.parametrize(
+    ("occasion", "text"),
+    [({}, "It is over by now. please look"), ({"occasion": "ended"}, "please look")],
+    ids=["a person is asked for", "how it ended"],
+)
+def test_what_is_delivered_after_the_end_of_its_trouble_says_so(
+    gateway: Running, receiver: Receiver, occasion: dict[str, str], text: str
+) -> None:
+    subscribe(gateway, receiver.url, filters={"events": ["notify"]})
+    gateway.put(AUDIT, audit(0, "incident_opened", "x"), audit(1, "incident_resolved", "x"))
+    order = command(action="notify", arguments={"message": "please look", **occasion}, expects=None)
+    gateway.put(COMMANDS, order)
+
+    assert receiver.take()["text"] == text
 
 
 def test_an_order_to_notify_several_has_one_result(gateway: Running, receiver: Receiver) -> None:
