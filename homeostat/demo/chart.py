@@ -47,9 +47,10 @@ def _page(chart: str, healings: Sequence[Healing], summary: str) -> str:
     head = "".join(f"<th>{heading}</th>" for heading in columns.values())
     lines = [[escape(str(told(line)[key])) for key in columns] for line in healings]
     body = "".join(f"<tr>{''.join(f'<td>{cell}</td>' for cell in cells)}</tr>" for cells in lines)
+    said = "<br>".join(escape(line) for line in summary.splitlines())
     return (
         f'<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n<title>{TITLE}</title>\n'
-        f"<style>{STYLE}</style>\n</head>\n<body>\n<h1>{TITLE}</h1>\n<p>{escape(summary)}</p>\n{chart}\n"
+        f"<style>{STYLE}</style>\n</head>\n<body>\n<h1>{TITLE}</h1>\n<p>{said}</p>\n{chart}\n"
         f"<noscript><p>The chart needs JavaScript; the table says what was found.</p></noscript>\n"
         f"<table>\n<caption>{NOTE}</caption>\n<tr>{head}</tr>{body}\n</table>\n</body>\n</html>\n"
     )

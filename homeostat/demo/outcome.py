@@ -55,7 +55,7 @@ class Remedy:
 
     `begins` is the row in which the trouble is estimated to begin, `noticed` when it was told of.
     `verified` is None where the action was not seen to help. `end` is how its incident stands, `ended` since when;
-    `healed` whether the ledger says that it healed, `words` how it ended.
+    `healed` whether the ledger says that it healed, `words` how it ended. `alert` is the id of the one it answers.
     """
 
     incident: str
@@ -68,6 +68,7 @@ class Remedy:
     ended: Moment | None = None
     healed: bool = False
     words: str = ""
+    alert: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,28 +100,42 @@ class Healing:
 def remedies_of(events: Sequence[Seen], row_offset: int = 0) -> list[Remedy]:
     """Every action that was taken on the pipeline, in order. `row_offset`: rows it saw before the story."""
     entries: list[tuple[AuditEntry, Moment]] = []
-    orders: list[tuple[int, tuple[int, Moment]]] = []
-    noticed: dict[str, tuple[int, Moment]] = {}
-    last: tuple[int, Moment] | None = None
+    orders: list[tuple[int, str]] = []
+    about: dict[str, str] = {}
     for seen in events:
-        message, at = seen.message, Moment(seen.second, seen.row)
-        if message.pipeline == SYSTEM:
-            continue
-        if isinstance(message, Alert) and message.state == "firing" and message.severity != "info":
-            window = message.evidence.change or message.evidence.window
-            last = max(0, window.first_row - row_offset), at
-        elif isinstance(message, AuditEntry) and message.incident:
-            if message.kind in ("incident_opened", "triaged") and last is not None:
-                noticed[message.incident] = last
+        message = seen.message
+        if isinstance(message, AuditEntry) and message.incident and message.pipeline != SYSTEM:
+            if message.kind in ("incident_opened", "triaged"):
+                about[message.incident] = str(message.body.get("alert", ""))
             if message.kind == "command_issued" and _against_trouble(message):
-                orders.append((len(entries), noticed.get(message.incident, (at.row, at))))
-            entries.append((message, at))
-    return [_remedy(*entries[index], entries[index + 1 :], known) for index, known in orders]
+                orders.append((len(entries), about.get(message.incident, "")))
+            entries.append((message, Moment(seen.second, seen.row)))
+    alerts = alerts_of(events, row_offset)
+    return [_remedy(*entries[index], entries[index + 1 :], alert, alerts) for index, alert in orders]
+
+
+def alerts_of(events: Sequence[Seen], row_offset: int = 0) -> dict[str, tuple[int, Moment]]:
+    """By alert of the pipeline that asks for something: the row in which its trouble begins, and when it was told."""
+    alerts: dict[str, tuple[int, Moment]] = {}
+    for seen in events:
+        message = seen.message
+        if not isinstance(message, Alert) or message.pipeline == SYSTEM or message.severity == "info":
+            continue
+        if message.state == "firing":
+            window = message.evidence.change or message.evidence.window
+            begins = max(0, window.first_row - row_offset)
+            alerts.setdefault(message.id, (begins, Moment(seen.second, seen.row)))
+    return alerts
 
 
 def _remedy(
-    order: AuditEntry, at: Moment, later: Sequence[tuple[AuditEntry, Moment]], noticed: tuple[int, Moment]
+    order: AuditEntry,
+    at: Moment,
+    later: Sequence[tuple[AuditEntry, Moment]],
+    alert: str,
+    alerts: Mapping[str, tuple[int, Moment]],
 ) -> Remedy:
+    begins, noticed = alerts.get(alert, (at.row, at))
     mine = [(entry, moment) for entry, moment in later if entry.incident == order.incident]
     action = _action(order)
     seen = next((i for i, (entry, _) in enumerate(mine) if entry.kind == "verified" and _action(entry) == action), None)
@@ -129,14 +144,15 @@ def _remedy(
     return Remedy(
         incident=order.incident,
         action=action,
-        begins=noticed[0],
-        noticed=noticed[1],
+        begins=begins,
+        noticed=noticed,
         acted=at,
         verified=None if seen is None else mine[seen][1],
         end=ends[-1][0].removeprefix("incident_") if ends else "open",
         ended=ends[-1][1] if ends else None,
         healed=ending == "healed",
         words="" if ending is None else WORDS[ending],
+        alert=alert,
     )
 
 

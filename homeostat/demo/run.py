@@ -18,6 +18,7 @@ from homeostat.client import Client
 from homeostat.demo.bad_release import promote, wrong_candidate
 from homeostat.demo.chart import smoothed, write_chart
 from homeostat.demo.folders import CHART, clear_earlier, fresh_folder, told
+from homeostat.demo.further import further
 from homeostat.demo.others import Others, made_of
 from homeostat.demo.outcome import Moment, all_well, healings_of, remedies_of
 from homeostat.demo.player import Player
@@ -217,7 +218,8 @@ def _conclude(
     others = Others(answered, made_of(watcher.events(0)))
     healings = healings_of(scene.story, remedies, marks, right, static, others)
     swaps = {seen.row: seen.message.version for seen in models if isinstance(seen.message, ModelPublished)}
-    summary = _summary(right, static, scene.story)
+    rest = further(watcher.events(0), remedies, healings, number * scene.story.rows)
+    summary = "\n".join(filter(None, (rest, _summary(right, static, scene.story))))
     chart = write_chart(scene.settings.data_dir / CHART.format(number), right, static, healings, swaps, summary)
     console.print()
     console.print(table_of(healings, console.width))

@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 import msgspec
 import pytest
 
+from homeostat.demo.further import further
 from homeostat.demo.others import Others
 from homeostat.demo.outcome import Moment, all_well, healings_of, remedies_of, share
 from homeostat.demo.story import Fault, Story, faults_of
@@ -24,6 +25,8 @@ def entry(
     kind: str, second: float, row: int, incident: str = "i1", action: str = "quarantine_source", ending: str = "healed"
 ) -> Seen:
     body: dict[str, object] = {"action": action}
+    if kind in ("incident_opened", "triaged"):
+        body["alert"] = f"alert-of-{incident}"
     if kind == "incident_resolved":
         body = {"ending": ending}
     message = AuditEntry(
@@ -33,7 +36,7 @@ def entry(
     return Seen(message, second, row)
 
 
-def alert(second: float, row: int, first_row: int, pipeline: str = "p", name: str = "a") -> Seen:
+def alert(second: float, row: int, first_row: int, pipeline: str = "p", name: str = "alert-of-i1") -> Seen:
     window = Window(index=0, first_row=first_row, last_row=row, rows=50)
     evidence = Evidence(statistic="x", value=1, threshold=1, window=window, samples=50)
     message = Alert(
@@ -121,7 +124,7 @@ def test_accuracy_after_is_told_of_at_least_two_hundred_rows(rows: int, after: f
 
 
 def drift(*kinds: str) -> list[Seen]:
-    begun = [alert(120.0, 3060, 3000), entry("incident_opened", 120.0, 3060, "i2", "retrain")]
+    begun = [alert(120.0, 3060, 3000, name="alert-of-i2"), entry("incident_opened", 120.0, 3060, "i2", "retrain")]
     return HEALED + begun + [entry(kind, 121.0, 3100, "i2", "retrain") for kind in ("command_issued", *kinds)]
 
 
@@ -218,3 +221,25 @@ def test_a_story_may_have_one_fault_alone() -> None:
 
 def test_a_share_of_nothing_is_unknown() -> None:
     assert share({}, 0, 10) is None
+
+
+def test_an_alert_without_a_line_is_told_below_the_table_with_what_was_done() -> None:
+    rolled_back = [
+        alert(130.0, 3500, 3400, name="alert-of-i3"),
+        entry("incident_opened", 130.0, 3500, "i3", "rollback"),
+        entry("command_issued", 130.0, 3500, "i3", "rollback"),
+    ]
+    events = [alert(100.5, 2060, 1500, name="another"), *HEALED, *rolled_back]
+    remedies = remedies_of(events)
+    lines = healings_of(STORY, remedies, BEGUN, answers(0.5), answers(0.5))
+
+    said = further(events, remedies, lines)
+
+    assert said.startswith("further alerts, without a line in the table: row 1,500, row 3,400 (rollback); where no")
+    assert further(HEALED, remedies_of(HEALED), lines) == ""
+
+
+def test_a_remedy_is_dated_by_the_alert_it_answers_though_another_came_with_it() -> None:
+    both = [HEALED[0], alert(101.0, 2060, 1500, name="another"), *HEALED[1:]]
+
+    assert remedies_of(both) == remedies_of(HEALED)
