@@ -24,6 +24,8 @@ STYLE = (
 )
 LABEL_WIDTH = 0.04
 """Share of the chart's width that one version's label takes, on a narrow screen too."""
+LABEL_HEIGHT = 0.05
+"""Share of the chart's height that a line of labels takes."""
 HEALED, STATIC, MARK = "#0b7285", "#adb5bd", "#c92a2a"
 
 
@@ -65,9 +67,15 @@ def _figure(
         figure.add_scatter(x=rows, y=values, name=name, line={"color": colour, "width": 2})
     for row in swaps:
         figure.add_vline(x=row, line={"color": HEALED, "width": 1, "dash": "dot"})
-    for row, text in version_labels(swaps, max(right, default=0)).items():
+    for row, level in label_levels(sorted(swaps), max(right, default=0)).items():
         figure.add_annotation(
-            x=row, y=0.02, yref="paper", text=text, showarrow=False, xanchor="left", font={"color": HEALED}
+            x=row,
+            y=0.02 + level * LABEL_HEIGHT,
+            yref="paper",
+            text=f"v{swaps[row]}",
+            showarrow=False,
+            xanchor="left",
+            font={"color": HEALED},
         )
     for line in healings:
         _mark(figure, line)
@@ -82,20 +90,19 @@ def _figure(
     return figure
 
 
-def version_labels(swaps: Mapping[int, str], rows: int) -> dict[int, str]:
-    """Labels by the row they begin at; a version that would be printed over the one before shares its label.
+def label_levels(labelled: Sequence[int], rows: int) -> dict[int, int]:
+    """By row of a label, how many lines above the lowest it stands: the lowest where it hides no label before it.
 
-    >>> version_labels({9000: "7", 9100: "8", 20000: "9"}, 40000)
-    {9000: 'v7, v8', 20000: 'v9'}
+    >>> label_levels([9000, 9100, 20000], 40000)
+    {9000: 0, 9100: 1, 20000: 0}
     """
-    groups: dict[int, list[str]] = {}
-    for row, version in sorted(swaps.items()):
-        first = next(reversed(groups), None)
-        if first is not None and row - first < LABEL_WIDTH * rows * len(groups[first]):
-            groups[first].append(f"v{version}")
-        else:
-            groups[row] = [f"v{version}"]
-    return {row: ", ".join(versions) for row, versions in groups.items()}
+    ends: list[float] = []
+    levels: dict[int, int] = {}
+    for row in sorted(labelled):
+        level = next((level for level, end in enumerate(ends) if end <= row), len(ends))
+        ends[level : level + 1] = [row + LABEL_WIDTH * rows]
+        levels[row] = level
+    return levels
 
 
 def _mark(figure: go.Figure, line: Healing) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from homeostat.demo.chart import version_labels, write_chart
+from homeostat.demo.chart import label_levels, write_chart
 from tests.homeostat.test_view import healing
 
 ANSWERS = {row: row % 10 < 9 for row in range(2000)}
@@ -32,9 +32,9 @@ def test_the_page_needs_no_network(tmp_path: Path) -> None:
     assert len(page) < 2_500_000
 
 
-def test_versions_that_come_close_together_share_a_label_however_many_they_are() -> None:
-    swaps = {1000: "1", 9000: "7", 9300: "8", 10_900: "9", 14_000: "10"}
+def test_each_version_has_a_label_at_its_own_row_that_hides_no_other() -> None:
+    swaps = [1000, 9000, 9300, 9600, 10_900, 14_000]
 
-    assert version_labels(swaps, 20_000) == {1000: "v1", 9000: "v7, v8", 10_900: "v9", 14_000: "v10"}
-    assert version_labels(swaps, 30_000) == {1000: "v1", 9000: "v7, v8, v9", 14_000: "v10"}
-    assert version_labels({}, 0) == {}
+    assert label_levels(swaps, 20_000) == {1000: 0, 9000: 0, 9300: 1, 9600: 2, 10_900: 0, 14_000: 0}
+    assert label_levels(swaps, 50_000) == {1000: 0, 9000: 0, 9300: 1, 9600: 2, 10_900: 3, 14_000: 0}
+    assert label_levels([], 0) == {}
