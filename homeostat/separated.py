@@ -108,13 +108,17 @@ def _is_infinite(column: pl.Series) -> bool:
 
 def _fault_of(text: str, separator: str) -> str:
     """Where a text stops being CSV, as far as that can be told."""
+    lines, begun = csv.reader(io.StringIO(text), delimiter=separator, strict=True), 1
     try:
-        lines = csv.reader(io.StringIO(text), delimiter=separator, strict=True)
         names = next(lines)
+        begun = lines.line_num + 1
         for fields in lines:
             if len(fields) > len(names):
                 return f":{lines.line_num}: the line has {len(fields)} fields, the first line names {len(names)}"
-    except (csv.Error, StopIteration):
+            begun = lines.line_num + 1
+    except csv.Error as error:
+        return f":{begun}: a quote is not closed, or stands within a field ({error}); write one in a field twice"
+    except StopIteration:
         pass
     return ": it cannot be read as CSV: a first line of names, then a line per row"
 

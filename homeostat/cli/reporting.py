@@ -26,20 +26,29 @@ def report(file: str, tally: Tally, fate: Fate | None, kind: Kind, *, as_json: b
     refused = 0 if fate is None else sum(fate.refused.values())
     what = [f"{count} {word}" for count, word in ((tally.refused, "rejected"), (refused, "refused")) if count]
     if len(what) > 1:
-        raise HomeostatError(f"of {tally.rows} rows {' and '.join(what)}; nothing else was harmed")
+        raise HomeostatError(f"of {tally.rows} {_rows(tally.rows)} {' and '.join(what)}; nothing else was harmed")
     if what:
         count, word = what[0].split()
-        raise HomeostatError(f"{count} of {tally.rows} rows were {word}; nothing else was harmed")
+        were = "was" if tally.rows == 1 else "were"
+        raise HomeostatError(f"{count} of {tally.rows} {_rows(tally.rows)} {were} {word}; nothing else was harmed")
+
+
+def _rows(number: int) -> str:
+    """
+    >>> _rows(1), _rows(0)
+    ('row', 'rows')
+    """
+    return "row" if number == 1 else "rows"
 
 
 def _show(file: str, tally: Tally, fate: Sequence[str]) -> None:
     why = ", ".join(f"{rows} {reason}" for reason, rows in tally.reasons.most_common())
     told_why = f" ({why})" if why else ""
-    show_text(f"{tally.rows} rows: {tally.accepted} accepted, {tally.refused} rejected{told_why}")
+    show_text(f"{tally.rows} {_rows(tally.rows)}: {tally.accepted} accepted, {tally.refused} rejected{told_why}")
     for line in _rejected(file, tally):
         show_text(line)
     for name, rows in tally.ignored.items():
-        show_text(f"{name!r} was left out of {rows} rows: it is no field of the pipeline")
+        show_text(f"{name!r} was left out of {rows} {_rows(rows)}: it is no field of the pipeline")
     for line in fate:
         show_text(line)
 

@@ -42,6 +42,15 @@ def test_a_line_that_is_no_json_is_named_by_its_number(tmp_path: Path) -> None:
         read_rows(str(file))
 
 
+@pytest.mark.parametrize("line", ['3,"x', '"3"3,x'], ids=["not closed", "within"])
+def test_a_quote_that_breaks_csv_is_told_by_its_line(tmp_path: Path, line: str) -> None:
+    file = tmp_path / "rows.csv"
+    file.write_text(f"a,b\n1,2\n{line}\n4,5\n6,7\n")
+
+    with pytest.raises(Misconfigured, match=r"rows\.csv:3: a quote is not closed, or stands within a field"):
+        read_rows(str(file))
+
+
 def test_a_folder_is_not_called_missing(tmp_path: Path) -> None:
     with pytest.raises(Misconfigured, match="is a folder: name the file in it"):
         read_rows(str(tmp_path))

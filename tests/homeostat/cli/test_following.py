@@ -57,7 +57,7 @@ def test_repeats_conflicts_and_unknown_columns_are_told_apart(call: Call, both: 
     assert shown.status == 1
     lines = shown.out.splitlines()
     assert lines[0] == "3 rows: 3 accepted, 0 rejected"
-    assert lines[1] == "'colour' was left out of 1 rows: it is no field of the pipeline"
+    assert lines[1] == "'colour' was left out of 1 row: it is no field of the pipeline"
     assert lines[2] == (
         "of these 1 taken, 1 repeated (same id and values as before: counted once), 1 refused (1 id-conflict)"
     )

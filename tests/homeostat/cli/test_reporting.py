@@ -25,3 +25,10 @@ def test_rows_refused_at_the_door_and_behind_it_are_both_counted(rejected: int, 
 
     with pytest.raises(HomeostatError, match=says):
         report("-", tally, Fate(refused=Counter({"id-conflict": refused})), "events", as_json=True)
+
+
+def test_a_single_row_is_told_as_one(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(HomeostatError, match="1 of 1 row was rejected"):
+        report("-", Tally(0, rows=1, reasons=Counter(type=1)), None, "events", as_json=False)
+
+    assert "1 row: 0 accepted, 1 rejected (1 type)" in capsys.readouterr().out
