@@ -231,11 +231,15 @@ def switch_of(pipeline: Watch, version: str, before: str) -> Switch | None:
 
 
 def gate_error(pipeline: Watch, metrics: Mapping[str, float]) -> float | None:
-    """The mean error, in the tests' own unit, that a model's gate saw; None where it says nothing sensible."""
-    if not pipeline.record.regression:
-        accuracy = metrics.get("accuracy")
-        return None if accuracy is None or not 0.0 < accuracy <= 1.0 else 1.0 - accuracy
-    return None
+    """The mean error, in the tests' own unit, that a model's gate saw; None where it says nothing sensible.
+
+    For numbers at most: the bounded error of the mean is no less than the mean of the bounded errors (Jensen 1906).
+    """
+    if pipeline.record.regression:
+        mae, scale = metrics.get("mae"), pipeline.record.scale
+        return None if mae is None or mae < 0.0 or scale <= 0.0 else mae / (mae + scale)
+    accuracy = metrics.get("accuracy")
+    return None if accuracy is None or not 0.0 < accuracy <= 1.0 else 1.0 - accuracy
 
 
 def _faults(pipeline: Watch, now: datetime) -> list[Said]:
