@@ -234,7 +234,7 @@ def _judged(
     theirs = {row: others.at(row, remedy.incident, begins.second) for row in range(end, end + STRETCH)}
     own = _after({row: well for row, well in right.items() if not theirs.get(row)}, static, end)
     outcome, why = _outcome(remedy, after, own, stop)
-    if own[0] is None and outcome in ("healed", "passed"):
+    if _worse(after) and outcome in ("healed", "passed"):
         versions = " and ".join(sorted({version for version in theirs.values() if version}))
         why = f"{why}; the rows after are not held against it: version {versions}, live for another incident, answered"
     return Healing(name, remedy, begins, before, during, after[0], static_during, after[1], outcome, why, planned)
@@ -251,7 +251,7 @@ def _outcome(remedy: Remedy, after: Levels, own: Levels, stop: int) -> tuple[Out
 
     The incident must have ended with its alert over, and our own count must not speak against it. The stream
     drifts on meanwhile, so the level before is no measure; a model that met none of this is. `own` is of the rows
-    `after` that no other incident's version answered: for those, that incident answers.
+    `after` but those that another incident's version answered: what is lost there is that incident's.
     """
     if remedy.end == "open" and remedy.noticed.row > stop - REACH:
         return "undecided", "not yet decided: the stream ended first"
@@ -259,13 +259,18 @@ def _outcome(remedy: Remedy, after: Levels, own: Levels, stop: int) -> tuple[Out
         return "failed", f"its incident is {remedy.end}"
     if after[0] is None:
         return "undecided", "not yet decided: too few rows were left to tell"
-    ours, static = own
-    if ours is not None and static is not None and ours < static - SLACK:
+    if _worse(after) and _worse(own):
         where = "after" if own == after else "after, in the rows that no other incident's version answered"
-        return "failed", f"accuracy {ours:.1%} {where}; static {static:.1%}"
+        return "failed", f"accuracy {own[0]:.1%} {where}; static {own[1]:.1%}"
     if remedy.verified is None:
         return "passed", f"{remedy.words}: {remedy.action} was not verified"
     return ("healed", "healed") if remedy.healed else ("passed", remedy.words)
+
+
+def _worse(levels: Levels) -> bool:
+    """Whether the model never retrained does better, by more than `SLACK`."""
+    ours, static = levels
+    return ours is not None and static is not None and ours < static - SLACK
 
 
 def share(right: Mapping[int, bool], start: int, stop: int, least: int = 1) -> float | None:
