@@ -42,7 +42,7 @@ def status(as_json: Json = False, url: Url = None, api_key: Key = None, data: Da
     console.print()
     columns = {"pipeline": "pipeline", "kind": "kind", "live_version": "live", "rows_seen": "rows", "metric": "metric"}
     show_rows(
-        [{**each, "value": _value(each)} for each in found["pipelines"]],
+        [{**each, **_figure(each)} for each in found["pipelines"]],
         columns | {"value": "value"},
         empty="no pipeline yet: homeostat pipeline init FILE --target COLUMN writes one",
     )
@@ -65,12 +65,19 @@ def _failing(pipelines: Sequence[Mapping[str, Any]]) -> Iterator[str]:
             )
 
 
+def _figure(pipeline: Mapping[str, Any]) -> dict[str, Any]:
+    """The metric with its newest value; neither where `anomaly` has no truth to be measured by."""
+    if pipeline["value"] is None and pipeline["kind"] == "anomaly":
+        return {"metric": "", "value": ""}
+    return {"metric": pipeline["metric"], "value": _value(pipeline)}
+
+
 def _value(pipeline: Mapping[str, Any]) -> Any:
-    """The metric's newest value, or why there is none; `anomaly` has no truth to be measured by."""
+    """The metric's newest value, or why there is none."""
     of, live = pipeline.get("value_version"), pipeline["live_version"]
     if pipeline["value"] is not None and of and live and of != live:
         return f"{pipeline['value']:.4g} (of version {of})"
-    if pipeline["value"] is not None or pipeline["kind"] == "anomaly":
+    if pipeline["value"] is not None:
         return pipeline["value"]
     labelled = pipeline["labelled_seen"]
     if not labelled:

@@ -10,6 +10,7 @@ import pytest
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 from shared.clock import utc_now
+from shared.messages import Evidence
 from shared.topics import ALERTS, AUDIT, COMMAND_RESULTS, COMMANDS, METRICS, MODEL_PUBLISHED, PIPELINES, PREDICTIONS
 from tests.services.gateway.messages import (
     alert,
@@ -125,6 +126,27 @@ def test_what_a_code_stands_for_is_told_in_words(page: Page, gateway: Running) -
 
     expect(page.locator(".alerts")).to_contain_text("nswprice: drift (PSI) 1.9")
     expect(page.locator("[data-incident=incident-2] .story")).to_contain_text("Blamed: bad field: it leapt")
+
+
+def test_a_level_in_another_unit_is_told_beside_what_is_usual(page: Page, gateway: Running) -> None:
+    found = Evidence(statistic="unit.distance_km", value=4250.0, threshold=6.1, window=window(1), samples=50)
+    gateway.put(PIPELINES, defined())
+    gateway.put(ALERTS, alert(evidence=found, since=utc_now(), at=utc_now()))
+    enter(page, gateway)
+
+    expect(page.locator(".alerts")).to_contain_text("distance_km: typical value 4,250, usual at most 6.1, on 50 rows")
+
+
+def test_an_anomaly_pipeline_without_truth_shows_no_metric_until_it_is_measured(page: Page, gateway: Running) -> None:
+    gateway.put(PIPELINES, defined(name="cpu", kind="anomaly", target=None))
+    enter(page, gateway)
+    expect(page.locator(".tile", has_text="rows seen")).to_be_visible()
+    metric = page.locator(".tile", has_text="accuracy")
+    expect(metric).to_have_count(0)
+
+    gateway.put(METRICS, metrics(0, {"accuracy": 0.75}, pipeline="cpu", at=utc_now()))
+
+    expect(metric).to_contain_text("75.0 %")
 
 
 def test_of_alerts_that_are_over_the_newest_are_listed_and_the_rest_counted(page: Page, gateway: Running) -> None:

@@ -160,7 +160,7 @@ function tabs(status) {
     "nav",
     { class: "tabs", "aria-label": "Pipelines" },
     status.pipelines.map((each) =>
-      h("button", { "aria-current": each.pipeline === state.chosen ? "page" : null, onclick: () => choose(each.pipeline) }, trouble(each), each.pipeline, h("small", {}, figure(each.metric, each.value ?? each.estimated))),
+      h("button", { "aria-current": each.pipeline === state.chosen ? "page" : null, onclick: () => choose(each.pipeline) }, trouble(each), each.pipeline, each.kind === "anomaly" && each.value === null ? null : h("small", {}, figure(each.metric, each.value ?? each.estimated))),
     ),
   );
 }

@@ -34,7 +34,7 @@ export function figures(pipeline, live, predictions, alerts, incidents) {
     "div",
     { class: "figures" },
     tile("live version", live ? `v${live.version}` : "none", live ? answering(pipeline, live) : "being waited for", pipeline.unanswered ? "bad" : "version"),
-    tile(words(pipeline.metric), figure(pipeline.metric, measured), measured === null ? "no window yet" : kind),
+    (pipeline.kind !== "anomaly" || measured !== null) && tile(words(pipeline.metric), figure(pipeline.metric, measured), measured === null ? "no window yet" : kind),
     tile("predictions a second", figure("rate", pipeline.per_second), sparkline(predictions?.last_minute ?? [0, 0])),
     tile("rows seen", count(pipeline.rows_seen), `${count(pipeline.labelled_seen)} with their label`),
     tile("alerts firing", firing.length, firing.length ? "see below" : `${pipeline.pipeline} is quiet`, firing.length ? "bad" : "good"),
@@ -169,7 +169,8 @@ export function alertList(alerts) {
 export function evidence(alert) {
   const found = alert.evidence;
   const before = found.baseline === undefined || found.baseline === null ? "" : `, before ${figure(found.statistic, found.baseline)}`;
-  return `${measure(alert)} ${figure(found.statistic, found.value)}${before}, on ${count(found.samples)} rows`;
+  const usual = found.statistic.startsWith("unit.") ? `, usual ${found.value > found.threshold ? "at most" : "at least"} ${figure(found.statistic, found.threshold)}` : "";
+  return `${measure(alert)} ${figure(found.statistic, found.value)}${before}${usual}, on ${count(found.samples)} rows`;
 }
 
 // What was measured, of what: "psi.price" is the drift of price, "predictor.silent_seconds" how long the predictor was silent.
@@ -180,4 +181,4 @@ function measure({ evidence: { statistic }, pipeline }) {
   return pipeline === "_system" ? `${first}: ${words(rest)}` : `${rest}: ${MEASURES[first] ?? words(first)}`;
 }
 
-const MEASURES = { psi: "drift (PSI)", unit: "distance from its usual level" };
+const MEASURES = { psi: "drift (PSI)", unit: "typical value" };

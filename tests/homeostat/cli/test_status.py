@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from shared.topics import METRICS, MODEL_PUBLISHED, PREDICTIONS
+from shared.topics import METRICS, MODEL_PUBLISHED, PIPELINES, PREDICTIONS
 from tests.homeostat.cli.conftest import Call
-from tests.services.gateway.messages import metrics, prediction, published
+from tests.services.gateway.messages import defined, metrics, prediction, published
 from tests.services.gateway.running import Running
 
 
@@ -42,6 +42,17 @@ def test_rows_that_came_before_the_first_model_are_no_failure_of_one(ask: Call, 
     gateway.put(PREDICTIONS, *(prediction(f"b{n}", None, **none) for n in range(20)))
 
     assert "gave no answer" not in ask("status").out
+
+
+def test_an_anomaly_pipeline_without_truth_names_no_metric_until_it_is_measured(ask: Call, gateway: Running) -> None:
+    gateway.put(PIPELINES, defined(name="cpu", kind="anomaly", target=None))
+    without = ask("status")
+    gateway.put(METRICS, metrics(0, {"accuracy": 0.75}, pipeline="cpu"))
+    measured = ask("status")
+
+    lines = [next(line for line in told.out.splitlines() if "cpu" in line) for told in (without, measured)]
+    assert ["accuracy" in line for line in lines] == [False, True]
+    assert "0.75" in lines[1]
 
 
 def test_a_kafka_that_does_not_answer_is_told_before_what_was_last_heard(ask: Call, gateway: Running) -> None:
