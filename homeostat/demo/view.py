@@ -49,7 +49,7 @@ NOTE = (
     f"it was verified or over, and the {STRETCH:,} rows after that (-: fewer than {LEAST} were left); in brackets, "
     "static: that of a model never retrained, on the same rows. healed: verified, and in the rows after no worse than "
     f"static, within {100 * SLACK:.0f} points (the market drifts on, so the level before is no measure); rows that a "
-    "version answered which went live for another incident meanwhile are not counted for that. passed by itself: the "
+    "version answered which went live for another incident meanwhile are not held against it. passed by itself: the "
     "alert ended, but no action was seen to end it."
 )
 
