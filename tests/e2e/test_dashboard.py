@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -200,12 +201,13 @@ def test_a_hold_on_learning_is_told_beside_the_live_version_until_it_is_released
     gateway.put(PIPELINES, defined())
     gateway.put(MODEL_PUBLISHED, published())
     asked = {"incident": "", "issued_by": "person:ann", "expects": None, "arguments": {}}
-    gateway.put(COMMANDS, command(id="hold", action="hold", reason="before the restart", **asked))
+    since = utc_now() - timedelta(days=3)
+    gateway.put(COMMANDS, command(id="hold", action="hold", reason="before the restart", at=since, **asked))
     gateway.put(COMMAND_RESULTS, result(command="hold", model_version=None))
     enter(page, gateway)
     told = page.locator(".model .hold")
     expect(told).to_contain_text("Learning is on hold since")
-    expect(told).to_contain_text("by person:ann: before the restart. homeostat release-hold elec2 ends it")
+    expect(told).to_contain_text("3 days ago, by person:ann: before the restart. homeostat release-hold elec2 ends it")
 
     gateway.put(COMMANDS, command(id="go-on", action="release_hold", reason="done", at=utc_now(), **asked))
     gateway.put(COMMAND_RESULTS, result(command="go-on", model_version=None))

@@ -94,7 +94,7 @@ export function liveModel(pipeline, live) {
 // Nothing is learned or promoted: since when, by whom, why, and what ends it.
 function onHold({ pipeline, hold }) {
   const why = hold.why ? `: ${hold.why}` : "";
-  return h("p", { class: "hold" }, "Learning is on hold since ", moment(hold.since), ` by ${hold.issued_by}${why}. `, code(`homeostat release-hold ${pipeline}`), " ends it.");
+  return h("p", { class: "hold" }, "Learning is on hold since ", moment(hold.since), `, ${ago(hold.since)}, by ${hold.issued_by}${why}. `, code(`homeostat release-hold ${pipeline}`), " ends it.");
 }
 
 const STATISTICS = [
