@@ -112,12 +112,15 @@ class Knowledge(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         return self.reigns[-1].version if self.reigns else None
 
     @property
+    def former(self) -> tuple[str, ...]:
+        """The champions before the live one that were not found bad, the newest first."""
+        versions = dict.fromkeys(reign.version for reign in reversed(self.reigns))
+        return tuple(v for v in versions if v != self.live and v not in self.condemned)
+
+    @property
     def earlier(self) -> str | None:
         """The newest champion before the live one that was not found bad, or None."""
-        for reign in reversed(self.reigns):
-            if reign.version != self.live and reign.version not in self.condemned:
-                return reign.version
-        return None
+        return next(iter(self.former), None)
 
     @property
     def below(self) -> str | None:

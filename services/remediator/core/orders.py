@@ -6,11 +6,14 @@ from typing import NamedTuple, cast
 
 from services.remediator.core.incidents import Diagnosis, Incident
 from services.remediator.core.knowledge import Knowledge, better
-from services.remediator.core.verification import mean_of
+from services.remediator.core.verification import bound_of, loss_of, mean_of, newest_of
 from shared.messages import ActionName, Alert
 from shared.messages.data import SEVERAL_SOURCES
 from shared.pipeline.origins import needed
 from shared.pipeline.specification import Rung, Specification
+
+_ROWS_OF_A_FORMER = 100
+"""So many labelled rows of a former champion say whether it did as badly as the one that is left."""
 
 
 class Order(NamedTuple):
@@ -103,7 +106,7 @@ def _rollback(
     if given.get("to_version"):
         return Order("rollback", given, version=str(given["to_version"]))
     if diagnosis.name == "bad_version":
-        return _away_from(diagnosis, known)
+        return _away_from(incident, known, specification)
     if diagnosis.cause == "version" and diagnosis.version:
         return Order("rollback", {"to_version": diagnosis.version}, version=diagnosis.version)
     best = _best_since(incident, known, specification)
@@ -112,14 +115,32 @@ def _rollback(
     return Order("rollback", {"to_version": best}, version=best)
 
 
-def _away_from(diagnosis: Diagnosis, known: Knowledge) -> Order | Impossible:
+def _away_from(incident: Incident, known: Knowledge, specification: Specification | None) -> Order | Impossible:
+    diagnosis = incident.diagnosis
     if known.stages.get(diagnosis.version) == "canary":
         return Order("shift_traffic", {"version": diagnosis.version, "weight": 0.0}, version=known.live)
     if diagnosis.version != known.live:
         return Impossible(f"version {diagnosis.version} does not answer (live is {known.live or 'none'})")
     if known.earlier is None:
         return Impossible("there is no earlier version to go back to")
-    return Order("rollback", {"to_version": known.earlier}, version=known.earlier)
+    version = _not_as_bad(incident, known, specification) or known.earlier
+    return Order("rollback", {"to_version": version}, version=version)
+
+
+def _not_as_bad(incident: Incident, known: Knowledge, specification: Specification | None) -> str | None:
+    """The newest of the former champions that did not do as badly itself, over its newest rows; None: not known."""
+    if specification is None or incident.leading is None:
+        return None
+    metric = f"performance.{specification.main_metric}"
+    loss = loss_of(incident.leading, metric, known)
+    if loss is None:
+        return None
+    bound = bound_of(loss, recover=0.5)
+    for version in known.former:
+        shown = newest_of(known, metric, version, 0, _ROWS_OF_A_FORMER)
+        if shown.value is None or shown.rows < _ROWS_OF_A_FORMER or not better(metric, bound, shown.value):
+            return version
+    return None
 
 
 def _best_since(incident: Incident, known: Knowledge, specification: Specification | None) -> str | None:

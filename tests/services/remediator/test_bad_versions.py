@@ -49,6 +49,18 @@ def test_a_rollback_that_made_it_worse_is_taken_back_and_the_model_is_retrained(
     assert desk.remediator._state.knowledge["prices"].condemned == ()
 
 
+def test_what_did_as_badly_itself_is_not_gone_back_to() -> None:
+    desk = Desk()
+    desk.steady()
+    for version, accuracy in (("2", 0.9), ("3", 0.5), ("4", 0.5)):
+        desk.model(version)
+        desk.pass_rows(accuracy, version=version)
+    desk.alert("performance", ("version", "4"), severity="critical", value=0.5, since_row=desk.rows - 250)
+
+    assert desk.actions == ["rollback"]
+    assert desk.last.arguments == {"to_version": "2"}
+
+
 def test_a_slow_release_is_rolled_back_and_verified_by_its_alert_ending() -> None:
     desk = Desk()
     desk.steady()
