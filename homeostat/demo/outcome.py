@@ -233,8 +233,9 @@ def _judged(
     after = _after(right, static, end)
     theirs = {row: others.at(row, remedy.incident, begins.second) for row in range(end, end + STRETCH)}
     own = _after({row: well for row, well in right.items() if not theirs.get(row)}, static, end)
-    outcome, why = _outcome(remedy, after, own, stop)
-    if _worse(after) and outcome in ("healed", "passed"):
+    regained = before is not None and after[0] is not None and after[0] >= before
+    outcome, why = _outcome(remedy, after, own, stop, regained=regained)
+    if _worse(after) and not regained and outcome in ("healed", "passed"):
         versions = " and ".join(sorted({version for version in theirs.values() if version}))
         why = f"{why}; the rows after are not held against it: version {versions}, live for another incident, answered"
     return Healing(name, remedy, begins, before, during, after[0], static_during, after[1], outcome, why, planned)
@@ -246,12 +247,13 @@ def _after(right: Mapping[int, bool], static: Mapping[int, bool], end: int) -> L
     return share(right, end, end + STRETCH, LEAST), share(known, end, end + STRETCH, LEAST)
 
 
-def _outcome(remedy: Remedy, after: Levels, own: Levels, stop: int) -> tuple[Outcome, str]:
+def _outcome(remedy: Remedy, after: Levels, own: Levels, stop: int, *, regained: bool) -> tuple[Outcome, str]:
     """What became of the trouble by row `stop`, the stream's end, and that in words.
 
-    The incident must have ended with its alert over, and our own count must not speak against it. The stream
-    drifts on meanwhile, so the level before is no measure; a model that met none of this is. `own` is of the rows
-    `after` but those that another incident's version answered: what is lost there is that incident's.
+    The incident must have ended with its alert over, and our own count must not speak against it. Where the level
+    before is `regained` it does not. Else the stream may have drifted on, and a model that met none of this is the
+    measure. `own` is of the rows `after` but those that another incident's version answered: what is lost there is
+    that incident's.
     """
     if remedy.end == "open" and remedy.noticed.row > stop - REACH:
         return "undecided", "not yet decided: the stream ended first"
@@ -259,7 +261,7 @@ def _outcome(remedy: Remedy, after: Levels, own: Levels, stop: int) -> tuple[Out
         return "failed", f"its incident is {remedy.end}"
     if after[0] is None:
         return "undecided", "not yet decided: too few rows were left to tell"
-    if _worse(after) and _worse(own):
+    if not regained and _worse(after) and _worse(own):
         where = "after" if own == after else "after, in the rows that no other incident's version answered"
         return "failed", f"accuracy {own[0]:.1%} {where}; static {own[1]:.1%}"
     if remedy.verified is None:

@@ -47,8 +47,8 @@ NOTE = (
     "alert, acted, verified after: seconds, and rows of the stream, from where the fault begins (of a drift, seconds "
     f"from its alert). before, during, after: share of right answers over the {STRETCH:,} rows before the fault, until "
     f"it was verified or over, and the {STRETCH:,} rows after that (-: fewer than {LEAST} were left); in brackets, "
-    "static: that of a model never retrained, on the same rows. healed: verified, and in the rows after no worse than "
-    f"static, within {100 * SLACK:.0f} points (the market drifts on, so the level before is no measure); rows that a "
+    "static: that of a model never retrained, on the same rows. healed: verified, and in the rows after back at the "
+    f"level before, or no worse than static within {100 * SLACK:.0f} points (the market drifts on); rows that a "
     "version answered which went live for another incident meanwhile are not held against it. passed by itself: the "
     "alert ended, but no action was seen to end it."
 )

@@ -172,6 +172,14 @@ def test_accuracy_that_does_not_come_back_did_not_heal() -> None:
     assert (line.after, line.static_after) == (0.5, 0.9), "the verdict's figures are the table's"
 
 
+def test_accuracy_that_is_back_at_what_it_was_before_healed_though_an_old_model_does_better_by_now() -> None:
+    dip = {row: row % 10 < (5 if 2000 <= row < 2300 else 8) for row in range(500, 4000)}
+
+    (line,) = healings_of(STORY, remedies_of(HEALED), BEGUN, dip, dict.fromkeys(dip, True))
+
+    assert (line.outcome, line.why, line.static_after) == ("healed", "healed", 1.0)
+
+
 MADE = {"2": ("i0", 90.0), "3": ("i2", 105.0), "4": ("i1", 106.0)}
 """Live before the fault; for another incident after it began; for the fault's own."""
 
