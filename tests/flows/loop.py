@@ -6,11 +6,14 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+from homeostat.demo.offline import features_of
 from homeostat.demo.story import Story
 from homeostat.rows import frame_of, rows_of
 from homeostat.simulation import Simulation
 from homeostat.simulation.assembly import usual_seconds
 from homeostat.simulation.simulation import KEY
+from services.trainer.bring import brought
+from shared.models.store import FileStore
 from shared.pipeline.load import load
 from shared.pipeline.specification import Specification
 
@@ -53,6 +56,19 @@ class Loop:
     def ask(self, action: str, arguments: Mapping[str, Any]) -> None:
         """A person's request."""
         self.simulation.ask(action, arguments, issued_by="person:test")
+
+    def candidate(self, rows: int, folder: Path) -> dict[str, Any]:
+        """A model of the first `rows` rows, as a person brings one."""
+        known = self.table[:rows]
+        return brought(
+            self.specification,
+            features_of(self.specification, known),
+            [row["target"] for row in known],
+            learner="logistic",
+            store=FileStore(folder / "artifacts"),
+            signing_key=KEY,
+            made_by="test",
+        )
 
     def _rows(self, story: Story, start: int, stop: int) -> None:
         rows = [story.row(index, self.table[index]) for index in range(start, stop)]

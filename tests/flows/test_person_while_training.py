@@ -11,10 +11,7 @@ from typing import Any
 import pytest
 
 from homeostat.demo import bad_release
-from homeostat.demo.offline import features_of
-from services.trainer.bring import brought
 from shared.messages import Command, CommandResult
-from shared.models.store import FileStore
 from shared.topics import COMMAND_RESULTS, COMMANDS, PREDICTIONS
 from tests.flows.loop import KEY, Loop
 
@@ -38,7 +35,7 @@ class Story:
         self.run(WRONG)
         self.force(bad_release.wrong_candidate(self.loop.specification, self.loop.table, WRONG, folder, KEY))
         self.run(GOOD)
-        self.force(self.right_candidate(folder))
+        self.force(self.loop.candidate(self.row, folder))
         self.run(ENDS)
 
     def run(self, until: int) -> None:
@@ -52,18 +49,6 @@ class Story:
 
     def force(self, candidate: dict[str, Any]) -> None:
         self.loop.ask("promote", {"candidate": candidate, "force": True})
-
-    def right_candidate(self, folder: Path) -> dict[str, Any]:
-        rows = self.loop.table[: self.row]
-        return brought(
-            self.loop.specification,
-            features_of(self.loop.specification, rows),
-            [row["target"] for row in rows],
-            learner="logistic",
-            store=FileStore(folder / "artifacts"),
-            signing_key=KEY,
-            made_by="test",
-        )
 
     def commands(self, action: str) -> list[Command]:
         return [each for each in self.loop.runtime.messages(COMMANDS) if each.action == action]

@@ -7,9 +7,7 @@ from typing import Any
 
 import pytest
 
-from homeostat.demo.offline import features_of
 from homeostat.simulation.assembly import Knobs, services_of
-from services.trainer.bring import brought
 from shared.models.store import FileStore
 from shared.topics import ALERTS, AUDIT, MODEL_PUBLISHED, PREDICTIONS
 from tests.flows.loop import KEY, Loop
@@ -28,7 +26,7 @@ class Story:
         self.row = 0
         self.run(BEGINS, labels=True)
         self.loop.simulation.advance(20.0)
-        self.bring(folder)
+        self.loop.ask("promote", {"candidate": self.loop.candidate(self.row, folder), "force": True})
         self.run(DAMAGED, labels=True)
         (last,) = {m.artifact.sha256 for m in self.loop.simulation.messages(MODEL_PUBLISHED) if m.version == "2"}
         (folder / "artifacts" / last).write_bytes(b"not what was trained")
@@ -45,19 +43,6 @@ class Story:
                 simulation.put_labels([(str(row["id"]), row["target"]) for row in rows], source="settlement")
             self.row += BATCH
             simulation.advance(1.0)
-
-    def bring(self, folder: Path) -> None:
-        rows = self.loop.table[: self.row]
-        candidate = brought(
-            self.loop.specification,
-            features_of(self.loop.specification, rows),
-            [row["target"] for row in rows],
-            learner="logistic",
-            store=FileStore(folder / "artifacts"),
-            signing_key=KEY,
-            made_by="test",
-        )
-        self.loop.ask("promote", {"candidate": candidate, "force": True})
 
 
 @pytest.fixture(scope="module")
