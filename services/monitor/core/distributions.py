@@ -84,13 +84,8 @@ def order_of(values: Floats) -> Ints:
 def ranks_of(values: Floats | Ints) -> Floats:
     """The rank of each value from 1; equal ones share the mean of theirs."""
     order = np.argsort(values)
-    return ranks_in(order, values[order])
-
-
-def ranks_in(order: Ints, ordered: Floats | Ints) -> Floats:
-    """As `ranks_of`, of values that are sorted already, and where each of these stood."""
-    found = np.empty(len(ordered))
-    found[order] = ranks_of_sorted(ordered)
+    found = np.empty(len(values))
+    found[order] = ranks_of_sorted(values[order])
     return found
 
 

@@ -11,6 +11,7 @@ from services.monitor.core import causes, suspects
 from services.monitor.core.alerting import Finding
 from services.monitor.core.bounds import WINDOW
 from services.monitor.core.drift import Shift
+from services.monitor.core.performance import worse, worse_by
 from services.monitor.core.state import Ints
 from services.monitor.core.trouble import Trouble
 from services.monitor.core.watch import Watch
@@ -22,7 +23,6 @@ _BASELINE_ROWS = 1000
 _LEAST_BASELINE = 50
 _LABELS_TO_BLAME = 0.1
 _HARMLESS = "; no input of the model is made of it, so nothing is withheld"
-_LOWER_IS_BETTER = ("mae", "rmse", "log_loss", "calibration_error")
 
 
 def of_fault(pipeline: Watch, fault: Fault) -> Finding:
@@ -182,11 +182,10 @@ def of_loss(pipeline: Watch, trouble: Trouble) -> Finding:
     before = (_before(pipeline, trouble), trouble.baseline)
     since = (record.values(_rows_since(pipeline, trouble)), trouble.level)
     metric, (baseline, value) = record.in_one_metric(pipeline.plan.main_metric, before, since)
-    if not _worse(metric, value, baseline):  # those rows are not the ones that it was found by
+    if not worse(metric, value, baseline):  # those rows are not the ones that it was found by
         before, since = ({}, trouble.baseline), ({}, trouble.level)
         metric, (baseline, value) = record.in_one_metric(pipeline.plan.main_metric, before, since)
     tolerance = pipeline.plan.tolerance * (baseline if record.regression else 1.0)
-    falls = metric not in _LOWER_IS_BETTER
     change = record.since(trouble.onset)
     ranked = _causes_of_loss(pipeline, trouble)
     return Finding(
@@ -197,7 +196,7 @@ def of_loss(pipeline: Watch, trouble: Trouble) -> Finding:
         evidence=Evidence(
             statistic=metric,
             value=value,
-            threshold=baseline - tolerance if falls else baseline + tolerance,
+            threshold=worse_by(metric, baseline, tolerance),
             window=msgspec.structs.replace(change, rows=trouble.samples),
             samples=trouble.samples,
             reference_samples=trouble.reference_samples,
@@ -265,10 +264,6 @@ def _method(trouble: Trouble) -> str:
     return f"e-detector on the error stream, evidence {trouble.evidence:.3g} (bound: false alarms per row)"
 
 
-def _worse(metric: str, value: float, than: float) -> bool:
-    return value > than if metric in _LOWER_IS_BETTER else value < than
-
-
 def _rows_since(pipeline: Watch, trouble: Trouble) -> Ints:
     record = pipeline.record
     rows = record.rows_between(trouble.onset, record.join.next_row)
@@ -281,9 +276,8 @@ def _before(pipeline: Watch, trouble: Trouble) -> dict[str, float]:
     """
     record = pipeline.record
     if trouble.release:
-        held_against = pipeline.loss.releases.get(trouble.version)
-        until = trouble.onset if held_against is None or held_against.until < 0 else held_against.until
-        until = min(until, trouble.onset)
+        trial = pipeline.loss.releases.get(trouble.version)
+        until = trouble.onset if trial is None or trial.until < 0 else min(trial.until, trouble.onset)
         rows = record.judged(record.rows_between(until - 4 * _BASELINE_ROWS, until - 1))
         own = rows[~np.isin(rows, record.of_version(rows, trouble.version))]
     elif trouble.onset < pipeline.loss.live_row:

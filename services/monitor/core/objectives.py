@@ -13,6 +13,7 @@ from services.monitor.core.failures import Failed
 from services.monitor.core.fairness import BLOCK, Slice
 from services.monitor.core.lateness import SAMPLE, Missing
 from services.monitor.core.pace import BLOCK_ROWS, Late
+from services.monitor.core.performance import worse_by
 from services.monitor.core.regime import UNKNOWN_MEMORY
 from services.monitor.core.slices import PREFIX, Slicing
 from services.monitor.core.watch import Said, Watch
@@ -21,13 +22,12 @@ from shared.messages import Cause, Evidence, Prediction
 LABELS = "labels"
 _ANSWERS = "answers"
 _MOST_FAIL = 0.5
-_LOWER_IS_BETTER = ("mae", "rmse", "log_loss", "calibration_error")
 
 
 def of_labels(watch: Watch, now: datetime) -> list[Said]:
     """Labels that are due and do not come, and those that have come after all."""
     lateness, row = watch.lateness, watch.record.join.next_row
-    missing = lateness.judge(watch.record.join, watch.plan.label_delay, watch.plan.level("quality") / 10)
+    missing = lateness.judge(watch.record.join, watch.plan.label_delay, _level(watch))
     if missing is not None:
         return list(watch.alerts.raise_(_of_missing(watch, missing), now, row))
     return list(watch.alerts.resolve("lag", LABELS, now, row, "labels come again"))
@@ -59,7 +59,7 @@ def of_failures(watch: Watch, now: datetime) -> list[Said]:
     failures, row = watch.failures, watch.record.join.next_row
     if not failures.full:
         return []
-    found = failures.judge(watch.plan.level("quality") / 10)
+    found = failures.judge(_level(watch))
     if found is None:
         return list(watch.alerts.resolve("errors", _ANSWERS, now, row, "rows are answered again"))
     return [] if watch.harmful_faults else list(watch.alerts.raise_(_of_failed(watch, found), now, row))
@@ -105,7 +105,7 @@ def _of_missing(watch: Watch, missing: Missing) -> Finding:
             baseline=missing.usual,
             window=watch.record.since(missing.since),
             samples=SAMPLE,
-            bound=watch.plan.level("quality") / 10,
+            bound=_level(watch),
             method=f"share of {SAMPLE} rows labelled at {missing.age} rows past due: half the usual, binomial bound",
             change=watch.record.since(missing.since),
         ),
@@ -150,7 +150,7 @@ def _of_failed(watch: Watch, failed: Failed) -> Finding:
             threshold=failed.threshold,
             window=watch.record.since(failed.first_row),
             samples=failed.answers,
-            bound=watch.plan.level("quality") / 10,
+            bound=_level(watch),
             method="share of rows without an answer in a block of 50 or more: one in ten, binomial bound",
             change=watch.record.since(failed.first_row),
         ),
@@ -180,7 +180,7 @@ def _of_slice(watch: Watch, key: str, one: Slice, rate: float) -> Finding:
         evidence=Evidence(
             statistic=f"{metric}.{title}",
             value=value,
-            threshold=usual + tolerance if metric in _LOWER_IS_BETTER else usual - tolerance,
+            threshold=worse_by(metric, usual, tolerance),
             window=record.since(one.first),
             samples=int(inside.sum()),
             reference_samples=int((~inside).sum()),
@@ -191,6 +191,11 @@ def _of_slice(watch: Watch, key: str, one: Slice, rate: float) -> Finding:
         causes=tuple(suspects),
         version=watch.loss.live,
     )
+
+
+def _level(watch: Watch) -> float:
+    """Of one look at labels or at answers that do not come: a tenth of what quality may spend in a window."""
+    return watch.plan.level("quality") / 10
 
 
 def _slicing(watch: Watch, key: str) -> tuple[Slicing, int]:

@@ -7,8 +7,27 @@ import numpy as np
 from services.monitor.core.distributions import ranks_of
 from services.monitor.core.state import Bools, Floats
 
+LOWER_IS_BETTER = ("mae", "rmse", "log_loss", "calibration_error")
 _BINS = 10
 _LEAST_PROBABILITY = 1e-15
+
+
+def worse(metric: str, value: float, than: float) -> bool:
+    """Whether `value` is strictly worse in this metric.
+
+    >>> worse("mae", 2.0, than=1.0), worse("accuracy", 0.9, than=0.8)
+    (True, False)
+    """
+    return value > than if metric in LOWER_IS_BETTER else value < than
+
+
+def worse_by(metric: str, value: float, amount: float) -> float:
+    """What is worse than `value` by `amount`.
+
+    >>> worse_by("mae", 2.0, 0.5), worse_by("accuracy", 0.75, 0.25)
+    (2.5, 0.5)
+    """
+    return value + amount if metric in LOWER_IS_BETTER else value - amount
 
 
 def regression_values(truth: Floats, answer: Floats) -> dict[str, float]:

@@ -38,9 +38,8 @@ class Names(msgspec.Struct):
         return place
 
     def codes(self, names: Sequence[str]) -> Ints:
-        if names and names.count(names[0]) == len(
-            names
-        ):  # mostly it is a single one: to count them is the quickest look
+        # Mostly it is a single one: to count them is the quickest look.
+        if names and names.count(names[0]) == len(names):
             return np.full(len(names), self.code(names[0]), np.int64)
         known = {name: self.code(name) for name in dict.fromkeys(names)}
         return np.array([known[name] for name in names], np.int64)
