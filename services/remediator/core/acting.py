@@ -12,6 +12,8 @@ from services.remediator.core.incidents import Action, Diagnosis, Incident, Role
 from services.remediator.core.knowledge import (
     Hold,
     Spent,
+    acquitting,
+    condemning,
     fields_in,
     in_force,
     trained_on,
@@ -358,10 +360,9 @@ def undone(turn: Turn, incident_id: str, action: Action) -> None:
     turn.record("undone", incident.pipeline, f"{action.reason}{back}", incident_id, command=action.command)
     known = turn.known(incident.pipeline)
     if action.name == "rollback" and action.left is not None:
-        turn.learn(msgspec.structs.replace(known, condemned=tuple(sorted({*known.condemned, action.left}))))
+        turn.learn(condemning(known, action.left))
     if action.name == "promote":
-        acquitted = tuple(version for version in known.condemned if version != action.version)
-        turn.learn(msgspec.structs.replace(known, condemned=acquitted))
+        turn.learn(acquitting(known, action.version))
     next_rung(turn, incident_id, action.reason)
 
 
@@ -382,8 +383,7 @@ def begin_again(turn: Turn, incident_id: str, why: str = "it fires again before 
 def _condemn(turn: Turn, incident: Incident, action: Action) -> None:
     bad = incident.diagnosis.version if incident.diagnosis.name == "bad_version" else ""
     if action.name == "rollback" and bad and bad == action.left:
-        known = turn.known(incident.pipeline)
-        turn.learn(msgspec.structs.replace(known, condemned=tuple(sorted({*known.condemned, bad}))))
+        turn.learn(condemning(turn.known(incident.pipeline), bad))
 
 
 def _made_by(turn: Turn, incident: Incident, action: Action) -> str | None:

@@ -227,6 +227,16 @@ def withheld_inputs(known: Knowledge, specification: Specification | None) -> di
     return {source: fields for source, fields in found.items() if fields}
 
 
+def condemning(known: Knowledge, version: str) -> Knowledge:
+    """With a version that was found bad."""
+    return msgspec.structs.replace(known, condemned=tuple(sorted({*known.condemned, version})))
+
+
+def acquitting(known: Knowledge, version: str | None) -> Knowledge:
+    """Without a version that was found bad, and is not."""
+    return msgspec.structs.replace(known, condemned=tuple(one for one in known.condemned if one != version))
+
+
 def in_force(known: Knowledge, action: str, arguments: dict[str, object], hold: Hold) -> Knowledge:
     """With the lasting effect of a command that succeeded; `hold` is what it would be a hold of.
 
