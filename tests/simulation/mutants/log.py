@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
-from typing import Any
+from typing import Any, ClassVar
 
 import msgspec
 
@@ -39,18 +39,26 @@ class _Hasty(_Reader):
         return {0: 0} if topic in {one.name for one in RULES} else super().written_offsets(topic)
 
 
-class EarlyBus(FailingBus):
-    """Commits offsets and the journal first and outputs after, so that a kill between the two loses them."""
+class BreakingBus(FailingBus):
+    """Hands out transactions that break a promise: `broken`."""
+
+    broken: ClassVar[type[_Transaction]]
 
     def __init__(self, *arguments: Any, **options: Any) -> None:
         super().__init__(*arguments, **options)
-        self.transactions = _Early
+        self.transactions = self.broken
 
 
 class _Early(_Transaction):
     def commit(self, records: Sequence[NewRecord], offsets: Mapping[TopicPartition, int]) -> None:
         MemoryTransaction.commit(self, [one for one in records if one.topic == STEPS.name], offsets)
         super().commit([one for one in records if one.topic != STEPS.name], offsets)
+
+
+class EarlyBus(BreakingBus):
+    """Commits offsets and the journal first and outputs after, so that a kill between the two loses them."""
+
+    broken = _Early
 
 
 class LosingBus(FailingBus):
@@ -68,26 +76,16 @@ class _Losing(MemoryProducer):
         return [] if self._sent % 100 == 0 else super().send(records, timeout)
 
 
-class ForgetfulBus(FailingBus):
-    """Commits outputs and now and then not the offsets that belong to them."""
-
-    def __init__(self, *arguments: Any, **options: Any) -> None:
-        super().__init__(*arguments, **options)
-        self.transactions = _Forgetful
-
-
 class _Forgetful(_Transaction):
     def commit(self, records: Sequence[NewRecord], offsets: Mapping[TopicPartition, int]) -> None:
         behind = 1 if self.service == "monitor" else 0
         super().commit(records, {at: max(0, offset - behind) for at, offset in offsets.items()})
 
 
-class JournallessBus(FailingBus):
-    """Now and then loses the journal's entry of a step."""
+class ForgetfulBus(BreakingBus):
+    """Commits outputs and now and then not the offsets that belong to them."""
 
-    def __init__(self, *arguments: Any, **options: Any) -> None:
-        super().__init__(*arguments, **options)
-        self.transactions = _Journalless
+    broken = _Forgetful
 
 
 class _Journalless(_Transaction):
@@ -99,12 +97,10 @@ class _Journalless(_Transaction):
         super().commit([one for one in records if not (lost and one.topic == STEPS.name)], offsets)
 
 
-class SilentBus(FailingBus):
-    """Loses every pulse."""
+class JournallessBus(BreakingBus):
+    """Now and then loses the journal's entry of a step."""
 
-    def __init__(self, *arguments: Any, **options: Any) -> None:
-        super().__init__(*arguments, **options)
-        self.transactions = _Silent
+    broken = _Journalless
 
 
 class _Silent(_Transaction):
@@ -112,12 +108,10 @@ class _Silent(_Transaction):
         super().commit([one for one in records if one.topic != TELEMETRY.name], offsets)
 
 
-class UnfencedBus(FailingBus):
-    """Takes the commits of a process whose place another has taken."""
+class SilentBus(BreakingBus):
+    """Loses every pulse."""
 
-    def __init__(self, *arguments: Any, **options: Any) -> None:
-        super().__init__(*arguments, **options)
-        self.transactions = _Unfenced
+    broken = _Silent
 
 
 class _Unfenced(_Transaction):
@@ -128,12 +122,10 @@ class _Unfenced(_Transaction):
             self._state().committed.update(offsets)
 
 
-class BackwardBus(FailingBus):
-    """A journal in which one step of the monitor was an hour before the one it follows."""
+class UnfencedBus(BreakingBus):
+    """Takes the commits of a process whose place another has taken."""
 
-    def __init__(self, *arguments: Any, **options: Any) -> None:
-        super().__init__(*arguments, **options)
-        self.transactions = _Backward
+    broken = _Unfenced
 
 
 class _Backward(_Transaction):
@@ -145,17 +137,15 @@ class _Backward(_Transaction):
         super().commit([_put_back(one, back) if one.topic == STEPS.name else one for one in records], offsets)
 
 
+class BackwardBus(BreakingBus):
+    """A journal in which one step of the monitor was an hour before the one it follows."""
+
+    broken = _Backward
+
+
 def _put_back(record: NewRecord, by: timedelta) -> NewRecord:
     entry = codec.decode(STEPS, record.value)
     return msgspec.structs.replace(record, value=codec.encode(msgspec.structs.replace(entry, now=entry.now - by)))
-
-
-class EpochlessBus(FailingBus):
-    """Takes what a process commits whose slot is another's, where it lays no claim to partitions."""
-
-    def __init__(self, *arguments: Any, **options: Any) -> None:
-        super().__init__(*arguments, **options)
-        self.transactions = _Epochless
 
 
 class _Epochless(_Transaction):
@@ -168,12 +158,10 @@ class _Epochless(_Transaction):
             self._epoch = epochs
 
 
-class OwnerlessBus(FailingBus):
-    """Takes what a process commits whose partitions are another's by now."""
+class EpochlessBus(BreakingBus):
+    """Takes what a process commits whose slot is another's, where it lays no claim to partitions."""
 
-    def __init__(self, *arguments: Any, **options: Any) -> None:
-        super().__init__(*arguments, **options)
-        self.transactions = _Ownerless
+    broken = _Epochless
 
 
 class _Ownerless(_Transaction):
@@ -187,18 +175,22 @@ class _Ownerless(_Transaction):
         self._bus.commits.append(Commit(self._group_name, self._member, dict(offsets)))
 
 
-class GroupBus(FailingBus):
-    """Begins where the group says, and not where the journal ends."""
+class OwnerlessBus(BreakingBus):
+    """Takes what a process commits whose partitions are another's by now."""
 
-    def __init__(self, *arguments: Any, **options: Any) -> None:
-        super().__init__(*arguments, **options)
-        self.transactions = _Group
+    broken = _Ownerless
 
 
 class _Group(_Transaction):
     def seek(self, topic: str, partition: int, offset: int) -> None:
         shown = self.committed([(topic, partition)])[topic, partition]
         super().seek(topic, partition, offset if shown is None else shown)
+
+
+class GroupBus(BreakingBus):
+    """Begins where the group says, and not where the journal ends."""
+
+    broken = _Group
 
 
 class TrustingStore(FailingStore):
